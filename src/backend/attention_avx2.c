@@ -1,0 +1,293 @@
+/* attention_avx2 -- scores, softmax, mix, and the three as one, with the bits of their ops' files.
+ *
+ * A unit is one head of up to 24 consecutive lines.  Sixteen keys are turned into a panel and then
+ * meet all the unit's queries (up to six at a time); values are read where they lie.  A query's own
+ * first and last keys cut the result, never the sum: a key that a query does not see is multiplied
+ * in a lane of a vec whose result is thrown away, or not at all.
+ *
+ * The fused form does the same steps on lines of scores in scratch: memory is linear in length. */
+#include "backend/kernels.h"
+#include "backend/panel.h"
+
+enum { UNIT_LINES = 24, SLOTS = 16 }; /* SLOTS: partial sums of a reduction, docs/numerics.md */
+
+/* One head of n consecutive lines of one job. */
+typedef struct span {
+    const batch *b;
+    const node *pair;         /* whose lines the scores are: it knows which keys a query sees */
+    const job *job;
+    const int32_t *pos;       /* [n] */
+    int32_t line, n, part;    /* first line of the batch; the query head */
+    float *s[UNIT_LINES];     /* scores or pattern, from the first key seen */
+} span;
+
+static int32_t first_key(const span *a, int i)
+{
+    return node_first_key(a->pair, a->pos[i]);
+}
+
+static int32_t end_key(const span *a, int i)
+{
+    return first_key(a, i) + node_width(a->pair, a->pos[i]);
+}
+
+/* Rows of input k by absolute position, and where the head's numbers begin in a row.  Query heads
+ * share keys and values when there are fewer of these. */
+static const float *const *key_rows(const span *a, int k)
+{
+    return (const float *const *)a->b->x[k] + (a->job->x0[k] - a->job->xb[k].r0);
+}
+
+static int64_t key_offset(const span *a, int k)
+{
+    const node *in = a->b->in[k];
+    int32_t n_query = a->pair->n_part / in->n_part;
+    return (int64_t)(a->part / n_query - a->job->xb[k].a0) * in->width;
+}
+
+/* ---- scores ---- */
+
+static const node *scores_node(const batch *b)
+{
+    if (!b->fusion) return b->n;
+    for (int i = 0; i < b->fusion->n_inner; i++)
+        if (!strcmp(b->fusion->inner[i]->op->name, "scores")) return b->fusion->inner[i];
+    return NULL;
+}
+
+/* From a tile of products, the numbers query i sees among keys [key, key + n): scaled, capped. */
+static void scores_store(const span *a, int i, const float *tile, int32_t key, int32_t n)
+{
+    float scale = (float)a->pair->attr[0], cap = (float)a->pair->attr[1];
+    int32_t from = first_key(a, i), to = end_key(a, i);
+    for (int32_t j = from > key ? from - key : 0; j < n && key + j < to; j++) {
+        float s = tile[j] * scale;
+        a->s[i][key + j - from] = cap > 0.0f ? math_softcap(s, cap) : s;
+    }
+}
+
+/* Sixteen keys, turned, times the queries [i, i + n). */
+static void scores_tile(const span *a, int i, int n, const float *panel, int32_t key, int32_t n_key)
+{
+    const node *q = a->b->in[0];
+    float tile[PANEL_ROWS][PANEL], *y[PANEL_ROWS];
+    for (int r = 0; r < n; r++) y[r] = tile[r];
+    piece p = { .x = (const float *const *)a->b->x[0] + a->line + i,
+                .y = y,
+                .panel = panel,
+                .x0 = (int64_t)(a->part - a->job->xb[0].a0) * q->width,
+                .n_k = q->width,
+                .n_col = n_key };
+    panel_multiply(&p, n);
+    for (int r = 0; r < n; r++) scores_store(a, i + r, tile[r], key, n_key);
+}
+
+/* Queries are in ascending order, and so are the first and last keys they see. */
+static void scores_span(const span *a, float *panel)
+{
+    int32_t end = end_key(a, a->n - 1);
+    for (int32_t key = first_key(a, 0); key < end; key += PANEL) {
+        int32_t n_key = end - key < PANEL ? end - key : PANEL;
+        const float *row[PANEL];
+        for (int32_t j = 0; j < n_key; j++) row[j] = key_rows(a, 1)[key + j] + key_offset(a, 1);
+        panel_turn(panel, row, n_key, a->b->in[1]->width);
+        for (int i = 0; i < a->n; i += PANEL_ROWS) {
+            int n = a->n - i < PANEL_ROWS ? a->n - i : PANEL_ROWS;
+            if (end_key(a, i + n - 1) <= key || first_key(a, i) >= key + n_key) continue;
+            scores_tile(a, i, n, panel, key, n_key);
+        }
+    }
+}
+
+/* ---- softmax ---- */
+
+static float line_max(const float *s, int32_t n)
+{
+    float most[SLOTS];
+    for (int j = 0; j < SLOTS; j++) most[j] = s[0];
+    int32_t i = 0;
+    for (; i + SLOTS <= n; i += SLOTS)
+        for (int j = 0; j < SLOTS; j++) most[j] = s[i + j] > most[j] ? s[i + j] : most[j];
+    for (; i < n; i++) most[0] = s[i] > most[0] ? s[i] : most[0];
+    for (int j = 1; j < SLOTS; j++) most[0] = most[j] > most[0] ? most[j] : most[0];
+    return most[0];
+}
+
+/* Key k goes to sum k % 16, so that a line's sum does not depend on where a window begins; then
+ * halves are added: 8, 4, 2, 1 apart. */
+static float line_sum(const float *e, int32_t n, int32_t first)
+{
+    float sum[SLOTS] = { 0.0f };
+    int32_t i = 0;
+    for (; i < n && (first + i) % SLOTS; i++) sum[(first + i) % SLOTS] += e[i];
+    for (; i + SLOTS <= n; i += SLOTS)
+        for (int j = 0; j < SLOTS; j++) sum[j] += e[i + j];
+    for (int j = 0; i < n; i++, j++) sum[j] += e[i];
+    for (int step = SLOTS / 2; step > 0; step /= 2)
+        for (int j = 0; j < step; j++) sum[j] += sum[j + step];
+    return sum[0];
+}
+
+static void softmax_line(float *y, const float *s, int32_t n, int32_t first)
+{
+    float most = line_max(s, n);
+    for (int32_t i = 0; i < n; i++) y[i] = math_exp(s[i] - most);
+    float sum = line_sum(y, n, first);
+    for (int32_t i = 0; i < n; i++) y[i] = y[i] / sum;
+}
+
+/* ---- mix ---- */
+
+/* Queries [i, i + n) over keys [from, to), which all of them see, added to z. */
+static void mix_keys(const span *a, int i, int n, int32_t from, int32_t to, bool carry)
+{
+    const float *x[PANEL_ROWS];
+    if (from >= to && carry) return;
+    for (int r = 0; r < n; r++) x[r] = a->s[i + r] + (from - first_key(a, i + r));
+    int last = a->b->fusion ? 2 : 1; /* the input that holds values */
+    int32_t width = a->b->in[last]->width;
+    for (int32_t col = 0; col < width; col += PANEL) {
+        piece p = { .x = x,
+                    .y = (float *const *)a->b->y + a->line + i,
+                    .row = key_rows(a, last) + from,
+                    .y0 = (int64_t)(a->part - a->b->a0) * width + col,
+                    .col = key_offset(a, last) + col,
+                    .n_k = to - from,
+                    .n_col = width - col < PANEL ? width - col : PANEL,
+                    .carry = carry };
+        panel_multiply(&p, n);
+    }
+}
+
+/* Up to six queries: what only the earlier see, what all see, what only the later see. */
+static void mix_group(const span *a, int i, int n)
+{
+    int32_t from = first_key(a, i + n - 1), to = end_key(a, i);
+    if (from >= to) from = to = end_key(a, i + n - 1); /* nothing in common */
+    for (int r = 0; r < n; r++) {
+        int32_t end = end_key(a, i + r) < from ? end_key(a, i + r) : from;
+        mix_keys(a, i + r, 1, first_key(a, i + r), end, false);
+    }
+    if (to > from) mix_keys(a, i, n, from, to, true);
+    for (int r = 0; r < n; r++) mix_keys(a, i + r, 1, to, end_key(a, i + r), true);
+}
+
+static void mix_span(const span *a)
+{
+    for (int i = 0; i < a->n; i += PANEL_ROWS)
+        mix_group(a, i, a->n - i < PANEL_ROWS ? a->n - i : PANEL_ROWS);
+}
+
+/* ---- units ---- */
+
+static int64_t units(const batch *b)
+{
+    return (int64_t)((b->n_line + UNIT_LINES - 1) / UNIT_LINES) * (b->a1 - b->a0);
+}
+
+/* The next lines of one job in unit u, from line `from` on; false when the unit is done. */
+static bool span_next(span *a, int64_t u, int32_t from)
+{
+    const batch *b = a->b;
+    int32_t n_part = b->a1 - b->a0, end = (int32_t)(u / n_part + 1) * UNIT_LINES;
+    if (end > b->n_line) end = b->n_line;
+    if (from >= end) return false;
+    a->part = b->a0 + (int32_t)(u % n_part);
+    a->line = from;
+    a->pos = b->pos + from;
+    a->job = &b->job[b->line_job[from]];
+    for (a->n = 1; from + a->n < end; a->n++)
+        if (b->line_job[from + a->n] != b->line_job[from]) break;
+    return true;
+}
+
+static int32_t unit_line(const batch *b, int64_t u)
+{
+    return (int32_t)(u / (b->a1 - b->a0)) * UNIT_LINES;
+}
+
+static size_t panel_bytes(const batch *b)
+{
+    return (size_t)b->in[1]->width * PANEL * sizeof(float);
+}
+
+static size_t scores_scratch(const batch *b, size_t real_bytes)
+{
+    (void)real_bytes;
+    return panel_bytes(b);
+}
+
+static void scores_run(const batch *b, int64_t first, int64_t end, void *scratch)
+{
+    for (int64_t u = first; u < end; u++) {
+        span a = { .b = b, .pair = b->n };
+        for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
+            for (int i = 0; i < a.n; i++)
+                a.s[i] = (float *)b->y[l + i]
+                         + (int64_t)(a.part - b->a0) * node_width(a.pair, a.pos[i]);
+            scores_span(&a, scratch);
+        }
+    }
+}
+
+static void mix_run(const batch *b, int64_t first, int64_t end, void *scratch)
+{
+    (void)scratch;
+    for (int64_t u = first; u < end; u++) {
+        span a = { .b = b, .pair = b->in[0] };
+        for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
+            for (int i = 0; i < a.n; i++) /* only read */
+                a.s[i] = (float *)(uintptr_t)b->x[0][l + i]
+                         + (int64_t)(a.part - a.job->xb[0].a0) * node_width(a.pair, a.pos[i]);
+            mix_span(&a);
+        }
+    }
+}
+
+static void softmax_run(const batch *b, int64_t first, int64_t end, void *scratch)
+{
+    (void)scratch;
+    for (int64_t l = first; l < end; l++) {
+        int32_t n = node_width(b->n, b->pos[l]), from = node_first_key(b->n, b->pos[l]);
+        for (int64_t p = 0; p < b->a1 - b->a0; p++)
+            softmax_line((float *)b->y[l] + p * n, (const float *)b->x[0][l] + p * n, n, from);
+    }
+}
+
+/* Lines of scores lie apart as far as the longest is long. */
+static int32_t longest(const batch *b)
+{
+    const node *pair = scores_node(b);
+    int32_t n = 0;
+    for (int32_t l = 0; l < b->n_line; l++)
+        if (node_width(pair, b->pos[l]) > n) n = node_width(pair, b->pos[l]);
+    return n;
+}
+
+static size_t attention_scratch(const batch *b, size_t real_bytes)
+{
+    (void)real_bytes;
+    return panel_bytes(b) + (size_t)longest(b) * UNIT_LINES * sizeof(float);
+}
+
+static void attention_run(const batch *b, int64_t first, int64_t end, void *scratch)
+{
+    int64_t apart = longest(b);
+    float *panel = scratch, *lines = panel + panel_bytes(b) / sizeof(float);
+    for (int64_t u = first; u < end; u++) {
+        span a = { .b = b, .pair = scores_node(b) };
+        for (int i = 0; i < UNIT_LINES; i++) a.s[i] = lines + i * apart;
+        for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
+            scores_span(&a, panel);
+            for (int i = 0; i < a.n; i++)
+                softmax_line(a.s[i], a.s[i], node_width(a.pair, a.pos[i]), first_key(&a, i));
+            mix_span(&a);
+        }
+    }
+}
+
+const kernel scores_avx2 = { units, scores_scratch, scores_run };
+const kernel softmax_avx2 = { NULL, NULL, softmax_run };
+const kernel mix_avx2 = { units, NULL, mix_run };
+const kernel attention_avx2 = { units, attention_scratch, attention_run };
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,32 @@
+/* backend -- engines: which kernel computes which op, in which precision, on how many threads.
+ *
+ * A backend is a choice of kernels.  All of one precision have the same bits. */
+#ifndef MICROTOME_BACKEND_BACKEND_H
+#define MICROTOME_BACKEND_BACKEND_H
+#include "graph/session.h"
+
+/* backend   NULL or "auto": the fastest here; else a name that backend_name lists
+ * precision NULL or "f32": canonical; "f64": the same sources in double, with libm
+ * threads   0: as many as this process may run on
+ * no_fuse   compute every node on its own */
+typedef struct engine_options {
+    const char *backend;
+    const char *precision;
+    int threads;
+    bool no_fuse;
+} engine_options;
+
+/* An engine; o may be NULL for all defaults.
+ *
+ * [err: NOMEM, USAGE for an unknown name or precision, UNSUPPORTED for one that this processor lacks, RANGE for threads | owns: the caller, engine_free, after its sessions | thread: one session at a time | cost: microseconds] */
+status engine_open(engine **out, const engine_options *o, error *err);
+void engine_free(engine *e);
+
+/* The i-th backend, slowest first; NULL after the last.  Does it run on this machine?
+ *
+ * [err: NULL, false | owns: static | thread: any | cost: O(1)] */
+const char *backend_name(int i);
+bool backend_usable(const char *name);
+
+#endif
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,60 @@
+/* cpu -- see cpu.h. */
+#include "base/cpu.h"
+#include <time.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+cpu_level cpu_detect(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return v4 ? CPU_AVX512 : v3 ? CPU_AVX2 : CPU_PLAIN; /* every such processor has F16C */
+#else
+    return CPU_PLAIN;
+#endif
+}
+
+const char *cpu_name(cpu_level level)
+{
+    return level == CPU_AVX512 ? "avx512" : level == CPU_AVX2 ? "avx2" : "plain";
+}
+
+/* Round to nearest, exceptions masked, neither flush-to-zero nor denormals-are-zero. */
+unsigned fp_enter(void)
+{
+#if defined(__x86_64__)
+    unsigned old = _mm_getcsr();
+    _mm_setcsr(0x1f80u);
+    return old;
+#elif defined(__aarch64__)
+    unsigned long old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(0ul));
+    return (unsigned)old;
+#else
+    return 0;
+#endif
+}
+
+void fp_leave(unsigned mode)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(mode);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((unsigned long)mode));
+#else
+    (void)mode;
+#endif
+}
+
+double clock_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+/* SPDX-License-Identifier: MIT */

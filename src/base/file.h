@@ -1,0 +1,59 @@
+/* file -- mapping files to read, and writing them so that nothing is ever half there.
+ *
+ * A file is written beside its place under a temporary name and renamed when it is
+ * complete: a reader sees the old file or the new one, a full disk loses neither. */
+#ifndef MICROTOME_BASE_FILE_H
+#define MICROTOME_BASE_FILE_H
+#include "base/error.h"
+#include "base/str.h"
+#include <stdio.h>
+
+/* A file mapped read-only; p is NULL for an empty file. */
+typedef struct file_map {
+    const unsigned char *p;
+    size_t bytes;
+} file_map;
+
+/* Map a regular file.  Messages name the path and what it is when it is not a regular file.
+ *
+ * [err: IO (missing, no permission, a directory), NOMEM | owns: the caller, file_unmap | thread: any | cost: one mmap] */
+status file_open_map(file_map *out, const char *path, error *err);
+void file_unmap(file_map *m);
+
+/* Read a whole (small) file into s, at most max_bytes.
+ *
+ * [err: IO, NOMEM, LIMIT when it is longer | owns: s | thread: any | cost: O(bytes)] */
+status file_read(str *s, const char *path, size_t max_bytes, error *err);
+
+/* Is there a directory, is there anything, at that path?
+ *
+ * [err: false | owns: nothing | thread: any | cost: one stat] */
+bool file_is_dir(const char *path);
+bool file_exists(const char *path);
+
+/* A file being written beside `path`. */
+typedef struct file_out {
+    FILE *f;
+    char *path, *temp; /* owned */
+} file_out;
+
+/* Open the temporary file; write to out->f; then commit (flush, fsync, rename) or abandon (unlink).
+ * commit reports a short write or a full disk and then has removed the temporary file.
+ *
+ * [err: IO (no directory, no permission, disk full), NOMEM | owns: out until commit or abandon | thread: out's own | cost: one open] */
+status file_out_open(file_out *out, const char *path, error *err);
+status file_out_commit(file_out *out, error *err);
+void file_out_abandon(file_out *out);
+
+/* The three of them for bytes that are there already.
+ *
+ * [err: IO, NOMEM | owns: nothing | thread: any | cost: O(bytes)] */
+status file_write(const char *path, const void *bytes, size_t n, error *err);
+
+/* dir and name joined with one '/'.
+ *
+ * [err: NULL when out of memory | owns: the arena | thread: the arena's own | cost: O(length)] */
+char *path_join(arena *a, const char *dir, const char *name);
+
+#endif
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,41 @@
+/* hash -- see hash.h. */
+#include "base/hash.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <xxhash.h>
+
+/* The library makes its own state (it must be aligned as it likes); ours says whose it is. */
+struct hash {
+    XXH3_state_t *state;
+};
+
+hash *hash_new(void)
+{
+    hash *h = mem_zero(sizeof *h);
+    if (h) h->state = XXH3_createState();
+    if (!h || !h->state) {
+        mem_free(h, sizeof *h);
+        return NULL;
+    }
+    XXH3_128bits_reset(h->state);
+    return h;
+}
+
+void hash_add(hash *h, const void *bytes, size_t n)
+{
+    if (n) XXH3_128bits_update(h->state, bytes, n);
+}
+
+void hash_text(const hash *h, char out[HASH_TEXT])
+{
+    XXH128_hash_t v = XXH3_128bits_digest(h->state);
+    snprintf(out, HASH_TEXT, "%016llx%016llx", (unsigned long long)v.high64, (unsigned long long)v.low64);
+}
+
+void hash_free(hash *h)
+{
+    if (!h) return;
+    XXH3_freeState(h->state);
+    mem_free(h, sizeof *h);
+}
+/* SPDX-License-Identifier: MIT */

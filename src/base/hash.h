@@ -1,0 +1,23 @@
+/* hash -- XXH3-128 (libxxhash), for naming inputs and results, not for keeping secrets.
+ *
+ * It tells apart what differs by accident (another file, another bit), at memory
+ * speed; it does not stop somebody who wants two files to look alike. */
+#ifndef MICROTOME_BASE_HASH_H
+#define MICROTOME_BASE_HASH_H
+#include "base/error.h"
+#include <stddef.h>
+
+enum { HASH_TEXT = 33 + 8 }; /* "xxh3-128:" is written by callers; 32 hex digits and NUL fit */
+
+typedef struct hash hash;
+
+/* A running hash; adding; its 32 hex digits (the hash may be added to further).
+ *
+ * [err: NULL when out of memory | owns: the caller, hash_free | thread: its own | cost: O(bytes)] */
+hash *hash_new(void);
+void hash_add(hash *h, const void *bytes, size_t n);
+void hash_text(const hash *h, char out[HASH_TEXT]);
+void hash_free(hash *h);
+
+#endif
+/* SPDX-License-Identifier: MIT */

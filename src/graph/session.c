@@ -1,0 +1,375 @@
+/* session -- see session.h: the lives of sessions and lanes, inputs, asking, reading.
+ * Then read edit.c, view.c, plan.c, layout.c, wave.c, run.c. */
+#include "graph/cell.h"
+#include "graph/mirror.h"
+#include <string.h>
+
+status session_new(session **out, const graph *base, const engine *e, error *err)
+{
+    if (base->err.code) return error_set(err, base->err.code, "%s", base->err.msg);
+    session *s = mem_zero(sizeof *s);
+    if (!s) return error_set(err, E_NOMEM, "session: out of memory");
+    graph_init(&s->g, base);
+    s->g.fuse = e->fuse;
+    s->e = e;
+    *out = s;
+    return E_OK;
+}
+
+static void lane_unlink(lane *l)
+{
+    session *s = l->s;
+    *(l->prev ? &l->prev->next : &s->first) = l->next;
+    *(l->next ? &l->next->prev : &s->last) = l->prev;
+    s->n_lane--;
+}
+
+static void lane_free(lane *l)
+{
+    for (value_block *b = l->values, *next; b; b = next) {
+        next = b->next;
+        mem_free(b, b->bytes);
+    }
+    arena_release(&l->mem);
+    mem_free(l, sizeof *l);
+}
+
+void session_free(session *s)
+{
+    if (!s) return;
+    for (lane *l = s->first, *next; l; l = next) {
+        next = l->next;
+        lane_free(l);
+    }
+    graph_release(&s->g);
+    mem_free(s->slab, (size_t)s->slab_bytes);
+    mem_free(s->n_edit, (size_t)s->cap_edit * sizeof *s->n_edit);
+    mem_free(s, sizeof *s);
+}
+
+graph *session_graph(session *s) { return &s->g; }
+const engine *session_engine(const session *s) { return s->e; }
+void session_limit(session *s, int64_t bytes) { s->limit_bytes = bytes; }
+
+void session_on_progress(session *s, session_tell *tell, void *user)
+{
+    s->tell = tell, s->tell_user = user;
+}
+
+const run_info *session_totals(const session *s) { return &s->total; }
+
+void session_test(session *s, bool poison, bool keep_equal)
+{
+    s->poison = poison, s->keep_equal = keep_equal;
+}
+
+/* ---- lanes ---- */
+
+status lane_new(lane **out, session *s, lane *parent, int32_t len, error *err)
+{
+    if (len < 1) return error_set(err, E_RANGE, "lane: length %d, expected at least 1", len);
+    if (parent && parent->s != s)
+        return error_set(err, E_RANGE, "lane: the parent belongs to another session");
+    lane *l = mem_zero(sizeof *l);
+    if (!l) return error_set(err, E_NOMEM, "lane: out of memory");
+    *l = (lane){ .s = s, .parent = parent, .len = len, .serial = s->n_serial++, .prev = s->last };
+    l->edit_end = &l->edit;
+    if (parent) parent->n_user++;
+    *(s->last ? &s->last->next : &s->first) = l;
+    s->last = l;
+    s->n_lane++;
+    *out = l;
+    return E_OK;
+}
+
+status lane_fork(lane **out, lane *parent, error *err)
+{
+    return lane_new(out, parent->s, parent, parent->len, err);
+}
+
+void lane_drop(lane *l)
+{
+    while (l) {
+        lane *parent = l->parent;
+        l->dropped = true;
+        if (l->n_user) return;
+        for (edit *e = l->edit; e; e = e->next) {
+            l->s->n_edit[e->n->id]--;
+            if (e->from && --e->from->n_user == 0 && e->from->dropped && e->from != parent)
+                lane_drop(e->from);
+        }
+        lane_unlink(l);
+        lane_free(l);
+        if (!parent || --parent->n_user || !parent->dropped) return;
+        l = parent; /* it was waiting for us */
+    }
+}
+
+int32_t lane_len(const lane *l) { return l->len; }
+void lane_keep(lane *l) { l->keep = true; }
+void lane_sweep(lane *l) { l->sweep = true; }
+session *lane_session(const lane *l) { return l->s; }
+lane *lane_parent(const lane *l) { return l->parent; }
+
+/* Overlays add nodes after lanes were made, so the table grows on demand. */
+cell *cell_need(lane *l, const node *n)
+{
+    if (n->id >= l->n_cell) {
+        int32_t n_cell = graph_nodes(&l->s->g);
+        cell **wider = arena_array(&l->mem, n_cell, sizeof *wider);
+        if (!wider) return NULL;
+        if (l->n_cell) memcpy(wider, l->cell, (size_t)l->n_cell * sizeof *wider);
+        l->cell = wider, l->n_cell = n_cell;
+    }
+    if (!l->cell[n->id]) l->cell[n->id] = arena_zero(&l->mem, sizeof(cell));
+    return l->cell[n->id];
+}
+
+hold *cell_hold(lane *l, cell *c)
+{
+    if (!c->hold) c->hold = arena_zero(&l->mem, sizeof *c->hold);
+    return c->hold;
+}
+
+/* Rows beyond the parent's end have nothing to be equal to.  A LANE value may look at the end of
+ * its lane, so another length is news for it. */
+box lane_news(const lane *l, const node *n)
+{
+    const lane *p = l->parent;
+    if (n->extent == WEIGHT) return (box){ 0 };
+    if (n->extent == LANE) return p && p->len == l->len ? (box){ 0 } : node_all(n, l);
+    return (box){ p ? p->len : 0, l->len, 0, n->n_part };
+}
+
+static status lane_nomem(lane *l, error *err)
+{
+    l->mem.failed = false;
+    return error_set(err, E_NOMEM, "lane %d: out of memory", l->serial);
+}
+
+/* ---- inputs ---- */
+
+static void put_numbers(void *to, const double *v, size_t n, int32_t real_bytes)
+{
+    if (real_bytes == 8) memcpy(to, v, n * sizeof *v);
+    else
+        for (size_t i = 0; i < n; i++) ((float *)to)[i] = (float)v[i];
+}
+
+/* Which of l's numbers differ from the parent's, part by part; all of them where there is none. */
+static bool give_rows(lane *l, const node *input, const char *raw, size_t part_bytes, region *may)
+{
+    arena tmp = { 0 };
+    box all = node_all(input, l);
+    int32_t known = l->parent ? node_rows(input, l->parent) : 0;
+    if (known > all.r1) known = all.r1;
+    const void **old = arena_array(&tmp, known + 1, sizeof *old);
+    bool fine = old && (!known || lane_view(&tmp, l->parent, input,
+                                            (box){ 0, known, 0, input->n_part }, old));
+    for (int32_t i = 0; fine && i < all.r1; i++)
+        for (int32_t a = 0; a < input->n_part; a++, raw += part_bytes) {
+            const char *was = i < known ? old[i] : NULL;
+            bool same = was && !memcmp(was + (size_t)a * part_bytes, raw, part_bytes);
+            if (!same) region_add(&l->mem, may, (box){ i, i + 1, a, a + 1 });
+        }
+    arena_release(&tmp);
+    return fine && !l->mem.failed;
+}
+
+/* Inputs are known before planning, so their change is exact from the start. */
+status lane_give(lane *l, const node *input, const double *v, error *err)
+{
+    if (l->ran) {
+        error_set(err, E_FROZEN, "lane %d has run: its inputs are fixed", l->serial);
+        error_hint(err, "fork it");
+        return E_FROZEN;
+    }
+    box all = node_all(input, l);
+    size_t n = (size_t)node_numbers(input, all), bytes = (size_t)l->s->e->real_bytes;
+    char *raw = arena_get(&l->mem, n * bytes);
+    cell *c = cell_need(l, input);
+    hold *h = c ? cell_hold(l, c) : NULL;
+    if (!raw || !h) return lane_nomem(l, err);
+    put_numbers(raw, v, n, l->s->e->real_bytes);
+    region may = { 0 }, done = { 0 };
+    region_add(&l->mem, &done, all);
+    if (!give_rows(l, input, raw, (size_t)input->width * bytes, &may)) return lane_nomem(l, err);
+    patch *p = arena_array(&l->mem, may.n, sizeof *p);
+    if (!p) return lane_nomem(l, err);
+    for (int i = 0; i < may.n; i++) p[i] = (patch){ *region_box(&may, i), all, raw };
+    h->patch = p, h->n_patch = may.n, h->done = done;
+    c->may = c->calc = may;
+    return E_OK;
+}
+
+double lane_input(const lane *l, const node *input, int32_t row, int32_t part)
+{
+    for (; l; l = l->parent) {
+        const cell *c = cell_get(l, input);
+        for (int i = 0; c && c->hold && i < c->hold->n_patch; i++) {
+            const patch *p = &c->hold->patch[i];
+            if (!box_within((box){ row, row + 1, part, part + 1 }, p->b)) continue;
+            const void *at = patch_at(l->s, input, p, row, part);
+            return l->s->e->real_bytes == 8 ? *(const double *)at : (double)*(const float *)at;
+        }
+    }
+    return 0;
+}
+
+/* ---- asking and reading ---- */
+
+static bool within_node(const node *n, const lane *l, box b)
+{
+    return !box_empty(b) && box_within(b, node_all(n, l));
+}
+
+static status outside(const lane *l, const node *n, box b, error *err)
+{
+    box all = node_all(n, l);
+    const char *name = graph_name(&l->s->g, n);
+    return error_set(err, E_RANGE, "%s: rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
+                     name ? name : "node", b.r0, b.r1, b.a0, b.a1, all.r1, all.a1);
+}
+
+status lane_ask(lane *l, const node *n, box b, error *err)
+{
+    if (!within_node(n, l, b)) return outside(l, n, b, err);
+    if (n->extent == WEIGHT) return E_OK; /* always there */
+    cell *c = cell_need(l, n);
+    hold *h = c ? cell_hold(l, c) : NULL;
+    region asked = h ? region_copy(&l->mem, &h->asked) : (region){ 0 };
+    region_add(&l->mem, &asked, b);
+    if (!h || l->mem.failed) return lane_nomem(l, err);
+    h->asked = asked;
+    l->asks |= !region_has(&h->done, b);
+    return E_OK;
+}
+
+/* What rows after the end would need of a node's earlier rows. */
+status lane_keep_spans(lane *l, error *err)
+{
+    const graph *g = &l->s->g;
+    for (int i = 0; i < graph_nodes(g); i++) {
+        const node *n = graph_node(g, i);
+        if (!n->op || n->extent == LANE || n->op->scattered) continue;
+        for (int k = 0; k < n->n_in; k++) {
+            const node *in = n->in[k];
+            if (in->extent == WEIGHT || !in->op) continue;
+            box need = n->op->need(n, k, (box){ l->len, l->len + 1, 0, n->n_part }, l);
+            box old = box_cut(need, node_all(in, l));
+            status st = box_empty(old) ? E_OK : lane_ask(l, in, old, err);
+            if (st != E_OK) return st;
+        }
+    }
+    return E_OK;
+}
+
+/* Where l may differ from its parent it must have resolved the value itself: the parent's is not its
+ * own.  The rest must be the parent's. */
+static bool resolved(arena *tmp, const lane *l, const node *n, box b)
+{
+    region left = { 0 };
+    region_add(tmp, &left, b);
+    for (; l && left.n; l = l->parent) {
+        const cell *c = cell_get(l, n);
+        if (n->op && n->id >= l->n_planned) return false;
+        for (int i = 0; c && c->hold && i < c->hold->done.n; i++)
+            region_sub(tmp, &left, *region_box(&c->hold->done, i));
+        for (int i = 0; c && i < left.n; i++)
+            if (region_meets(&c->may, *region_box(&left, i))) return false;
+    }
+    return !left.n;
+}
+
+static status not_held(const lane *l, const node *n, box b, error *err)
+{
+    const char *name = graph_name(&l->s->g, n);
+    error_set(err, E_RANGE, "%s: rows %d:%d of lane %d are not held", name ? name : "node", b.r0, b.r1, l->serial);
+    error_hint(err, "ask for it before the run");
+    return E_RANGE;
+}
+
+status lane_read_raw(lane *l, const node *n, box b, void *out, error *err)
+{
+    if (!within_node(n, l, b)) return outside(l, n, b, err);
+    arena tmp = { 0 };
+    status st = n->extent == WEIGHT || resolved(&tmp, l, n, b) ? E_OK : not_held(l, n, b, err);
+    const void **row = arena_array(&tmp, b.r1 - b.r0, sizeof *row);
+    if (tmp.failed || !row || !lane_view(&tmp, l, n, b, row)) st = error_set(err, E_NOMEM, "read: out of memory");
+    char *to = out;
+    for (int32_t r = b.r0; st == E_OK && r < b.r1; r++) {
+        size_t bytes = (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r) * (size_t)l->s->e->real_bytes;
+        if (row[r - b.r0]) memcpy(to, row[r - b.r0], bytes);
+        else st = not_held(l, n, (box){ r, r + 1, b.a0, b.a1 }, err);
+        to += bytes;
+    }
+    arena_release(&tmp);
+    return st;
+}
+
+status lane_read(lane *l, const node *n, box b, double *out, error *err)
+{
+    status st = lane_read_raw(l, n, b, out, err);
+    if (st != E_OK || l->s->e->real_bytes == 8) return st;
+    int64_t count = node_numbers(n, b);
+    for (int64_t i = count - 1; i >= 0; i--) { /* widen in place, from the end */
+        float x;
+        memcpy(&x, (const char *)out + i * (int64_t)sizeof x, sizeof x);
+        out[i] = (double)x;
+    }
+    return E_OK;
+}
+
+effect lane_effect(const lane *l)
+{
+    effect best = EFFECT_NONE;
+    for (int i = 0; i < l->n_cell; i++) {
+        const hold *h = l->cell[i] ? l->cell[i]->hold : NULL;
+        for (int j = 0; h && j < h->asked.n; j++) {
+            box b = *region_box(&h->asked, j);
+            if (region_meets(&l->cell[i]->may, b) && best == EFFECT_NONE) best = EFFECT_EQUAL;
+            for (int k = 0; k < h->n_patch; k++)
+                if (box_meets(h->patch[k].b, b)) return EFFECT_CHANGED;
+        }
+    }
+    return best;
+}
+
+/* ---- a fresh lane like this one ---- */
+
+static status give_again(lane *fresh, lane *l, const node *input, error *err)
+{
+    box all = node_all(input, l);
+    size_t bytes = (size_t)node_numbers(input, all) * sizeof(double);
+    double *v = mem_resize(NULL, 0, bytes);
+    if (!v) return error_set(err, E_NOMEM, "lane: out of memory");
+    status st = lane_read(l, input, all, v, NULL);
+    st = st == E_RANGE ? E_OK : st == E_OK ? lane_give(fresh, input, v, err) : st;
+    mem_free(v, bytes);
+    return st;
+}
+
+static status edit_again(lane *fresh, const lane *l, error *err)
+{
+    if (!l) return E_OK;
+    status st = edit_again(fresh, l->parent, err);
+    for (const edit *e = l->edit; e && st == E_OK; e = e->next) st = lane_edit_again(fresh, e, err);
+    return st;
+}
+
+status lane_fresh(lane **out, lane *l, error *err)
+{
+    const graph *g = &l->s->g;
+    lane *fresh;
+    status st = lane_new(&fresh, l->s, NULL, l->len, err);
+    if (st != E_OK) return st;
+    for (int i = 0; i < graph_nodes(g) && st == E_OK; i++) {
+        const node *n = graph_node(g, i);
+        if (!n->op && n->extent != WEIGHT) st = give_again(fresh, l, n, err);
+    }
+    if (st == E_OK) st = edit_again(fresh, l, err);
+    if (st == E_OK) *out = fresh;
+    else lane_drop(fresh);
+    return st;
+}
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,28 @@
+/* sweep -- many forks, a wave at a time, within the session's memory limit.
+ *
+ * How many forks go into one run is found by trying: the first wave is small, its memory per
+ * fork says how many fit; a wave that is refused for memory is halved.  Which forks share a
+ * run changes no bit. */
+#ifndef MICROTOME_GRAPH_SWEEP_H
+#define MICROTOME_GRAPH_SWEEP_H
+#include "graph/session.h"
+
+typedef struct sweep {
+    session *s;
+    int64_t n;             /* cells */
+    void *user;
+    /* Make the lane of cell i: forked, edited, asked.  *out NULL: this cell needs none. */
+    status (*make)(void *user, int64_t i, lane **out, error *err);
+    /* Read what was asked of it; the lane is dropped afterwards. */
+    status (*take)(void *user, int64_t i, lane *l, error *err);
+    /* After every wave: cells done.  false stops the sweep.  May be NULL. */
+    bool (*tell)(void *user, int64_t n_done, int64_t n);
+} sweep;
+
+/* Run all cells in order.  *n_done counts those taken, also when it stops early.
+ *
+ * [err: INTERRUPTED when tell says so, LIMIT when one cell does not fit, what make, take and the run return | owns: nothing | thread: the session's | cost: the cells] */
+status sweep_run(const sweep *w, int64_t *n_done, error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */

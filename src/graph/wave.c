@@ -1,0 +1,442 @@
+/* wave -- pass 3: resolve what is wanted of one node, in all lanes of a generation.
+ *
+ * Every lane that wants some of the node opens its due: patches for what must be computed
+ * and for what its own edits touch.  Computed boxes become tasks; tasks with the same parts,
+ * weights and fusion are one kernel call.  Then, eldest lane first, edits are applied and
+ * what equals the parent's is given up.  That is the moment a change ends: the cells that
+ * read it never hear of it. */
+#include "graph/cell.h"
+#include "graph/order.h"
+#include <string.h>
+
+/* What must run: a job and where its lines go. */
+typedef struct task {
+    job j;
+    patch to;
+    const lane *weights; /* lanes that see the same weights have this ancestor in common */
+    const fusion *f;
+    bool taken;
+} task;
+
+typedef struct wave {
+    run *r;
+    const node *n;
+    task *task;
+    int32_t n_task, cap_task;
+} wave;
+
+/* Room for one more in a list that lives in an arena. */
+static void *list_more(arena *mem, void *old, int32_t n, int32_t *cap, size_t size)
+{
+    if (n < *cap) return old;
+    int32_t more = *cap ? *cap * 2 : 8;
+    void *wider = arena_get(mem, (size_t)more * size);
+    if (wider && n) memcpy(wider, old, (size_t)n * size);
+    if (wider) *cap = more;
+    return wider;
+}
+
+/* ---- opening ---- */
+
+static const lane *weights_of(const lane *l, const node *n, const fusion *f)
+{
+    const lane *nearest = NULL;
+    for (int k = 0; k < plan_inputs(n, f); k++) {
+        const node *in = plan_input(n, f, k);
+        const lane *owner = in->extent == WEIGHT ? weight_owner(l, in) : NULL;
+        if (owner && (!nearest || owner->serial > nearest->serial)) nearest = owner;
+    }
+    return nearest;
+}
+
+static void task_add(wave *w, const due *d, box b, patch to)
+{
+    task *wider = list_more(&w->r->wave, w->task, w->n_task, &w->cap_task, sizeof *wider);
+    if (!wider) return;
+    w->task = wider;
+    task *t = &w->task[w->n_task++];
+    *t = (task){ .j = { .lane = d->l, .b = b }, .to = to, .f = d->fusion,
+                 .weights = weights_of(d->l, w->n, d->fusion) };
+    for (int k = 0; k < plan_inputs(w->n, d->fusion); k++)
+        t->j.xb[k] = plan_need(w->n, d->fusion, k, b, d->l);
+    w->r->info.n_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : w->n->op->cost(w->n, b);
+    w->r->info.n_cell += box_cells(b);
+}
+
+static void tasks_add(wave *w, const due *d, box b, patch to)
+{
+    if (!w->n->op->scattered) {
+        task_add(w, d, b, to);
+        return;
+    }
+    for (int32_t a = b.a0; a < b.a1; a++) task_add(w, d, (box){ b.r0, b.r1, a, a + 1 }, to);
+}
+
+static void reach_patches(wave *w, const due *d, int k, region *out)
+{
+    const cell *in = cell_get(d->l, plan_input(w->n, d->fusion, k));
+    arena *mem = &w->r->wave;
+    for (int i = 0; in && in->hold && i < in->hold->n_patch; i++)
+        plan_reach(mem, out, w->n, d->fusion, k, in->hold->patch[i].b, d->l);
+    for (int i = 0; in && in->due && i < in->due->n_patch; i++)
+        plan_reach(mem, out, w->n, d->fusion, k, in->due->patch[i].b, d->l);
+}
+
+static void take_patches(wave *w, const due *d, const edit *e, region *out)
+{
+    const cell *src = cell_get(d->l, e->from_n);
+    for (int i = 0; src && src->hold && i < src->hold->n_patch; i++)
+        region_add(&w->r->wave, out, take_in(e, src->hold->patch[i].b, d->l));
+    for (int i = 0; src && src->due && i < src->due->n_patch; i++)
+        region_add(&w->r->wave, out, take_in(e, src->due->patch[i].b, d->l));
+}
+
+/* As pass 1, but from what did change. */
+static region changed_now(wave *w, const due *d, const edit *e, int n_e)
+{
+    arena *mem = &w->r->wave;
+    region now = { 0 };
+    if (!w->n->op) return now;
+    region_add(mem, &now, lane_news(d->l, w->n));
+    plan_reach_length(mem, &now, w->n, d->fusion, d->l);
+    for (int k = 0; k < plan_inputs(w->n, d->fusion); k++) reach_patches(w, d, k, &now);
+    for (int i = 0; i < n_e; i++) {
+        if (e[i].edge && e[i].owner == d->l) region_add(mem, &now, edit_where(&e[i], d->l));
+        else if (e[i].kind == EDIT_TAKE && !e[i].from && e[i].owner != d->l) take_patches(w, d, &e[i], &now);
+    }
+    plan_couple(mem, &now, e, n_e, d->l);
+    return now;
+}
+
+/* A patch for each home that b meets. */
+static void patches_add(wave *w, due *d, box b)
+{
+    for (int32_t i = 0; i < d->n_home; i++) {
+        const home *h = &d->home[i];
+        box cut = box_cut(b, h->b);
+        if (box_empty(cut)) continue;
+        patch *wider = list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
+        if (!wider) return;
+        d->patch = wider;
+        d->patch[d->n_patch++] = (patch){ cut, h->b, home_at(w->r, d, h) };
+    }
+}
+
+static void due_open(wave *w, due *d)
+{
+    arena *mem = &w->r->wave;
+    edit e[MAX_EDITS];
+    int n_e = lane_edits(d->l, w->n, e);
+    region now = changed_now(w, d, e, n_e), calc = { 0 }, own = { 0 };
+    for (int i = 0; i < d->want.n; i++) region_add_cut(mem, &calc, &now, *region_box(&d->want, i));
+    for (int i = 0; i < calc.n; i++) patches_add(w, d, *region_box(&calc, i));
+    d->n_calc = d->n_patch;
+    for (int32_t i = 0; i < d->n_calc; i++) {
+        region left = { 0 };
+        plan_kernel(mem, &left, &d->want, d->patch[i].b, e, n_e, d->l);
+        for (int j = 0; j < left.n; j++) tasks_add(w, d, *region_box(&left, j), d->patch[i]);
+    }
+    for (int i = 0; i < n_e; i++)
+        if (e[i].owner == d->l) region_add_cut(mem, &own, &d->want, edit_where(&e[i], d->l));
+    for (int i = 0; i < calc.n; i++) region_sub(mem, &own, *region_box(&calc, i));
+    for (int i = 0; i < own.n; i++) patches_add(w, d, *region_box(&own, i));
+}
+
+/* ---- kernel calls ---- */
+
+static bool same_call(const task *a, const task *b)
+{
+    return a->j.b.a0 == b->j.b.a0 && a->j.b.a1 == b->j.b.a1 && a->weights == b->weights && a->f == b->f;
+}
+
+/* The tasks of the first one's kind, and how many lines they have. */
+static bool batch_jobs(wave *w, batch *b, job *jobs, int32_t first)
+{
+    const task *key = &w->task[first];
+    for (int32_t i = first; i < w->n_task; i++) {
+        task *t = &w->task[i];
+        if (t->taken || !same_call(t, key)) continue;
+        t->taken = true;
+        jobs[b->n_job++] = t->j;
+        b->n_line += t->j.b.r1 - t->j.b.r0;
+    }
+    b->job = jobs;
+    return true;
+}
+
+static bool batch_lines(wave *w, batch *b, const patch *to)
+{
+    arena *mem = &w->r->wave;
+    void **y = arena_array(mem, b->n_line, sizeof *y);
+    int32_t *pos = arena_array(mem, b->n_line, sizeof *pos), *owner = arena_array(mem, b->n_line, sizeof *owner);
+    if (!y || !pos || !owner) return false;
+    int32_t at = 0;
+    for (int32_t j = 0; j < b->n_job; j++)
+        for (int32_t r = b->job[j].b.r0; r < b->job[j].b.r1; r++, at++) {
+            y[at] = patch_at(w->r->s, w->n, &to[j], r, b->a0);
+            pos[at] = r, owner[at] = j;
+        }
+    b->y = y, b->pos = pos, b->line_job = owner;
+    return true;
+}
+
+/* Row pointers of input k for all jobs, end to end; weights once for all of them. */
+static bool batch_input(wave *w, batch *b, job *jobs, int k)
+{
+    const node *in = b->in[k];
+    int64_t n_row = 0, at = 0;
+    if (in->extent == WEIGHT) {
+        b->w[k] = weight_see(jobs[0].lane, in);
+        return true;
+    }
+    for (int32_t i = 0; i < b->n_job; i++) n_row += box_empty(jobs[i].xb[k]) ? 0 : jobs[i].xb[k].r1 - jobs[i].xb[k].r0;
+    const void **row = b->x[k] = arena_array(&w->r->wave, n_row + 1, sizeof *row);
+    for (int32_t i = 0; row && i < b->n_job; i++) {
+        box need = jobs[i].xb[k];
+        jobs[i].x0[k] = (int32_t)at;
+        if (box_empty(need)) continue;
+        if (!lane_view(&w->r->wave, jobs[i].lane, in, need, row + at)) return false;
+        at += need.r1 - need.r0;
+    }
+    return row != NULL;
+}
+
+typedef struct call {
+    const kernel *kernel;
+    const batch *b;
+    char *scratch;
+    size_t scratch_bytes;
+    int64_t n_unit, n_slice;
+} call;
+
+/* A slice is one worker's share, with its own scratch. */
+static void run_slices(void *user, int64_t first, int64_t end)
+{
+    const call *c = user;
+    for (int64_t i = first; i < end; i++) {
+        int64_t u0 = i * c->n_unit / c->n_slice, u1 = (i + 1) * c->n_unit / c->n_slice;
+        if (u0 < u1) c->kernel->run(c->b, u0, u1, c->scratch + (size_t)i * c->scratch_bytes);
+    }
+}
+
+enum { WORTH_WAKING = 100000 }; /* multiply-adds; waking threads costs about as much as these */
+
+static bool kernel_run(wave *w, const batch *b, int64_t cost)
+{
+    const engine *e = w->r->s->e;
+    const kernel *k = b->fusion ? e->fused_of(e, b->fusion->def) : e->kernel_of(e, w->n->op);
+    call c = { .kernel = k, .b = b };
+    c.n_unit = k->units ? k->units(b) : b->n_line;
+    c.n_slice = e->pool && cost > WORTH_WAKING ? pool_threads(e->pool) : 1;
+    if (c.n_slice > c.n_unit) c.n_slice = c.n_unit;
+    if (k->scratch) c.scratch_bytes = (k->scratch(b, (size_t)e->real_bytes) + 63) / 64 * 64;
+    if (c.scratch_bytes) {
+        c.scratch = arena_get(&w->r->wave, c.scratch_bytes * (size_t)c.n_slice + 64);
+        if (!c.scratch) return false;
+        c.scratch += (64 - (uintptr_t)c.scratch % 64) % 64;
+    }
+    if (c.n_slice > 1) pool_run(e->pool, run_slices, &c, c.n_slice);
+    else run_slices(&c, 0, c.n_slice);
+    w->r->info.n_call++;
+    return true;
+}
+
+static bool call_kernel(wave *w, int32_t first)
+{
+    const task *key = &w->task[first];
+    batch b = { .n = w->n, .a0 = key->j.b.a0, .a1 = key->j.b.a1, .real_bytes = w->r->s->e->real_bytes,
+                .fusion = key->f, .in = key->f ? key->f->leaf : (const node *const *)w->n->in };
+    job *jobs = arena_array(&w->r->wave, w->n_task - first, sizeof *jobs);
+    patch *to = arena_array(&w->r->wave, w->n_task - first, sizeof *to);
+    if (!jobs || !to) return false;
+    int32_t n = 0;
+    int64_t cost = 0;
+    for (int32_t i = first; i < w->n_task; i++)
+        if (!w->task[i].taken && same_call(&w->task[i], key)) {
+            to[n++] = w->task[i].to;
+            cost += w->n->op->cost(w->n, w->task[i].j.b) * (key->f ? 3 : 1);
+        }
+    batch_jobs(w, &b, jobs, first);
+    if (!batch_lines(w, &b, to)) return false;
+    for (int k = 0; k < plan_inputs(w->n, key->f); k++)
+        if (!batch_input(w, &b, jobs, k)) return false;
+    return kernel_run(w, &b, cost);
+}
+
+/* ---- closing: edits, and giving up what is equal ---- */
+
+static const void **parent_lines(wave *w, const due *d, box b)
+{
+    const lane *p = d->l->parent;
+    const void **row = arena_array(&w->r->wave, b.r1 - b.r0, sizeof *row);
+    if (!row || !p) return row;
+    box known = box_cut(b, node_all(w->n, p));
+    if (!box_empty(known) && !lane_view(&w->r->wave, p, w->n, known, row)) return NULL;
+    return row;
+}
+
+/* An own edit on a cell that is otherwise the parent's starts from the parent's value. */
+static bool patch_copy(wave *w, const due *d, const patch *p)
+{
+    const session *s = w->r->s;
+    const void **row = parent_lines(w, d, p->b);
+    for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
+        char *y = patch_at(s, w->n, p, r, p->b.a0);
+        size_t bytes = (size_t)(p->b.a1 - p->b.a0) * (size_t)node_width(w->n, r) * (size_t)s->e->real_bytes;
+        if (row[r - p->b.r0]) memcpy(y, row[r - p->b.r0], bytes);
+        else memset(y, 0xff, bytes); /* hidden from the parent by the set that comes next */
+    }
+    return row != NULL;
+}
+
+static int64_t cells_in(const region *r, box b)
+{
+    int64_t cells = 0;
+    for (int i = 0; i < r->n; i++) cells += box_cells(box_cut(*region_box(r, i), b));
+    return cells;
+}
+
+/* Has the parent resolved b, and, where l is to hold its value, will the parent hold its own?  Where
+ * a set hid b from the parent it may not have; its line then has a hole, and a hole equals nothing. */
+static bool parent_has(const due *d, box b)
+{
+    bool held = region_meets(&d->stay, b);
+    for (const lane *l = d->l->parent; l; l = l->parent) {
+        const cell *c = cell_get(l, d->n);
+        if (!c || !(region_meets(&c->may, b) || !l->parent)) continue;
+        int64_t cells = c->hold ? cells_in(&c->hold->done, b) : 0;
+        if (c->due && c->due->got.n) cells += cells_in(held ? &c->due->stay : &c->due->got, b);
+        return cells >= box_cells(b);
+    }
+    return false;
+}
+
+/* Heads are told apart; of finer parts (neurons, vocabulary) a line counts as a whole, lest a
+ * region fall to dust. */
+enum { FINE_PARTS = 64 };
+
+/* Where p differs from the parent. */
+static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
+{
+    const node *n = w->n;
+    const session *s = w->r->s;
+    const void **row = parent_lines(w, d, p->b);
+    int32_t step = n->n_part <= FINE_PARTS ? 1 : p->b.a1 - p->b.a0;
+    bool known = parent_has(d, p->b);
+    for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
+        const char *old = row[r - p->b.r0];
+        size_t bytes = (size_t)step * (size_t)node_width(n, r) * (size_t)s->e->real_bytes;
+        for (int32_t a = p->b.a0; a < p->b.a1; a += step) {
+            box b = { r, r + 1, a, a + step };
+            bool there = old && (known || parent_has(d, b));
+            if (!there || memcmp(old, patch_at(s, n, p, r, a), bytes)) region_add(&w->r->wave, out, b);
+            if (old) old += bytes;
+        }
+    }
+    return row != NULL;
+}
+
+static bool due_edit(wave *w, due *d)
+{
+    edit e[MAX_EDITS];
+    int n_e = lane_edits(d->l, w->n, e);
+    for (int32_t i = d->n_calc; i < d->n_patch; i++)
+        if (!patch_copy(w, d, &d->patch[i])) return false;
+    for (int i = 0; i < n_e; i++) /* what was only copied has the inherited ones already */
+        if (!edit_apply(w->r, d, &e[i], 0, e[i].owner == d->l ? d->n_patch : d->n_calc)) return false;
+    return true;
+}
+
+static bool due_close(wave *w, due *d)
+{
+    patch *was = d->patch;
+    int32_t n_was = d->n_patch;
+    if (!due_edit(w, d)) return false;
+    d->got = d->want;
+    if (!d->l->parent || w->r->s->keep_equal) return true;
+    d->patch = NULL, d->n_patch = d->cap_patch = 0;
+    for (int32_t i = 0; i < n_was; i++) {
+        region changed = { 0 };
+        if (!patch_changes(w, d, &was[i], &changed)) return false;
+        for (int j = 0; j < changed.n; j++) {
+            patch *wider = list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
+            if (!wider) return false;
+            d->patch = wider;
+            d->patch[d->n_patch++] = (patch){ *region_box(&changed, j), was[i].home, was[i].v };
+        }
+    }
+    return true;
+}
+
+/* ---- weights: a whole copy, and where it differs from what the parent sees ---- */
+
+static bool weight_equal(wave *w, const due *d, box b, const weight_view *old)
+{
+    size_t bytes = (size_t)w->r->s->e->real_bytes;
+    arena_mark here = arena_here(&w->r->wave);
+    char *line = arena_get(&w->r->wave, (size_t)w->n->n_part * bytes);
+    bool equal = line != NULL;
+    for (int32_t r = b.r0; equal && r < b.r1; r++) {
+        const char *row = old->base + r * old->row_bytes;
+        if (bytes == 8) dtype_row_f64(old->dtype, row, (double *)line, w->n->n_part);
+        else dtype_row_f32(old->dtype, row, (float *)line, w->n->n_part);
+        equal = !memcmp(line + (size_t)b.a0 * bytes,
+                        d->weight + ((size_t)r * (size_t)w->n->n_part + (size_t)b.a0) * bytes,
+                        (size_t)(b.a1 - b.a0) * bytes);
+    }
+    arena_rewind(&w->r->wave, here);
+    return equal;
+}
+
+/* Did the parent resolve what it edits there itself?  (A set may have hidden it; then nothing is
+ * known to be equal.) */
+static bool weight_known(const lane *l, const node *n, box b)
+{
+    for (l = l->parent; l; l = l->parent) {
+        const cell *c = cell_get(l, n);
+        if (c && region_meets(&c->may, b)) return c->due && region_has(&c->due->got, b);
+    }
+    return true;
+}
+
+static bool weight_resolve(wave *w, due *d)
+{
+    d->got = d->want;
+    d->weight = home_at(w->r, d, &d->home[0]);
+    if (!weight_copy(&w->r->wave, d->l, w->n, d->weight)) return false;
+    const lane *owner = d->l->parent ? weight_owner(d->l->parent, w->n) : NULL;
+    weight_view old = owner ? weight_see(owner, w->n) : w->n->weight;
+    for (const edit *e = d->l->edit; e; e = e->next) {
+        box b = edit_where(e, d->l);
+        if (e->n != w->n) continue;
+        if (!w->r->s->keep_equal && weight_known(d->l, w->n, b) && weight_equal(w, d, b, &old)) continue;
+        patch *wider = list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
+        if (!wider) return false;
+        d->patch = wider;
+        d->patch[d->n_patch++] = (patch){ b, d->home[0].b, d->weight };
+    }
+    return true;
+}
+
+/* ---- one node ---- */
+
+status wave_node(run *r, int32_t generation, const node *n, error *err)
+{
+    wave w = { .r = r, .n = n };
+    due_list *list = run_list(r, generation, n);
+    bool fine = true;
+    arena_reset(&r->wave);
+    for (due *d = list->eldest; d && fine; d = d->younger) {
+        if (n->extent == WEIGHT) fine = weight_resolve(&w, d);
+        else due_open(&w, d);
+    }
+    if (n->extent != WEIGHT) {
+        fine = !r->wave.failed && !r->mem.failed;
+        for (int32_t i = 0; fine && i < w.n_task; i++)
+            if (!w.task[i].taken) fine = call_kernel(&w, i);
+        for (due *d = list->eldest; d && fine; d = d->younger) fine = due_close(&w, d);
+    }
+    if (fine && !r->wave.failed && !r->mem.failed) return E_OK;
+    return error_set(err, E_NOMEM, "run: out of memory at node %d (%s)", n->id, n->op ? n->op->name : "weight");
+}
+/* SPDX-License-Identifier: MIT */
