@@ -32,7 +32,7 @@ static int32_t below(int64_t n)
 /* Mostly ordinary; with `special`, now and then what goes wrong easily. */
 static float number(bool special)
 {
-    static const float odd[] = { 0.0f,   -0.0f,     1e-40f,   -0x1p-149f, 3e38f,
+    static const float odd[] = { 0.0f,   -0.0f,    1e-40f,    -0x1p-149f, 3e38f,
                                  -3e38f, INFINITY, -INFINITY, NAN,        0x1.fffffep-127f };
     if (special && below(24) == 0) return odd[below(sizeof odd / sizeof *odd)];
     return (float)(below(1 << 24) - (1 << 23)) * 0x1p-22f;
@@ -57,10 +57,7 @@ static block block_new(size_t bytes)
     return b;
 }
 
-static void block_free(block *b)
-{
-    mem_free(b->start, b->bytes);
-}
+static void block_free(block *b) { mem_free(b->start, b->bytes); }
 
 typedef struct trial {
     graph *g;
@@ -120,12 +117,20 @@ static void give_inputs(trial *t, lane *l)
     }
 }
 
+/* Learned positions end where their table does. */
+static int32_t longest(const node *n)
+{
+    bool table = !strcmp(n->op->name, "position");
+    return table && n->in[1]->n_row < MAX_LEN ? n->in[1]->n_row : MAX_LEN;
+}
+
 /* Rows and parts to compute, and the input lines they need. */
 static void fill_job(trial *t, int j)
 {
     const node *n = t->n;
     job *b = &t->job[j];
-    REQUIRE(lane_new(&t->lane[j], t->s, NULL, 1 + below(below(2) ? 12 : MAX_LEN), NULL) == E_OK);
+    int32_t len = 1 + below(longest(n)), few = len < 12 ? len : 12;
+    REQUIRE(lane_new(&t->lane[j], t->s, NULL, below(2) ? few : len, NULL) == E_OK);
     give_inputs(t, t->lane[j]);
     int32_t rows = node_rows(n, t->lane[j]);
     b->lane = t->lane[j];
@@ -142,8 +147,7 @@ static void fill_job(trial *t, int j)
         for (int32_t r = b->xb[k].r0; r < b->xb[k].r1 && !box_empty(b->xb[k]); r++) {
             fill_line(t, in, r, &t->line[j][k][r]);
             t->x[k][b->x0[k] + r - b->xb[k].r0] =
-                t->line[j][k][r].at
-                + (int64_t)b->xb[k].a0 * node_width(in, r) * t->real_bytes;
+                t->line[j][k][r].at + (int64_t)b->xb[k].a0 * node_width(in, r) * t->real_bytes;
         }
     }
     for (int32_t r = b->b.r0; r < b->b.r1; r++, t->n_line++)
@@ -203,9 +207,17 @@ static char *run_trial(trial *t, const kernel *k, size_t *bytes)
     REQUIRE(out);
     memset(out, 0x5a, *bytes);
     for (int32_t i = 0; i < t->n_line; at += line_bytes(t, i++) + GUARD) y[i] = at;
-    batch b = { .n = t->n, .a0 = t->a0, .a1 = t->a1, .n_line = t->n_line, .n_job = t->n_job,
-                .real_bytes = t->real_bytes, .y = y, .pos = t->pos, .line_job = t->line_job,
-                .job = t->job, .in = (const node *const *)t->n->in };
+    batch b = { .n = t->n,
+                .a0 = t->a0,
+                .a1 = t->a1,
+                .n_line = t->n_line,
+                .n_job = t->n_job,
+                .real_bytes = t->real_bytes,
+                .y = y,
+                .pos = t->pos,
+                .line_job = t->line_job,
+                .job = t->job,
+                .in = (const node *const *)t->n->in };
     for (int i = 0; i < MAX_IN; i++) b.x[i] = t->x[i], b.w[i] = t->w[i];
     run_units(k, &b, k->units ? k->units(&b) : b.n_line);
     return out;
@@ -298,7 +310,7 @@ static node *make_linear(graph *g, int i)
 {
     static const struct {
         int n_in, n_out, first, n_part;
-    } shape[] = { { 1, 1, 0, 1 },    { 3, 5, 2, 1 },     { 8, 16, 0, 4 },   { 17, 33, 7, 3 },
+    } shape[] = { { 1, 1, 0, 1 },    { 3, 5, 2, 1 },     { 8, 16, 0, 4 },    { 17, 33, 7, 3 },
                   { 257, 40, 0, 5 }, { 64, 1030, 3, 1 }, { 300, 131, 0, 1 }, { 40, 2100, 0, 50 } };
     int k = i / 4, layout = i & 1, bias = i & 2;
     if (k >= (int)(sizeof shape / sizeof *shape)) return NULL;
@@ -314,8 +326,9 @@ TEST("linear has the same bits for odd sizes, both layouts and every type of wei
     try_all(make_linear, test_soak ? 300 : 12);
 }
 
-static const int head_shape[][2] = { { 1, 1 },  { 2, 4 },  { 3, 8 },
-                                     { 2, 16 }, { 4, 20 }, { 1, 64 } };
+static const int head_shape[][2] = {
+    { 1, 1 }, { 2, 4 }, { 3, 8 }, { 2, 16 }, { 4, 20 }, { 1, 64 }
+};
 enum { N_HEAD_SHAPE = sizeof head_shape / sizeof *head_shape };
 
 static node *make_scores(graph *g, int i)

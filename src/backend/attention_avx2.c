@@ -14,17 +14,14 @@ enum { UNIT_LINES = 24, SLOTS = 16 }; /* SLOTS: partial sums of a reduction, doc
 /* One head of n consecutive lines of one job. */
 typedef struct span {
     const batch *b;
-    const node *pair;         /* whose lines the scores are: it knows which keys a query sees */
+    const node *pair; /* whose lines the scores are: it knows which keys a query sees */
     const job *job;
-    const int32_t *pos;       /* [n] */
-    int32_t line, n, part;    /* first line of the batch; the query head */
-    float *s[UNIT_LINES];     /* scores or pattern, from the first key seen */
+    const int32_t *pos;    /* [n] */
+    int32_t line, n, part; /* first line of the batch; the query head */
+    float *s[UNIT_LINES];  /* scores or pattern, from the first key seen */
 } span;
 
-static int32_t first_key(const span *a, int i)
-{
-    return node_first_key(a->pair, a->pos[i]);
-}
+static int32_t first_key(const span *a, int i) { return node_first_key(a->pair, a->pos[i]); }
 
 static int32_t end_key(const span *a, int i)
 {
@@ -113,13 +110,12 @@ static float line_max(const float *s, int32_t n)
     return most[0];
 }
 
-/* Key k goes to sum k % 16, so that a line's sum does not depend on where a window begins; then
- * halves are added: 8, 4, 2, 1 apart. */
-static float line_sum(const float *e, int32_t n, int32_t first)
+/* sum16.  Key k belongs to sum k % 16; here the first key of a window goes to sum 0, which rotates
+ * the sums, and the tree of halves (8, 4, 2, 1 apart) does not see a rotation. */
+static float line_sum(const float *e, int32_t n)
 {
     float sum[SLOTS] = { 0.0f };
     int32_t i = 0;
-    for (; i < n && (first + i) % SLOTS; i++) sum[(first + i) % SLOTS] += e[i];
     for (; i + SLOTS <= n; i += SLOTS)
         for (int j = 0; j < SLOTS; j++) sum[j] += e[i + j];
     for (int j = 0; i < n; i++, j++) sum[j] += e[i];
@@ -128,11 +124,11 @@ static float line_sum(const float *e, int32_t n, int32_t first)
     return sum[0];
 }
 
-static void softmax_line(float *y, const float *s, int32_t n, int32_t first)
+static void softmax_line(float *y, const float *s, int32_t n)
 {
     float most = line_max(s, n);
     for (int32_t i = 0; i < n; i++) y[i] = math_exp(s[i] - most);
-    float sum = line_sum(y, n, first);
+    float sum = line_sum(y, n);
     for (int32_t i = 0; i < n; i++) y[i] = y[i] / sum;
 }
 
@@ -206,6 +202,12 @@ static int32_t unit_line(const batch *b, int64_t u)
     return (int32_t)(u / (b->a1 - b->a0)) * UNIT_LINES;
 }
 
+/* In line i of a pattern that begins with part a0: the numbers before this head's. */
+static int64_t numbers_before(const span *a, int i, int32_t a0)
+{
+    return (int64_t)(a->part - a0) * node_width(a->pair, a->pos[i]);
+}
+
 static size_t panel_bytes(const batch *b)
 {
     return (size_t)b->in[1]->width * PANEL * sizeof(float);
@@ -223,8 +225,7 @@ static void scores_run(const batch *b, int64_t first, int64_t end, void *scratch
         span a = { .b = b, .pair = b->n };
         for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
             for (int i = 0; i < a.n; i++)
-                a.s[i] = (float *)b->y[l + i]
-                         + (int64_t)(a.part - b->a0) * node_width(a.pair, a.pos[i]);
+                a.s[i] = (float *)b->y[l + i] + numbers_before(&a, i, b->a0);
             scores_span(&a, scratch);
         }
     }
@@ -237,8 +238,8 @@ static void mix_run(const batch *b, int64_t first, int64_t end, void *scratch)
         span a = { .b = b, .pair = b->in[0] };
         for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
             for (int i = 0; i < a.n; i++) /* only read */
-                a.s[i] = (float *)(uintptr_t)b->x[0][l + i]
-                         + (int64_t)(a.part - a.job->xb[0].a0) * node_width(a.pair, a.pos[i]);
+                a.s[i] =
+                    (float *)(uintptr_t)b->x[0][l + i] + numbers_before(&a, i, a.job->xb[0].a0);
             mix_span(&a);
         }
     }
@@ -248,9 +249,9 @@ static void softmax_run(const batch *b, int64_t first, int64_t end, void *scratc
 {
     (void)scratch;
     for (int64_t l = first; l < end; l++) {
-        int32_t n = node_width(b->n, b->pos[l]), from = node_first_key(b->n, b->pos[l]);
+        int32_t n = node_width(b->n, b->pos[l]);
         for (int64_t p = 0; p < b->a1 - b->a0; p++)
-            softmax_line((float *)b->y[l] + p * n, (const float *)b->x[0][l] + p * n, n, from);
+            softmax_line((float *)b->y[l] + p * n, (const float *)b->x[0][l] + p * n, n);
     }
 }
 
@@ -280,7 +281,7 @@ static void attention_run(const batch *b, int64_t first, int64_t end, void *scra
         for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
             scores_span(&a, panel);
             for (int i = 0; i < a.n; i++)
-                softmax_line(a.s[i], a.s[i], node_width(a.pair, a.pos[i]), first_key(&a, i));
+                softmax_line(a.s[i], a.s[i], node_width(a.pair, a.pos[i]));
             mix_span(&a);
         }
     }

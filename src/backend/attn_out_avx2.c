@@ -7,15 +7,9 @@
 
 enum { UNIT_ROWS = 120, UNIT_COLS = 128 };
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Rows from `row` on of head h of z times its rows of w, columns from col on; y is the caller's. */
 static product head_product(const batch *b, const node *result, int64_t row, int32_t h, int64_t col)

@@ -1,8 +1,8 @@
 /* engine -- opens engines: the reference kernels, compiled plainly or for AVX2, and what is laid
  * over them.
  *
- * Nodes point to the canonical op_def (build 0).  Every build lists its ops in the same order, so an
- * op's place in op_all finds its kernel in any of them.  A kernel of an op that is in no list (a
+ * Nodes point to the canonical op_def (build 0).  Every build lists its ops in the same order, so
+ * an op's place in op_all finds its kernel in any of them.  A kernel of an op that is in no list (a
  * graph's own alias, a test's toy) is its own. */
 #include "backend/backend.h"
 #include "backend/kernels.h"
@@ -20,9 +20,10 @@ typedef struct overlay {
 
 #if defined __x86_64__
 static const overlay avx2_overlay[] = {
-    { "linear", &linear_avx2 },       { "scores", &scores_avx2 },     { "softmax", &softmax_avx2 },
-    { "mix", &mix_avx2 },             { "result", &result_avx2 },     { "attention", &attention_avx2 },
-    { "attn_out", &attn_out_avx2 },   { NULL, NULL },
+    { "linear", &linear_avx2 },     { "scores", &scores_avx2 },
+    { "softmax", &softmax_avx2 },   { "mix", &mix_avx2 },
+    { "result", &result_avx2 },     { "attention", &attention_avx2 },
+    { "attn_out", &attn_out_avx2 }, { NULL, NULL },
 };
 #else
 #define avx2_overlay NULL
@@ -53,10 +54,7 @@ typedef struct engine_whole {
     size_t bytes;
 } engine_whole;
 
-const char *backend_name(int i)
-{
-    return i >= 0 && i < N_BACKEND ? backends[i].name : NULL;
-}
+const char *backend_name(int i) { return i >= 0 && i < N_BACKEND ? backends[i].name : NULL; }
 
 static const backend *backend_find(const char *name)
 {
@@ -106,9 +104,9 @@ static void tables_fill(engine_whole *w, const backend *b, bool f64)
 {
     bool v3 = b->wide == WIDE_IF_THERE && cpu_detect() >= CPU_AVX2 && op_all_v3[0];
     const op_def *const *op = f64 ? (v3 ? op_all_f64v3 : op_all_f64) : v3 ? op_all_v3 : op_all;
-    const fuse_def *const *fuse = f64    ? (v3 ? fuse_all_f64v3 : fuse_all_f64)
-                                  : v3   ? fuse_all_v3
-                                         : fuse_all;
+    const fuse_def *const *fuse = f64  ? (v3 ? fuse_all_f64v3 : fuse_all_f64)
+                                  : v3 ? fuse_all_v3
+                                       : fuse_all;
     const overlay *over = f64 ? NULL : b->overlay;
     for (int32_t i = 0; i < w->n_op; i++) {
         const kernel *k = overlay_of(over, op[i]->name);
@@ -175,7 +173,8 @@ status engine_open(engine **out, const engine_options *o, error *err)
     if (o->precision && !f64 && strcmp(o->precision, "f32"))
         return error_set(err, E_USAGE, "precision \"%s\": must be f32 or f64", o->precision);
     if (o->threads < 0 || o->threads > MAX_THREADS)
-        return error_set(err, E_RANGE, "threads: %d, must be 0 (all) to %d", o->threads, MAX_THREADS);
+        return error_set(err, E_RANGE, "threads: %d, must be 0 (all) to %d", o->threads,
+                         MAX_THREADS);
     engine_whole *w = whole_new();
     if (!w) goto nomem;
     tables_fill(w, b, f64);

@@ -4,12 +4,9 @@
 #include "backend/kernels.h"
 #include "backend/panel.h"
 
-enum { UNIT_ROWS = 240, UNIT_COLS = 1024, UNIT_COLS_FEW = 256 };
+enum { UNIT_ROWS = 240, UNIT_COLS = 1024, UNIT_COLS_FEW = 128 };
 
-static int64_t columns(const batch *b)
-{
-    return (int64_t)(b->a1 - b->a0) * b->n->width;
-}
+static int64_t columns(const batch *b) { return (int64_t)(b->a1 - b->a0) * b->n->width; }
 
 /* Units are blocks of rows times blocks of columns, small enough to share a call among threads. */
 static int64_t unit_columns(const batch *b)
@@ -17,10 +14,7 @@ static int64_t unit_columns(const batch *b)
     return columns(b) > 8 * UNIT_COLS ? UNIT_COLS : UNIT_COLS_FEW;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t linear_units(const batch *b)
 {

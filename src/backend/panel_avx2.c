@@ -29,8 +29,8 @@ ALWAYS void multiply(const piece *p, int n, place from)
     for (int r = 0; r < n; r++) {
         x[r] = p->x[r] + p->x0;
         for (int h = 0; h < 2; h++)
-            acc[r][h] = p->carry ? load_half(p->y[r] + p->y0, h, p->n_col, BY_ROW_PART)
-                                 : vec_splat(0.0f);
+            acc[r][h] =
+                p->carry ? load_half(p->y[r] + p->y0, h, p->n_col, BY_ROW_PART) : vec_splat(0.0f);
     }
     for (int64_t k = 0; k < p->n_k; k++) {
         w = from == PACKED ? p->panel + k * PANEL : p->row[k] + p->col;
@@ -62,12 +62,9 @@ ALWAYS void multiply_rows(const piece *p, int n_row, place from)
 
 void panel_multiply(const piece *p, int n_row)
 {
-    if (p->panel)
-        multiply_rows(p, n_row, PACKED);
-    else if (p->n_col == PANEL)
-        multiply_rows(p, n_row, BY_ROW);
-    else
-        multiply_rows(p, n_row, BY_ROW_PART);
+    if (p->panel) multiply_rows(p, n_row, PACKED);
+    else if (p->n_col == PANEL) multiply_rows(p, n_row, BY_ROW);
+    else multiply_rows(p, n_row, BY_ROW_PART);
 }
 
 /* ---- packing ---- */
@@ -146,10 +143,7 @@ typedef struct block {
 } block;
 
 /* Panels lie a cache line further apart than they are long: at 16 KB all would meet in one set. */
-static int64_t panel_step(const block *b)
-{
-    return b->n_k + 1;
-}
+static int64_t panel_step(const block *b) { return b->n_k + 1; }
 
 ALWAYS void pack_by_out(float *panel, const product *p, const block *b, dtype t)
 {
@@ -177,10 +171,8 @@ ALWAYS void pack_by_in(float *panel, const product *p, const block *b, dtype t)
 
 ALWAYS void pack_type(float *panel, const product *p, const block *b, dtype t)
 {
-    if (p->by_out)
-        pack_by_out(panel, p, b, t);
-    else
-        pack_by_in(panel, p, b, t);
+    if (p->by_out) pack_by_out(panel, p, b, t);
+    else pack_by_in(panel, p, b, t);
 }
 
 static void pack(float *panel, const product *p, const block *b)
@@ -216,10 +208,8 @@ ALWAYS void strip_four(const product *p, int n, const block *b, dtype t)
             float *y = p->y[r] + p->y0 + b->col + c;
             vec acc = left < VEC ? vec_load_part(y, (int)left) : vec_load(y);
             for (int i = 0; i < 4; i++) acc = vec_fma(x[r][i], wc[i], acc);
-            if (left < VEC)
-                vec_store_part(y, acc, (int)left);
-            else
-                vec_store(y, acc);
+            if (left < VEC) vec_store_part(y, acc, (int)left);
+            else vec_store(y, acc);
         }
     }
 }
@@ -243,8 +233,7 @@ ALWAYS void strips(const product *p, int n, dtype t)
 {
     for (int64_t c = 0; c < p->n_col; c += STRIP) {
         block b = { .col = c, .n_col = p->n_col - c < STRIP ? p->n_col - c : STRIP };
-        for (int r = 0; r < n; r++)
-            memset(p->y[r] + p->y0 + c, 0, (size_t)b.n_col * sizeof(float));
+        for (int r = 0; r < n; r++) memset(p->y[r] + p->y0 + c, 0, (size_t)b.n_col * sizeof(float));
         for (; b.k + 4 <= p->n_k; b.k += 4) strip_four(p, n, &b, t);
         for (; b.k < p->n_k; b.k++) strip_one(p, n, &b, t);
     }
@@ -283,8 +272,7 @@ ALWAYS void dots(const product *p, int64_t c, dtype t)
     for (int64_t k = 0; k < p->n_k; k += VEC) {
         int64_t n = p->n_k - k < VEC ? p->n_k - k : VEC;
         vec w[2][VEC];
-        for (int h = 0; h < 2; h++)
-            load_turned(w[h], row + h * VEC, p->k0 + k, n, ahead, t);
+        for (int h = 0; h < 2; h++) load_turned(w[h], row + h * VEC, p->k0 + k, n, ahead, t);
         for (int i = 0; i < n; i++) {
             vec xk = vec_splat(x[k + i]);
             for (int h = 0; h < 2; h++) acc[h] = vec_fma(xk, w[h][i], acc[h]);
@@ -353,8 +341,5 @@ void product_run(const product *p, float *scratch)
     }
 }
 
-size_t product_scratch(void)
-{
-    return (K_BLOCK + 1) * COL_BLOCK * sizeof(float);
-}
+size_t product_scratch(void) { return (K_BLOCK + 1) * COL_BLOCK * sizeof(float); }
 /* SPDX-License-Identifier: MIT */

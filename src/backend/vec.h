@@ -13,10 +13,7 @@ enum { VEC = 8 };
 /* Ask for the cache line at p, which may be no address at all; changes nothing but time.
  *
  * [err: none | owns: nothing | thread: any | cost: an instruction] */
-static inline void vec_prefetch(const void *p)
-{
-    __builtin_prefetch(p, 0, 2);
-}
+static inline void vec_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 
 #if defined __AVX2__ && defined __FMA__ && defined __F16C__
 #include <immintrin.h>
@@ -27,15 +24,9 @@ typedef __m256 vec;
  * neither read nor written, and 0 in the vec.
  *
  * [err: none | owns: nothing | thread: any | cost: an instruction] */
-static inline vec vec_load(const float *p)
-{
-    return _mm256_loadu_ps(p);
-}
+static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 
-static inline void vec_store(float *p, vec x)
-{
-    _mm256_storeu_ps(p, x);
-}
+static inline void vec_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 
 static inline __m256i vec_mask(int n)
 {
@@ -70,25 +61,13 @@ static inline vec vec_load_bf16(const void *p)
 /* Lane by lane: the same number everywhere; a + b; a * b; a * b + c rounded once.
  *
  * [err: none | owns: nothing | thread: any | cost: an instruction] */
-static inline vec vec_splat(float x)
-{
-    return _mm256_set1_ps(x);
-}
+static inline vec vec_splat(float x) { return _mm256_set1_ps(x); }
 
-static inline vec vec_add(vec a, vec b)
-{
-    return _mm256_add_ps(a, b);
-}
+static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 
-static inline vec vec_mul(vec a, vec b)
-{
-    return _mm256_mul_ps(a, b);
-}
+static inline vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 
-static inline vec vec_fma(vec a, vec b, vec c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 
 /* r[i] lane j becomes r[j] lane i.
  *
@@ -130,15 +109,9 @@ static inline void vec_store_part(float *p, vec x, int n)
     for (int i = 0; i < n && i < VEC; i++) p[i] = x.lane[i];
 }
 
-static inline vec vec_load(const float *p)
-{
-    return vec_load_part(p, VEC);
-}
+static inline vec vec_load(const float *p) { return vec_load_part(p, VEC); }
 
-static inline void vec_store(float *p, vec x)
-{
-    vec_store_part(p, x, VEC);
-}
+static inline void vec_store(float *p, vec x) { vec_store_part(p, x, VEC); }
 
 static inline vec vec_load_bf16(const void *p)
 {
@@ -163,10 +136,7 @@ static inline vec vec_load_f16(const void *p)
     return x;
 }
 
-static inline vec vec_splat(float x)
-{
-    return (vec){ { x, x, x, x, x, x, x, x } };
-}
+static inline vec vec_splat(float x) { return (vec){ { x, x, x, x, x, x, x, x } }; }
 
 static inline vec vec_add(vec a, vec b)
 {

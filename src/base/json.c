@@ -7,9 +7,13 @@
 /* Jansson frees without telling a size, so each block remembers its own. */
 enum { HEAD = 64 };
 
+/* Did an allocation fail?  Jansson calls that a wrong token as often as not. */
+static _Thread_local bool starved;
+
 static void *take(size_t n)
 {
     char *p = n > SIZE_MAX - HEAD ? NULL : mem_resize(NULL, 0, n + HEAD);
+    starved |= !p;
     if (!p) return NULL;
     memcpy(p, &n, sizeof n);
     return p + HEAD;
@@ -23,31 +27,38 @@ static void give(void *q)
     mem_free((char *)q - HEAD, n + HEAD);
 }
 
-static void json_begin(void)
+/* Before main(): a value made with one pair of functions must not be freed with another. */
+__attribute__((constructor)) static void json_begin(void)
 {
-    json_malloc_t m;
-    json_free_t f;
-    json_get_alloc_funcs(&m, &f);
-    if (m == take) return;
-    json_object_seed(1); /* the order of keys is theirs, but no random seed may be drawn */
+    json_object_seed(1); /* the same order of buckets in every run */
     json_set_alloc_funcs(take, give);
 }
 
 static status parse_error(const json_error_t *e, const char *name, error *err)
 {
-    if (json_error_code(e) == json_error_out_of_memory)
+    if (starved || json_error_code(e) == json_error_out_of_memory)
         return error_set(err, E_NOMEM, "%s: out of memory", name);
     return error_set(err, E_FORMAT, "%s: line %d, column %d: %s", name, e->line, e->column, e->text);
 }
 
-status json_parse(json_t **out, const char *text, size_t n, const char *name, error *err)
+static status load(json_t **out, const char *text, size_t n, const char *name, size_t flags, error *err)
 {
     json_error_t e;
-    json_begin();
-    json_t *v = json_loadb(n ? text : "", n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    starved = false;
+    json_t *v = json_loadb(n ? text : "", n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &e);
     if (!v) return parse_error(&e, name, err);
     *out = v;
     return E_OK;
+}
+
+status json_parse(json_t **out, const char *text, size_t n, const char *name, error *err)
+{
+    return load(out, text, n, name, 0, err);
+}
+
+status json_parse_bytes(json_t **out, const char *text, size_t n, const char *name, error *err)
+{
+    return load(out, text, n, name, JSON_ALLOW_NUL, err);
 }
 
 status json_open(json_t **out, const char *path, size_t max_bytes, error *err)
@@ -122,7 +133,6 @@ static int put(const char *bytes, size_t n, void *s)
 
 static void dump(str *s, const json_t *v, size_t flags)
 {
-    json_begin();
     if (json_dump_callback(v, put, s, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))) s->failed = true;
 }
 

@@ -1,9 +1,9 @@
 /* json -- Jansson, with our limits and our messages.
  *
- * Files are read whole up to a limit, duplicate keys are refused, depth is bounded
- * by Jansson (2048).  Typed getters name the key, what was found and what was
- * expected.  Jansson's memory goes through mem (so it can be made to fail): json_init
- * is called by every entry below and is idempotent. */
+ * Files are read whole up to a limit, duplicate keys are refused, depth is bounded by Jansson
+ * (2048).  Typed getters name the key, what was found and what was expected.  Jansson's memory goes
+ * through mem (so it is counted, and can be made to fail) from before main() on: a program that
+ * uses Jansson itself shares that. */
 #ifndef MICROTOME_BASE_JSON_H
 #define MICROTOME_BASE_JSON_H
 #include "base/error.h"
@@ -15,6 +15,11 @@
  * [err: IO, NOMEM, FORMAT, LIMIT | owns: the caller (json_decref) | thread: any | cost: O(bytes)] */
 status json_open(json_t **out, const char *path, size_t max_bytes, error *err);
 status json_parse(json_t **out, const char *text, size_t n, const char *name, error *err);
+
+/* The same, where strings may hold NUL: read them with json_string_length.
+ *
+ * [err: NOMEM, FORMAT | owns: the caller (json_decref) | thread: any | cost: O(bytes)] */
+status json_parse_bytes(json_t **out, const char *text, size_t n, const char *name, error *err);
 
 /* obj[key] as a number or flag.  An absent or null key gives `otherwise`; a key of another type
  * is FORMAT and names key, type found and type expected.  json_int takes reals that are whole.

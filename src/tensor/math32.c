@@ -131,12 +131,9 @@ float math_pow(float x, float y)
     int integer = b >= 0x1p24f || (float)whole == b, odd = integer && (whole & 1);
     if (x < 0.0f && a < INFINITY && !integer) return NAN;
     float size;
-    if (a == 1.0f)
-        size = 1.0f; /* also to the power of infinity */
-    else if (a > 0.0f && a < INFINITY)
-        size = exp2_of((double)y * log2_of(a));
-    else
-        size = (a == 0.0f) == (y < 0.0f) ? INFINITY : 0.0f;
+    if (a == 1.0f) size = 1.0f; /* also to the power of infinity */
+    else if (a > 0.0f && a < INFINITY) size = exp2_of((double)y * log2_of(a));
+    else size = (a == 0.0f) == (y < 0.0f) ? INFINITY : 0.0f;
     return odd && math_bits(x) >> 31 ? -size : size;
 }
 /* SPDX-License-Identifier: MIT */

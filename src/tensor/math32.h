@@ -40,10 +40,7 @@ static inline float math_float(uint32_t u)
 /* x without its sign; x with the sign of `sign` (x must be positive or a NaN).
  *
  * [err: none | owns: nothing | thread: any | cost: one operation] */
-static inline float math_abs(float x)
-{
-    return math_float(math_bits(x) & 0x7fffffffu);
-}
+static inline float math_abs(float x) { return math_float(math_bits(x) & 0x7fffffffu); }
 
 static inline float math_with_sign(float x, float sign)
 {
@@ -60,10 +57,7 @@ static inline float math_with_sign(float x, float sign)
  * math_pow2       2^n for n in [-126, 127]
  *
  * [err: none | owns: nothing | thread: any | cost: a few operations each] */
-static inline float math_exp_round(float x)
-{
-    return fmaf(x, 0x1.715476p+0f, 0x1.8p23f);
-}
+static inline float math_exp_round(float x) { return fmaf(x, 0x1.715476p+0f, 0x1.8p23f); }
 
 static inline int32_t math_exp_n(float rounded)
 {
@@ -87,10 +81,7 @@ static inline float math_expm1_rest(float r)
     return fmaf(r * r, p, r);
 }
 
-static inline float math_pow2(int32_t n)
-{
-    return math_float((uint32_t)(n + 127) << 23);
-}
+static inline float math_pow2(int32_t n) { return math_float((uint32_t)(n + 127) << 23); }
 
 /* e to the power x.  Infinity above 88.72284, 0 below -103.97208, denormals between.
  * The power of two goes on in two halves, so that only the last product can round, once.
@@ -194,15 +185,9 @@ static inline float math_sigmoid(float x)
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
-static inline float math_silu(float x)
-{
-    return x * math_sigmoid(x);
-}
+static inline float math_silu(float x) { return x * math_sigmoid(x); }
 
-static inline float math_relu(float x)
-{
-    return x < 0.0f ? 0.0f : x; /* NaN and -0 come through */
-}
+static inline float math_relu(float x) { return x < 0.0f ? 0.0f : x; /* NaN and -0 come through */ }
 
 static inline float math_gelu_erf(float x)
 {
@@ -215,15 +200,9 @@ static inline float math_gelu_tanh(float x)
     return (0.5f * x) * (1.0f + math_tanh(inner));
 }
 
-static inline float math_gelu_quick(float x)
-{
-    return x * math_sigmoid(1.702f * x);
-}
+static inline float math_gelu_quick(float x) { return x * math_sigmoid(1.702f * x); }
 
-static inline float math_softcap(float x, float c)
-{
-    return c * math_tanh(x / c);
-}
+static inline float math_softcap(float x, float c) { return c * math_tanh(x / c); }
 
 /* The same in double from libm: the yardstick (f64), whose last bits are the machine's.
  * Constants here are the nearest doubles.
@@ -235,15 +214,9 @@ static inline double math64_sigmoid(double x)
     return (x < 0.0 ? e : 1.0) / (1.0 + e);
 }
 
-static inline double math64_silu(double x)
-{
-    return x * math64_sigmoid(x);
-}
+static inline double math64_silu(double x) { return x * math64_sigmoid(x); }
 
-static inline double math64_relu(double x)
-{
-    return x < 0.0 ? 0.0 : x;
-}
+static inline double math64_relu(double x) { return x < 0.0 ? 0.0 : x; }
 
 static inline double math64_gelu_erf(double x)
 {
@@ -256,15 +229,9 @@ static inline double math64_gelu_tanh(double x)
     return (0.5 * x) * (1.0 + tanh(inner));
 }
 
-static inline double math64_gelu_quick(double x)
-{
-    return x * math64_sigmoid(1.702 * x);
-}
+static inline double math64_gelu_quick(double x) { return x * math64_sigmoid(1.702 * x); }
 
-static inline double math64_softcap(double x, double c)
-{
-    return c * tanh(x / c);
-}
+static inline double math64_softcap(double x, double c) { return c * tanh(x / c); }
 
 /* One op source, two precisions: where `real` is typedef'd and REAL_F64 is defined (0 or 1)
  * before this header is included, real_X is math_X or its double. */

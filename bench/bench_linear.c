@@ -1,0 +1,159 @@
+/* bench_linear -- linear at the sizes of GPT-2 small: GFLOP/s, GB/s of weight, and the ratio to
+ * OpenBLAS where it is installed.  One thread.
+ *
+ *     bench_linear [seconds per number]
+ *
+ * Rows 1: a decoded token; 15 and 90: a small wave; 360: a large one.  Each figure is the best of
+ * as many calls as fit the time, so ratios come from one run on one machine. */
+#include "backend/backend.h"
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "ops.gen.h"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct problem {
+    int64_t n_row, n_in, n_out;
+    int by_out;
+    float *x, *w, *y;
+    node *n;
+} problem;
+
+/* cblas_sgemm and how to tell it one thread. */
+typedef void gemm_fn(int order, int turn_a, int turn_b, int m, int n, int k, float alpha,
+                     const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                     int ldc);
+typedef void threads_fn(int n);
+enum { ROW_MAJOR = 101, AS_IT_IS = 111, TURNED = 112 };
+
+static gemm_fn *blas_find(void)
+{
+    void *lib = dlopen("libopenblas.so.0", RTLD_NOW);
+    if (!lib) return NULL;
+    gemm_fn *gemm = NULL;
+    threads_fn *threads = NULL;
+    *(void **)&gemm = dlsym(lib, "cblas_sgemm");
+    *(void **)&threads = dlsym(lib, "openblas_set_num_threads");
+    if (threads) threads(1);
+    return gemm;
+}
+
+static void fill(float *v, int64_t n)
+{
+    uint32_t u = 1;
+    for (int64_t i = 0; i < n; i++, u = u * 1664525u + 1013904223u)
+        v[i] = (float)(int32_t)u * 0x1p-31f;
+}
+
+static void call_engine(const engine *e, const problem *p)
+{
+    const void *x[1024];
+    void *y[1024];
+    int32_t zero[1024] = { 0 };
+    for (int64_t r = 0; r < p->n_row; r++) x[r] = p->x + r * p->n_in, y[r] = p->y + r * p->n_out;
+    int64_t row_bytes = (p->by_out ? p->n_in : p->n_out) * (int64_t)sizeof(float);
+    job j = { .b = { 0, (int32_t)p->n_row, 0, 1 }, .xb = { { 0, (int32_t)p->n_row, 0, 1 } } };
+    int32_t pos[1024];
+    for (int32_t r = 0; r < p->n_row; r++) pos[r] = r;
+    batch b = { .n = p->n,
+                .a1 = 1,
+                .n_line = (int32_t)p->n_row,
+                .n_job = 1,
+                .real_bytes = 4,
+                .y = y,
+                .pos = pos,
+                .line_job = zero,
+                .x = { x },
+                .job = &j,
+                .w = { { 0 }, { (const char *)p->w, row_bytes, DTYPE_F32 } },
+                .in = (const node *const *)p->n->in };
+    const kernel *k = e->kernel_of(e, p->n->op);
+    size_t bytes = k->scratch ? k->scratch(&b, 4) : 0;
+    void *scratch = mem_resize(NULL, 0, bytes + 1);
+    if (scratch) k->run(&b, 0, k->units ? k->units(&b) : b.n_line, scratch);
+    mem_free(scratch, bytes + 1);
+}
+
+static void call_blas(gemm_fn *gemm, const problem *p)
+{
+    gemm(ROW_MAJOR, AS_IT_IS, p->by_out ? TURNED : AS_IT_IS, (int)p->n_row, (int)p->n_out,
+         (int)p->n_in, 1.0f, p->x, (int)p->n_in, p->w, (int)(p->by_out ? p->n_in : p->n_out), 0.0f,
+         p->y, (int)p->n_out);
+}
+
+/* Seconds of the fastest call. */
+static double best(const engine *e, gemm_fn *gemm, const problem *p, double budget)
+{
+    double fastest = 1e9, began = clock_seconds();
+    do {
+        double t = clock_seconds();
+        if (e) call_engine(e, p);
+        else call_blas(gemm, p);
+        t = clock_seconds() - t;
+        if (t < fastest) fastest = t;
+    } while (clock_seconds() - began < budget);
+    return fastest;
+}
+
+static void show(const char *name, const problem *p, double t, double blas)
+{
+    double flop = 2.0 * (double)p->n_row * (double)p->n_in * (double)p->n_out;
+    double bytes = 4.0 * (double)p->n_in * (double)p->n_out;
+    printf("%5lld x %5lld  [%s]  %4lld rows  %-10s %8.2f GFLOP/s %7.2f GB/s", (long long)p->n_in,
+           (long long)p->n_out, p->by_out ? "out, in" : "in, out", (long long)p->n_row, name,
+           flop / t * 1e-9, bytes / t * 1e-9);
+    if (blas > 0.0) printf("  %5.2f of OpenBLAS", blas / t);
+    printf("\n");
+}
+
+static void measure(problem *p, gemm_fn *gemm, double budget)
+{
+    static const int64_t rows[] = { 1, 15, 90, 360 };
+    graph g;
+    graph_init(&g, NULL);
+    node *x = graph_input(&g, ROW, 1, (int)p->n_in);
+    int n_row = (int)(p->by_out ? p->n_out : p->n_in),
+        n_col = (int)(p->by_out ? p->n_in : p->n_out);
+    node *w = graph_weight(&g, "w", (weight_view){ 0 }, n_row, n_col);
+    p->n = op_linear(&g, x, w, NULL, p->by_out, 0, 1, (double)p->n_out);
+    for (size_t i = 0; p->n && i < sizeof rows / sizeof *rows; i++) {
+        p->n_row = rows[i];
+        double blas = gemm ? best(NULL, gemm, p, budget) : 0.0;
+        if (gemm) show("openblas", p, blas, blas);
+        for (int b = 0; backend_name(b); b++) {
+            if (b == 0 && p->n_row > 15) continue; /* minutes, and no news */
+            engine *e = NULL;
+            engine_options o = { .backend = backend_name(b), .threads = 1 };
+            if (engine_open(&e, &o, NULL) != E_OK) continue;
+            show(backend_name(b), p, best(e, NULL, p, budget), blas);
+            engine_free(e);
+        }
+    }
+    graph_release(&g);
+}
+
+int main(int argc, char **argv)
+{
+    static const int64_t shape[][3] = { { 768, 3072, 0 }, { 768, 3072, 1 }, { 768, 50257, 1 } };
+    double budget = argc > 1 ? atof(argv[1]) : 0.2;
+    gemm_fn *gemm = blas_find();
+    if (!gemm) printf("libopenblas.so.0 is not installed: no ratios\n");
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
+        problem p = { .n_in = shape[i][0], .n_out = shape[i][1], .by_out = (int)shape[i][2] };
+        size_t nx = (size_t)(360 * p.n_in), nw = (size_t)(p.n_in * p.n_out);
+        size_t ny = (size_t)(360 * p.n_out);
+        p.x = mem_resize(NULL, 0, 4 * nx);
+        p.w = mem_resize(NULL, 0, 4 * nw);
+        p.y = mem_resize(NULL, 0, 4 * ny);
+        if (!p.x || !p.w || !p.y) return fprintf(stderr, "out of memory\n"), 1;
+        fill(p.x, (int64_t)nx);
+        fill(p.w, (int64_t)nw);
+        measure(&p, gemm, budget);
+        mem_free(p.x, 4 * nx);
+        mem_free(p.w, 4 * nw);
+        mem_free(p.y, 4 * ny);
+    }
+    return 0;
+}
+/* SPDX-License-Identifier: MIT */

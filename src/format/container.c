@@ -1,0 +1,180 @@
+/* container -- see format.h: opening by the kind of path, finding, hashing. */
+#include "format/container.h"
+#include "base/hash.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- filling ---- */
+
+/* Room for one more in an array of the container's. */
+static void *more(container *c, void *old, int32_t n, int32_t *cap, size_t size)
+{
+    if (n < *cap) return old;
+    int32_t wide = *cap ? 2 * *cap : 16;
+    void *p = arena_array(&c->mem, wide, size);
+    if (!p) return NULL;
+    if (n) memcpy(p, old, (size_t)n * size);
+    *cap = wide;
+    return p;
+}
+
+static status nomem(container *c, error *err)
+{
+    (void)c;
+    return error_set(err, E_NOMEM, "tensors: out of memory");
+}
+
+status container_map(container *c, const char *path, file_map *out, error *err)
+{
+    file_map *wider = more(c, c->map, c->n_map, &c->cap_map, sizeof *wider);
+    if (!wider) return nomem(c, err);
+    c->map = wider;
+    status st = file_open_map(&c->map[c->n_map], path, err);
+    if (st == E_OK) *out = c->map[c->n_map++];
+    return st;
+}
+
+status container_add(container *c, tensor_view t, error *err)
+{
+    tensor_view *wider = more(c, c->t, c->n, &c->cap, sizeof *wider);
+    if (wider) c->t = wider;
+    t.name = wider ? arena_string(&c->mem, t.name) : NULL;
+    if (!t.name) return nomem(c, err);
+    c->t[c->n++] = t;
+    return E_OK;
+}
+
+status container_note(container *c, const char *key, const char *value, error *err)
+{
+    note *wider = more(c, c->meta, c->n_meta, &c->cap_meta, sizeof *wider);
+    if (wider) c->meta = wider;
+    char *k = wider ? arena_string(&c->mem, key) : NULL, *v = k ? arena_string(&c->mem, value) : NULL;
+    if (!v) return nomem(c, err);
+    c->meta[c->n_meta++] = (note){ k, v };
+    return E_OK;
+}
+
+bool tensor_size(const tensor_view *t, size_t *n, size_t *bytes)
+{
+    *n = 1;
+    for (int i = 0; i < t->n_dim; i++)
+        if (t->dim[i] < 0 || !mul_fits(*n, (size_t)t->dim[i], n)) return false;
+    return *n <= INT64_MAX / 8 && mul_fits(*n, dtype_bytes(t->dtype), bytes);
+}
+
+/* ---- opening ---- */
+
+static bool ends(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && !strcmp(path + n - m, end);
+}
+
+static status read_directory(container *c, const char *path, error *err)
+{
+    char *one = path_join(&c->mem, path, "model.safetensors");
+    char *index = path_join(&c->mem, path, "model.safetensors.index.json");
+    if (!one || !index) return nomem(c, err);
+    if (file_exists(one)) return safetensors_read(c, one, err);
+    if (file_exists(index)) return safetensors_read_index(c, index, err);
+    error_set(err, E_IO, "%s: no model.safetensors and no model.safetensors.index.json in this directory", path);
+    error_hint(err, "other formats (pytorch_model.bin) must be converted to safetensors first");
+    return E_IO;
+}
+
+static status read_path(container *c, const char *path, error *err)
+{
+    if (file_is_dir(path)) return read_directory(c, path, err);
+    if (ends(path, ".safetensors")) return safetensors_read(c, path, err);
+    if (ends(path, ".index.json")) return safetensors_read_index(c, path, err);
+    if (ends(path, ".npz")) return npz_read(c, path, err);
+    if (ends(path, ".bin")) return llama2c_read(c, path, err);
+    if (!file_exists(path)) return error_set(err, E_IO, "%s: there is no such file or directory", path);
+    error_set(err, E_UNSUPPORTED, "%s: unknown kind of file", path);
+    error_hint(err, "expected .safetensors, .index.json, .npz, .bin (llama2.c) or a directory");
+    return E_UNSUPPORTED;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const tensor_view *)a)->name, ((const tensor_view *)b)->name);
+}
+
+static status sort(container *c, const char *path, error *err)
+{
+    if (c->n) qsort(c->t, (size_t)c->n, sizeof *c->t, by_name);
+    for (int32_t i = 1; i < c->n; i++)
+        if (!strcmp(c->t[i - 1].name, c->t[i].name))
+            return error_set(err, E_FORMAT, "%s: tensor '%.120s' is there twice", path, c->t[i].name);
+    return E_OK;
+}
+
+status container_open(container **out, const char *path, error *err)
+{
+    container *c = mem_zero(sizeof *c);
+    if (!c) return error_set(err, E_NOMEM, "%s: out of memory", path);
+    status st = read_path(c, path, err);
+    if (st == E_OK) st = sort(c, path, err);
+    if (st == E_OK) *out = c;
+    else container_free(c);
+    return st;
+}
+
+void container_free(container *c)
+{
+    if (!c) return;
+    for (int32_t i = 0; i < c->n_map; i++) file_unmap(&c->map[i]);
+    arena_release(&c->mem);
+    mem_free(c, sizeof *c);
+}
+
+/* ---- asking ---- */
+
+const char *container_format(const container *c) { return c->format; }
+int32_t container_count(const container *c) { return c->n; }
+const tensor_view *container_at(const container *c, int32_t i) { return i >= 0 && i < c->n ? &c->t[i] : NULL; }
+
+const tensor_view *container_find(const container *c, const char *name)
+{
+    tensor_view key = { .name = name };
+    return c->n ? bsearch(&key, c->t, (size_t)c->n, sizeof *c->t, by_name) : NULL;
+}
+
+const char *container_meta(const container *c, const char *key)
+{
+    for (int32_t i = 0; i < c->n_meta; i++)
+        if (!strcmp(c->meta[i].key, key)) return c->meta[i].value;
+    return NULL;
+}
+
+status container_hash(const container *c, char out[CONTAINER_HASH], error *err)
+{
+    char digits[HASH_TEXT], shape[400];
+    hash *h = hash_new();
+    if (!h) return error_set(err, E_NOMEM, "hash: out of memory");
+    for (int32_t i = 0; i < c->n; i++) {
+        const tensor_view *t = &c->t[i];
+        int n = snprintf(shape, sizeof shape, "%s:", dtype_name(t->dtype));
+        for (int k = 0; k < t->n_dim; k++)
+            n += snprintf(shape + n, sizeof shape - (size_t)n, "%lld,", (long long)t->dim[k]);
+        hash_add(h, t->name, strlen(t->name) + 1);
+        hash_add(h, shape, (size_t)n + 1);
+        hash_add(h, t->data, t->bytes);
+    }
+    hash_text(h, digits);
+    hash_free(h);
+    snprintf(out, CONTAINER_HASH, "xxh3-128:%s", digits);
+    return E_OK;
+}
+
+status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta,
+                     error *err)
+{
+    if (ends(path, ".safetensors")) return safetensors_write(path, t, n, meta, n_meta, err);
+    if (ends(path, ".npz")) return npz_write(path, t, n, err);
+    error_set(err, E_USAGE, "%s: tensors are written as .safetensors or .npz", path);
+    error_hint(err, "give the file one of these endings");
+    return E_USAGE;
+}
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,70 @@
+/* format -- files of named tensors: safetensors (one file or shards), npz, llama2.c.
+ *
+ * A *container* is what a path holds: tensors by name, mapped read-only, and the file's metadata.
+ * Whatever is wrong with a file is found when it is opened, named with the file, the tensor, what
+ * was found and what was expected; after that nothing can be out of bounds.  docs/formats.md draws
+ * the bytes. */
+#ifndef MICROTOME_FORMAT_FORMAT_H
+#define MICROTOME_FORMAT_FORMAT_H
+#include "base/error.h"
+#include "tensor/dtype.h"
+
+enum { TENSOR_DIMS = 8, CONTAINER_HASH = 64 };
+
+/* A tensor, row-major; data is as the file has it (little-endian) and may be unaligned. */
+typedef struct tensor_view {
+    const char *name;
+    dtype dtype;
+    int32_t n_dim;
+    int64_t dim[TENSOR_DIMS];
+    const void *data;
+    size_t bytes;
+} tensor_view;
+
+typedef struct container container;
+
+/* Open a path:
+ *
+ *   FILE.safetensors        one file
+ *   FILE.index.json         shards, as its weight_map says; they must lie beside it
+ *   FILE.npz                entries that are stored, not compressed
+ *   FILE.bin                llama2.c's first format; tensors get Hugging Face's names (model.layers.0...)
+ *   a directory             model.safetensors in it, else model.safetensors.index.json
+ *
+ * [err: IO, FORMAT, UNSUPPORTED, LIMIT (a header too large), NOMEM | owns: the caller, container_free | thread: any | cost: the headers; data is mapped] */
+status container_open(container **out, const char *path, error *err);
+void container_free(container *c);
+
+/* "safetensors", "npz" or "llama2c"; how many tensors; the i-th, by name ascending; the one of that name.
+ *
+ * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(1), find O(log n)] */
+const char *container_format(const container *c);
+int32_t container_count(const container *c);
+const tensor_view *container_at(const container *c, int32_t i);
+const tensor_view *container_find(const container *c, const char *name);
+
+/* The file's metadata: a string by key.  llama2.c's header is there as "llama2c.dim", "llama2c.hidden_dim",
+ * "llama2c.n_layers", "llama2c.n_heads", "llama2c.n_kv_heads", "llama2c.vocab_size", "llama2c.seq_len" and
+ * "llama2c.shared" ("1": the unembedding is the embedding).
+ *
+ * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(keys)] */
+const char *container_meta(const container *c, const char *key);
+
+/* "xxh3-128:" and 32 hex digits over every tensor's name, type, shape and bytes, by name: how it is cut
+ * into files does not show.
+ *
+ * [err: NOMEM | owns: nothing | thread: any | cost: reads everything] */
+status container_hash(const container *c, char out[CONTAINER_HASH], error *err);
+
+/* Write tensors, beside the path and then renamed; `meta` is n_meta pairs of key and value.
+ * tensors_write goes by the path's end (.safetensors, .npz; npz has no metadata).
+ *
+ * [err: IO (disk full), USAGE (the path's end; a name twice), NOMEM | owns: nothing | thread: any | cost: O(bytes)] */
+status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta,
+                         error *err);
+status npz_write(const char *path, const tensor_view *t, int32_t n, error *err);
+status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta,
+                     error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */

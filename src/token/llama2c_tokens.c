@@ -1,0 +1,141 @@
+/* llama2c_tokens -- the tokenizer file of llama2.c.
+ *
+ *     longest: i32 | score: f32, length: i32, bytes ... | again, to the end of the file
+ *
+ * Ids 0, 1, 2 are <unk>, BOS and EOS; 3 to 258 the bytes, written <0x00> to <0xFF>.  A text begins with a
+ * space of its own; characters that are not in the vocabulary become bytes; then neighbours merge, best score
+ * first. */
+#include "base/file.h"
+#include "token/kind.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_FILE = 256 << 20, MAX_BYTES = 1 << 16, BOS = 1, FIRST_BYTE = 3 };
+
+/* ---- encoding ---- */
+
+static bool by_score(const tokenizer *t, int32_t left, int32_t right, int32_t *made, double *order)
+{
+    char joined[256];
+    const token_text *a = &t->text[left], *b = &t->text[right];
+    if (a->n + b->n > sizeof joined) return false;
+    memcpy(joined, a->p, a->n);
+    memcpy(joined + a->n, b->p, b->n);
+    *made = table_find(&t->by_text, t->text, joined, a->n + b->n);
+    if (*made < 0) return false;
+    *order = -(double)t->score[*made];
+    return true;
+}
+
+static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out, int64_t *n_out, error *err)
+{
+    int64_t k = 0;
+    int32_t space = table_find(&t->by_text, t->text, " ", 1);
+    if (n && space >= 0) out[k++] = (token_span){ space, 0, 0 };
+    for (size_t i = 0; i < n;) {
+        size_t len = (size_t)utf8_next(text + i, n - i, NULL);
+        int32_t id = table_find(&t->by_text, t->text, text + i, len);
+        for (size_t j = 0; id < 0 && j < len; j++)
+            out[k++] = (token_span){ FIRST_BYTE + (unsigned char)text[i + j], i, i + len };
+        if (id >= 0) out[k++] = (token_span){ id, i, i + len };
+        i += len;
+    }
+    k = tokens_merge(t, mem, out, k, by_score);
+    if (k < 0) return error_set(err, E_NOMEM, "tokenizer: out of memory");
+    *n_out = k;
+    return E_OK;
+}
+
+/* After BOS one leading space goes. */
+static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
+{
+    for (int64_t i = 0; i < n; i++) {
+        size_t len;
+        const char *p = tokenizer_text(t, id[i], &len);
+        if (!p || t->text[id[i]].special) continue;
+        bool first = i > 0 && id[i - 1] == BOS && len && *p == ' ';
+        str_add(s, p + first, len - first);
+    }
+}
+
+static const token_kind llama2c_kind = { "llama2.c", encode, decode };
+
+/* ---- reading ---- */
+
+typedef struct reader {
+    const unsigned char *p;
+    size_t left;
+} reader;
+
+static bool take(reader *r, void *out, size_t n)
+{
+    if (r->left < n) return false;
+    memcpy(out, r->p, n);
+    r->p += n, r->left -= n;
+    return true;
+}
+
+/* "<0x0A>" is a byte. */
+static bool byte_token(const char *p, size_t n, int *byte)
+{
+    unsigned v;
+    char text[7] = { 0 };
+    if (n != 6) return false;
+    memcpy(text, p, 6);
+    if (sscanf(text, "<0x%02X>", &v) != 1) return false;
+    *byte = (int)v;
+    return true;
+}
+
+static int32_t count(reader r)
+{
+    float score;
+    int32_t len, n = 0;
+    while (r.left && take(&r, &score, 4) && take(&r, &len, 4) && len >= 0 && (size_t)len <= r.left) {
+        r.p += len, r.left -= (size_t)len;
+        n++;
+    }
+    return n;
+}
+
+static status read_token(tokenizer *t, reader *r, int32_t id, float *score, const char *path, error *err)
+{
+    int32_t len;
+    int byte;
+    if (!take(r, score, 4) || !take(r, &len, 4) || len < 0 || (size_t)len > r->left || len > MAX_BYTES || !isfinite(*score)) {
+        error_set(err, E_FORMAT, "%s: token %d is cut off or has no sensible length", path, id);
+        error_hint(err, "the file is truncated, or is not a llama2.c tokenizer");
+        return E_FORMAT;
+    }
+    char *p = arena_get(&t->mem, (size_t)len + 1);
+    if (!p || !take(r, p, (size_t)len)) return error_set(err, E_NOMEM, "%s: out of memory", path);
+    p[len] = 0;
+    t->text[id] = (token_text){ p, (size_t)len, id < FIRST_BYTE, true };
+    if (id >= FIRST_BYTE && byte_token(p, (size_t)len, &byte)) *p = (char)byte, t->text[id].n = 1;
+    return E_OK;
+}
+
+status llama2c_tokens_read(tokenizer *t, const char *path, error *err)
+{
+    str s = { 0 };
+    int32_t longest = 0;
+    status st = file_read(&s, path, MAX_FILE, err);
+    reader r = { (const unsigned char *)s.p, s.n };
+    t->kind = &llama2c_kind, t->bos = BOS, t->adds_bos = true;
+    if (st == E_OK && !take(&r, &longest, 4)) st = error_set(err, E_FORMAT, "%s: has %zu bytes, a llama2.c tokenizer begins with 4", path, s.n);
+    if (st == E_OK) t->n = count(r);
+    if (st == E_OK && (longest < 1 || t->n < FIRST_BYTE + 256))
+        st = error_set(err, E_FORMAT, "%s: has %d tokens, expected at least %d (the bytes)", path, t->n, FIRST_BYTE + 256);
+    float *score = st == E_OK ? arena_array(&t->mem, t->n, sizeof *score) : NULL;
+    if (st == E_OK) t->text = arena_array(&t->mem, t->n, sizeof *t->text);
+    if (st == E_OK && (!score || !t->text || !table_init(&t->by_text, &t->mem, t->n))) st = error_set(err, E_NOMEM, "%s: out of memory", path);
+    for (int32_t i = 0; st == E_OK && i < t->n; i++) st = read_token(t, &r, i, &score[i], path, err);
+    if (st == E_OK && r.left) st = error_set(err, E_FORMAT, "%s: %zu bytes after token %d are no token", path, r.left, t->n - 1);
+    /* a byte's own text must not be found for a character that has a token of its own: those come later in the file */
+    for (int32_t i = t->n - 1; st == E_OK && i >= FIRST_BYTE + 256; i--) table_add(&t->by_text, t->text, i);
+    t->score = score;
+    str_release(&s);
+    return st;
+}
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,80 @@
+/* tokenizer -- text to token ids and back.
+ *
+ * Three kinds: byte-level BPE (GPT-2 and its kin; tokenizer.json, or vocab.json and merges.txt),
+ * llama2.c's (scores; greedy), and whole words (the embedded models').  Ids and offsets are those of the
+ * original implementations, exactly.  What a file asks for and is not built is refused by name.
+ *
+ * A tokenizer never changes after it is opened; any number of threads may use it. */
+#ifndef MICROTOME_TOKEN_TOKENIZER_H
+#define MICROTOME_TOKEN_TOKENIZER_H
+#include "base/error.h"
+#include "base/str.h"
+
+typedef struct tokenizer tokenizer;
+
+/* A token and the bytes [first, end) of the text it covers, whole characters (tokens that share one
+ * character cover it both).  A token that stands for nothing in the text has first == end. */
+typedef struct token_span {
+    int32_t id;
+    size_t first, end;
+} token_span;
+
+/* Begin with BOS: as the tokenizer does by itself; always; never. */
+typedef enum token_bos { TOKEN_BOS_AUTO, TOKEN_BOS_YES, TOKEN_BOS_NO } token_bos;
+
+/* Open a tokenizer.json, a vocab.json (merges.txt beside it; or encoder.json and vocab.bpe, as OpenAI called
+ * them), a llama2.c tokenizer .bin, or a directory that has one of the first two.  A directory with neither is fine: *out is NULL then.
+ *
+ * [err: IO, FORMAT, UNSUPPORTED (a setting that changes the ids), LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: the file] */
+status tokenizer_open(tokenizer **out, const char *path, error *err);
+
+/* A vocabulary of n whole words: id i is word[i]; words are separated by spaces, and only by them.
+ *
+ * [err: NOMEM | owns: the caller, tokenizer_free; words are copied | thread: any | cost: O(n)] */
+status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, error *err);
+void tokenizer_free(tokenizer *t);
+
+/* "byte-level BPE", "llama2.c", "words"; one more than the largest id; the id of BOS, or -1; is it added
+ * without being asked for; a hash of what defines the tokenizer ("xxh3-128:...").
+ *
+ * [err: none | owns: borrowed | thread: any | cost: O(1)] */
+const char *tokenizer_kind(const tokenizer *t);
+int32_t tokenizer_count(const tokenizer *t);
+int32_t tokenizer_bos(const tokenizer *t);
+bool tokenizer_adds_bos(const tokenizer *t);
+const char *tokenizer_hash(const tokenizer *t);
+
+/* Text to tokens.  Special tokens written out in the text are recognised.
+ *
+ * [err: FORMAT (not UTF-8; a word that is not in the vocabulary, with the nearest), USAGE (BOS asked for and there is none), NOMEM | owns: *out lives in mem | thread: mem's own | cost: O(n log n)] */
+status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos, token_span **out,
+                        int64_t *n_out, error *err);
+
+/* The bytes an id stands for (perhaps part of a character; a special token's name), and how many; NULL for an
+ * id that is not there.  Is the token special (BOS and its kind)?
+ *
+ * [err: NULL | owns: borrowed | thread: any | cost: O(1)] */
+const char *tokenizer_text(const tokenizer *t, int32_t id, size_t *n);
+bool tokenizer_is_special(const tokenizer *t, int32_t id);
+
+/* Ids to text: the bytes as they are, or with what is not UTF-8 replaced by U+FFFD as the original does.
+ * Ids that are not there are left out.
+ *
+ * [err: s->failed | owns: s | thread: any | cost: O(bytes)] */
+void tokenizer_decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s);
+
+/* The id that stands for exactly these bytes; -1 when there is none.
+ *
+ * [err: -1 | owns: nothing | thread: any | cost: one lookup] */
+int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t n);
+
+/* Compare with stored vectors: a file of JSON lines {"text", "add_special_tokens", "ids", "offsets" (in
+ * characters), "decoded"}; ids, offsets and decoded may be missing.  tell is called for each that differs.
+ *
+ * [err: IO, FORMAT, NOMEM; that vectors differ is no error | owns: nothing | thread: any | cost: the file] */
+typedef void tokenizer_tell(void *user, int64_t line, const char *what);
+status tokenizer_check(const tokenizer *t, const char *path, tokenizer_tell *tell, void *user, int64_t *n_right,
+                       int64_t *n_wrong, error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */
