@@ -182,7 +182,7 @@ TEST("whole words are cut at spaces, and an unknown one is refused with the near
     token_span *s;
     int64_t n;
     error err = { 0 };
-    REQUIRE(tokenizer_words(&t, word, 3, &err) == E_OK);
+    REQUIRE(tokenizer_words(&t, word, 3, -1, &err) == E_OK);
     CHECK(gives(t, " the  cat sat", TOKEN_BOS_AUTO, 3, (int[]){ 0, 1, 2 }, (int[]){ 1, 6, 10 }, (int[]){ 4, 9, 13 }));
     CHECK(tokenizer_encode(t, &mem, "the cta", 7, TOKEN_BOS_NO, &s, &n, &err) == E_FORMAT);
     CHECK(strstr(err.msg, "cta") && strstr(err.hint, "cat"));

@@ -28,10 +28,11 @@ typedef enum token_bos { TOKEN_BOS_AUTO, TOKEN_BOS_YES, TOKEN_BOS_NO } token_bos
  * [err: IO, FORMAT, UNSUPPORTED (a setting that changes the ids), LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: the file] */
 status tokenizer_open(tokenizer **out, const char *path, error *err);
 
-/* A vocabulary of n whole words: id i is word[i]; words are separated by spaces, and only by them.
+/* A vocabulary of n whole words: id i is word[i]; words are separated by spaces, and only by them.  bos: the
+ * id that begins every text, or -1.
  *
  * [err: NOMEM | owns: the caller, tokenizer_free; words are copied | thread: any | cost: O(n)] */
-status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, error *err);
+status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int32_t bos, error *err);
 void tokenizer_free(tokenizer *t);
 
 /* "byte-level BPE", "llama2.c", "words"; one more than the largest id; the id of BOS, or -1; is it added

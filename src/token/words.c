@@ -60,7 +60,7 @@ static bool fill(tokenizer *t, const char *const *word, int32_t n)
         char *copy = arena_string(&t->mem, word[i]);
         fine = copy != NULL;
         if (!fine) break;
-        t->text[i] = (token_text){ copy, strlen(copy), false, true };
+        t->text[i] = (token_text){ copy, strlen(copy), i == t->bos, true };
         table_add(&t->by_text, t->text, i);
         hash_add(h, copy, strlen(copy) + 1);
     }
@@ -69,10 +69,10 @@ static bool fill(tokenizer *t, const char *const *word, int32_t n)
     return fine;
 }
 
-status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, error *err)
+status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int32_t bos, error *err)
 {
     tokenizer *t = mem_zero(sizeof *t);
-    if (t) t->kind = &words_kind, t->n = n, t->bos = -1, t->unk = -1;
+    if (t) t->kind = &words_kind, t->n = n, t->bos = bos, t->adds_bos = bos >= 0, t->unk = -1;
     if (!t || !fill(t, word, n)) {
         tokenizer_free(t);
         return error_set(err, E_NOMEM, "tokenizer: out of memory");

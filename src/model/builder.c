@@ -1,0 +1,257 @@
+/* builder -- see builder.h.  Names of ops appear here and in arch/ and nowhere above the op room. */
+#include "model/builder.h"
+#include "ops.gen.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_BYTES = 192 };
+
+/* ---- memory, weights ---- */
+
+void *build_memory(builder *b, int64_t n, size_t size)
+{
+    void *p = b->g->err.code ? NULL : arena_array(&b->g->mem, n, size);
+    if (!p) error_set(&b->g->err, E_NOMEM, "model: out of memory");
+    return p;
+}
+
+void build_warn(builder *b, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    model *m = b->m;
+    const char **list = build_memory(b, m->n_warning + 1, sizeof *list);
+    char *copy = list ? arena_string(&b->g->mem, text) : NULL;
+    if (!copy) {
+        error_set(&b->g->err, E_NOMEM, "model: out of memory");
+        return;
+    }
+    if (m->n_warning) memcpy(list, m->warning, (size_t)m->n_warning * sizeof *list);
+    list[m->n_warning] = copy;
+    m->warning = list;
+    m->n_warning++;
+}
+
+static void refuse_shape(builder *b, const weight_tensor *t, const char *name, int64_t n_row, int64_t n_col)
+{
+    char found[120];
+    weight_text(t, found, sizeof found);
+    if (n_row == 1)
+        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected [%lld]", name, found, (long long)n_col);
+    else
+        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected [%lld, %lld]", name, found, (long long)n_row,
+                  (long long)n_col);
+    error_hint(&b->g->err, "the shape follows from config.json: one of the two is of another model");
+}
+
+static bool shape_is(const weight_tensor *t, int64_t n_row, int64_t n_col)
+{
+    if (t->n_dim == 1) return n_row == 1 && t->dim[0] == n_col;
+    return t->n_dim == 2 && t->dim[0] == n_row && t->dim[1] == n_col;
+}
+
+/* Can kernels read it? */
+static bool type_is_real(dtype d)
+{
+    return d == DTYPE_F32 || d == DTYPE_F16 || d == DTYPE_BF16 || d == DTYPE_F64;
+}
+
+node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ...)
+{
+    char name[NAME_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    if (b->g->err.code) return NULL;
+    weight_tensor *t = weights_find(&b->weights, name);
+    if (!t) {
+        error_set(&b->g->err, E_SHAPE, "weight '%s' is missing", name);
+        error_hint(&b->g->err, "%s needs it as config.json describes the model", b->arch->name);
+        return NULL;
+    }
+    t->used = true;
+    if (!shape_is(t, n_row, n_col)) {
+        refuse_shape(b, t, name, n_row, n_col);
+        return NULL;
+    }
+    if (!type_is_real(t->dtype)) {
+        error_set(&b->g->err, E_UNSUPPORTED, "weight '%s' is of type %s, expected F32, F16, BF16 or F64", name,
+                  dtype_name(t->dtype));
+        return NULL;
+    }
+    weight_view v = { t->data, n_col * (int64_t)dtype_bytes(t->dtype), t->dtype };
+    b->m->n_weight += n_row * n_col;
+    b->m->weight_bytes += n_row * v.row_bytes;
+    return graph_site(b->g, graph_axes(graph_weight(b->g, name, v, (int)n_row, (int)n_col), "column", ""), "%s",
+                      name);
+}
+
+node *build_constant(builder *b, const char *name, const double *v, int n)
+{
+    double *copy = build_memory(b, n, sizeof *copy);
+    if (!copy) return NULL;
+    memcpy(copy, v, (size_t)n * sizeof *copy);
+    weight_view w = { (const char *)copy, n * (int64_t)sizeof *copy, DTYPE_F64 };
+    return graph_site(b->g, graph_axes(graph_weight(b->g, name, w, 1, n), "column", ""), "%s", name);
+}
+
+/* ---- names and flags ---- */
+
+node *build_site(builder *b, node *n, const char *thing)
+{
+    return graph_site(b->g, n, "blocks.%d.%s", b->layer, thing);
+}
+
+node *build_writer(node *n)
+{
+    if (n) n->writer = true;
+    return n;
+}
+
+node *build_reader(node *n)
+{
+    if (n) n->reader = true;
+    return n;
+}
+
+static node *axes(node *n, const char *part, const char *width) { return graph_axes(n, part, width); }
+
+/* ---- pieces of a transformer ---- */
+
+node *build_embed(builder *b, node *w)
+{
+    node *e = axes(op_embed(b->g, b->m->token, w), "", "d_model");
+    return build_writer(graph_site(b->g, e, "embed"));
+}
+
+node *build_pos_embed(builder *b, node *w)
+{
+    node *p = axes(op_position(b->g, b->m->token, w), "", "d_model");
+    return build_writer(graph_site(b->g, p, "pos_embed"));
+}
+
+node *build_norm(builder *b, node *x, node *gain, node *bias, const char *name)
+{
+    graph *g = b->g;
+    if (!strcmp(b->c->norm, "none")) return x;
+    bool rms = !strcmp(b->c->norm, "rmsnorm");
+    node *scale = rms ? op_rms_scale(g, x, b->c->norm_eps) : op_ln_scale(g, x, b->c->norm_eps);
+    graph_site(g, axes(scale, "", ""), "%s.scale", name);
+    node *n = rms ? op_normalized(g, x, scale) : op_ln_normalized(g, x, scale);
+    graph_site(g, axes(n, "", "d_model"), "%s.normalized", name);
+    return graph_site(g, axes(op_gain(g, n, gain, bias), "", "d_model"), "%s.out", name);
+}
+
+node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first, int64_t n_part,
+                   int64_t width)
+{
+    return op_linear(b->g, x, w, bias, (double)layout, (double)first, (double)n_part, (double)width);
+}
+
+static node *head_site(builder *b, node *n, const char *thing)
+{
+    return build_site(b, axes(n, "head", "d_head"), thing);
+}
+
+static node *rotated(builder *b, const attention *a, node *x, const char *thing)
+{
+    if (!a->inv_freq) return x;
+    return head_site(b, op_rotary(b->g, x, a->inv_freq, b->c->d_head, a->rotary_style), thing);
+}
+
+/* Keys or values as each query head sees them: a reader of its own for `k[for=h]`. */
+static node *per_query_head(builder *b, node *x, const char *thing, node **end)
+{
+    int times = b->c->n_head / b->c->n_kv_head;
+    if (times == 1) return x;
+    return *end = build_reader(head_site(b, op_repeat(b->g, x, times), thing));
+}
+
+node *build_attention(builder *b, const attention *a)
+{
+    graph *g = b->g;
+    model_block *block = &b->m->block[b->layer];
+    node *q = build_reader(head_site(b, a->q, "attn.q"));
+    node *k = build_reader(head_site(b, a->k, "attn.k"));
+    node *v = build_reader(head_site(b, a->v, "attn.v"));
+    q = rotated(b, a, q, "attn.rot_q");
+    k = per_query_head(b, rotated(b, a, k, "attn.rot_k"), "attn.k_for", &block->k_for);
+    v = per_query_head(b, v, "attn.v_for", &block->v_for);
+    node *scores = build_site(b, axes(op_scores(g, q, k, a->scale, 0, 0), "head", "key"), "attn.scores");
+    node *pattern = build_site(b, axes(op_softmax(g, scores), "head", "key"), "attn.pattern");
+    node *z = head_site(b, op_mix(g, pattern, v), "attn.z");
+    node *result = axes(op_result(g, z, a->w_out, a->layout), "head", "d_model");
+    build_writer(build_site(b, result, "attn.result"));
+    node *bias = NULL;
+    if (a->b_out) {
+        bias = axes(op_broadcast(g, b->m->token, a->b_out), "", "d_model");
+        build_writer(build_site(b, bias, "attn.bias"));
+    }
+    node *out = build_site(b, axes(op_headsum(g, result, bias), "", "d_model"), "attn.out");
+    return build_site(b, out, "attn.contribution"); /* no norm in between: the same tensor */
+}
+
+static node *activated(builder *b, node *x)
+{
+    const char *a = b->c->activation;
+    if (!strcmp(a, "gelu_erf")) return op_gelu_erf(b->g, x);
+    if (!strcmp(a, "gelu_tanh")) return op_gelu_tanh(b->g, x);
+    if (!strcmp(a, "gelu_quick")) return op_gelu_quick(b->g, x);
+    return !strcmp(a, "relu") ? op_relu(b->g, x) : op_silu(b->g, x);
+}
+
+static node *neurons(builder *b, node *x, node *w, node *bias, const mlp *p, const char *thing)
+{
+    node *n = axes(build_linear(b, x, w, bias, p->layout, 0, b->c->d_mlp, 1), "neuron", "");
+    if (p->x_is_stream) build_reader(n);
+    return build_site(b, n, thing);
+}
+
+node *build_mlp(builder *b, node *x, const mlp *p)
+{
+    node *in = neurons(b, x, p->w_in, p->b_in, p, p->w_up ? "mlp.gate" : "mlp.pre");
+    node *post = activated(b, in);
+    if (p->w_up) post = op_multiply(b->g, post, neurons(b, x, p->w_up, p->b_up, p, "mlp.up"));
+    build_site(b, axes(post, "neuron", ""), "mlp.post");
+    node *out = axes(build_linear(b, post, p->w_out, p->b_out, p->layout, 0, 1, b->c->d_model), "", "d_model");
+    build_writer(build_site(b, out, "mlp.out"));
+    b->m->block[b->layer].mlp_reader = p->x_is_stream ? in : build_reader(x);
+    return build_site(b, out, "mlp.contribution");
+}
+
+node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_name)
+{
+    if (!b->c->tied) return build_weight(b, b->c->n_vocab, b->c->d_model, "%s", u_name);
+    weight_tensor *copy = weights_find(&b->weights, u_name), *e = weights_find(&b->weights, e_name);
+    if (!copy || !e || copy == e) return w_e;
+    copy->used = true;
+    size_t bytes = (size_t)b->c->n_vocab * (size_t)b->c->d_model * dtype_bytes(e->dtype);
+    if (!shape_is(copy, b->c->n_vocab, b->c->d_model) || copy->dtype != e->dtype || memcmp(copy->data, e->data, bytes))
+        build_warn(b, "config.json ties the unembedding to the embedding; the file has a '%s' that differs, which is not used", u_name);
+    return w_e;
+}
+
+node *build_logits(builder *b, node *x, node *w, node *bias, bool x_is_stream)
+{
+    node *l = axes(build_linear(b, x, w, bias, OUT_IN, 0, b->c->n_vocab, 1), "vocab", "");
+    b->m->logits = graph_site(b->g, l, "logits");
+    b->m->logits_reader = build_reader(x_is_stream ? l : x);
+    return b->m->logits;
+}
+
+void build_block(builder *b, int32_t layer, node *x)
+{
+    b->layer = layer;
+    build_site(b, x, "resid_pre");
+}
+
+node *build_add(builder *b, node *x, node *y, const char *thing)
+{
+    return build_site(b, axes(op_add(b->g, x, y), "", "d_model"), thing);
+}
+/* SPDX-License-Identifier: MIT */

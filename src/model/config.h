@@ -1,0 +1,46 @@
+/* config -- reading config.json strictly.
+ *
+ * Every key is one of: read by the architecture, known to change no number of a forward pass, or
+ * known to change it (then only the value that changes nothing is taken).  A key nobody knows
+ * becomes a warning of the model: it is never silently dropped, and a newer library that adds
+ * another harmless key does not make all its checkpoints unreadable. */
+#ifndef MICROTOME_MODEL_CONFIG_H
+#define MICROTOME_MODEL_CONFIG_H
+#include "base/json.h"
+#include "model/builder.h"
+
+/* Check every key of b->json against the shared list and b->arch->key; add warnings.
+ *
+ * [err: UNSUPPORTED, naming key, value and what is built; NOMEM | owns: nothing | thread: b's own | cost: O(keys)] */
+status config_check(builder *b, error *err);
+
+/* json[key] as a whole number within 1..most.  Absent or null: `otherwise`, and FORMAT when that is 0.
+ *
+ * [err: FORMAT, RANGE | owns: nothing | thread: any | cost: one lookup] */
+status config_count(const json_t *json, const char *key, int64_t otherwise, int64_t most, int32_t *out,
+                    error *err);
+
+/* json[key] as a finite number above zero.
+ *
+ * [err: FORMAT, RANGE | owns: nothing | thread: any | cost: one lookup] */
+status config_positive(const json_t *json, const char *key, double otherwise, double *out, error *err);
+
+/* json[key], an activation by any of its names in config files, as our name for it; and the op.
+ *
+ * [err: FORMAT, UNSUPPORTED with those there are | owns: static | thread: any | cost: O(1)] */
+status config_activation(const json_t *json, const char *key, const char *otherwise, const char **out,
+                         error *err);
+
+/* The inverse frequencies of rotary positions, [d_head/2] into inv_freq, from the older keys rope_theta
+ * and rope_scaling or the newer rope_parameters; fills rope_theta and rope_scaling of *c.
+ *
+ * [err: UNSUPPORTED, FORMAT, RANGE | owns: nothing | thread: any | cost: O(d_head)] */
+status config_rotary(const json_t *json, model_config *c, double *inv_freq, error *err);
+
+/* d_model, n_head ... agree with each other: the checks all architectures share.
+ *
+ * [err: SHAPE, RANGE | owns: nothing | thread: any | cost: O(1)] */
+status config_agree(const model_config *c, error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */

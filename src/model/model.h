@@ -1,0 +1,83 @@
+/* model -- a transformer, opened: its graph, its configuration, its tokenizer.
+ *
+ * Opening reads config.json (or a llama2.c header), looks every weight up by name and
+ * shape, and lets one architecture (arch/NAME.c) build the graph.  Nothing is guessed: a
+ * config key that changes the computation and is not supported, a missing, a surplus and a
+ * mis-shaped weight are refused by name.  Weights stay mapped, and are never folded or centred.
+ *
+ * After model_open a model never changes; any number of sessions on any number of threads
+ * may stand on it.
+ *
+ * Read site.h next (addresses of activations), then prompt.h; arch_def.h and builder.h are for
+ * those who add an architecture. */
+#ifndef MICROTOME_MODEL_MODEL_H
+#define MICROTOME_MODEL_MODEL_H
+#include "graph/graph.h"
+#include "token/tokenizer.h"
+
+enum { MODEL_HASH = 48 }; /* "xxh3-128:", 32 hex digits, NUL, and room */
+
+/* What was read from the configuration, in one vocabulary for all architectures.  Strings are
+ * borrowed from the model or static. */
+typedef struct model_config {
+    const char *arch;       /* "gpt2", "llama": the file in arch/ */
+    int32_t n_layer, n_head, n_kv_head, d_model, d_head;
+    int32_t d_mlp;          /* 0: attention only */
+    int32_t n_vocab, n_ctx; /* n_ctx: the longest prompt that is taken */
+    const char *norm;       /* "layernorm", "rmsnorm", "none" */
+    double norm_eps;
+    const char *activation; /* "gelu_tanh", "gelu_erf", "gelu_quick", "relu", "silu" */
+    bool gated;             /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
+    bool tied;              /* the unembedding is the embedding */
+    const char *position;   /* "learned", "rotary" */
+    double rope_theta;      /* rotary only */
+    const char *rope_scaling; /* "default", "llama3"; "" without rotary */
+    int32_t bos_token_id;   /* -1: none stated */
+    double score_scale;     /* 1/sqrt(d_head); of block 0, where blocks differ */
+} model_config;
+
+/* One block's ends of edges that have no name of their own. */
+typedef struct model_block {
+    node *mlp_reader;  /* what sees the stream on the MLP's behalf; NULL: attention only */
+    node *k_for, *v_for; /* keys and values as each query head sees them (GQA); NULL: as attn.k, attn.v */
+} model_block;
+
+typedef struct model {
+    graph g;                /* sites are g.site[0 .. g.n_site) */
+    node *token;            /* input: ROW, one id per position */
+    node *logits;           /* ROW, n_vocab parts of width 1 */
+    node *logits_reader;    /* what sees the stream on the logits' behalf */
+    model_block *block;     /* [n_layer] */
+    model_config config;
+    const tokenizer *tokens; /* NULL: the model came without one; prompts are then token ids */
+    const char *name;       /* the last part of the path, or "demo:induction" */
+    const char *path;       /* as given */
+    const char *format;     /* "safetensors", "llama2c", "embedded" */
+    const char *const *warning; /* what a user should know, one sentence each */
+    int32_t n_warning;
+    int64_t n_weight;       /* numbers in all weights */
+    int64_t weight_bytes;   /* as stored */
+    int32_t n_site;         /* named activations; further names are those of weights */
+    struct model_own *own;  /* what is freed with the model (open.c) */
+} model;
+
+/* Open a model.  path is one of
+ *
+ *   a directory      config.json and model.safetensors, or shards with model.safetensors.index.json;
+ *                    its tokenizer, when it has one
+ *   FILE.safetensors config.json beside it
+ *   FILE.bin         llama2.c; the tokenizer is tok*.bin or tokenizer.bin beside it
+ *   demo:NAME        embedded in the program; "demo:induction"
+ *
+ * [err: IO, FORMAT, UNSUPPORTED (architecture, config key), SHAPE (a weight), NOMEM | owns: the caller, model_free | thread: any | cost: maps the weights, reads none of them but ties] */
+status model_open(model **out, const char *path, error *err);
+void model_free(model *m);
+
+/* "xxh3-128:" and 32 hex digits over the architecture, the configuration and every weight's name,
+ * shape, type and bytes: how the file was cut or named does not matter.
+ *
+ * [err: NOMEM | owns: nothing | thread: any | cost: reads all weights, once per call] */
+status model_hash(const model *m, char out[MODEL_HASH], error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,321 @@
+/* open -- see model.h: from a path to a model.
+ *
+ * The four kinds of path differ only in where configuration, weights and tokenizer come from
+ * (sources_*); then one way: find the architecture, check its configuration, build the graph, see that
+ * every weight was used. */
+#include "base/file.h"
+#include "base/hash.h"
+#include "model/builder.h"
+#include "model/config.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CONFIG = 16 << 20 };
+
+/* What is freed with the model. */
+struct model_own {
+    container *files;
+    tokenizer *tokens;
+    json_t *json;
+    weight_set weights; /* for the hash */
+};
+
+static bool ends(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && !strcmp(path + n - m, end);
+}
+
+/* ---- where things come from ---- */
+
+/* The directory of a file, in the model's memory. */
+static char *directory_of(builder *b, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = arena_string(&b->g->mem, slash ? path : ".");
+    if (dir && slash) dir[slash == path ? 1 : slash - path] = 0;
+    return dir;
+}
+
+static status read_config(builder *b, const char *dir, error *err)
+{
+    char *path = path_join(&b->g->mem, dir, "config.json");
+    if (!path) return error_set(err, E_NOMEM, "model: out of memory");
+    if (!file_exists(path)) {
+        error_set(err, E_IO, "%s: there is no config.json, which says what the weights mean", dir);
+        error_hint(err, "copy it beside the weights; it is part of every Hugging Face checkpoint");
+        return E_IO;
+    }
+    status st = json_open(&b->m->own->json, path, MAX_CONFIG, err);
+    if (st != E_OK) return st;
+    b->json = b->m->own->json;
+    return json_is_object(b->json) ? E_OK : error_set(err, E_FORMAT, "%s: is %s, expected an object", path, json_kind(b->json));
+}
+
+static status sources_files(builder *b, const char *path, const char *dir, error *err)
+{
+    status st = read_config(b, dir, err);
+    if (st == E_OK) st = container_open(&b->m->own->files, path, err);
+    if (st == E_OK) st = tokenizer_open(&b->m->own->tokens, dir, err);
+    return st;
+}
+
+/* tok*.bin or tokenizer.bin beside the checkpoint; none is fine. */
+static status llama2c_tokenizer(builder *b, const char *path, error *err)
+{
+    char *dir = directory_of(b, path);
+    const char *found = NULL;
+    DIR *d = dir ? opendir(dir) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (!strncmp(e->d_name, "tok", 3) && ends(e->d_name, ".bin") && (!found || strcmp(e->d_name, found) < 0))
+            found = arena_string(&b->g->mem, e->d_name);
+    if (d) closedir(d);
+    char *full = found ? path_join(&b->g->mem, dir, found) : NULL;
+    if (b->g->mem.failed) return error_set(err, E_NOMEM, "model: out of memory");
+    return full ? tokenizer_open(&b->m->own->tokens, full, err) : E_OK;
+}
+
+static long long header(const container *c, const char *key)
+{
+    const char *v = container_meta(c, key);
+    return v ? strtoll(v, NULL, 10) : 0;
+}
+
+static status sources_llama2c(builder *b, const char *path, error *err)
+{
+    status st = container_open(&b->m->own->files, path, err);
+    if (st != E_OK) return st;
+    const container *c = b->m->own->files;
+    b->m->own->json = json_pack(
+        "{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:b,s:b}", "model_type", "llama", "hidden_size", header(c, "llama2c.dim"),
+        "intermediate_size", header(c, "llama2c.hidden_dim"), "num_hidden_layers", header(c, "llama2c.n_layers"),
+        "num_attention_heads", header(c, "llama2c.n_heads"), "num_key_value_heads", header(c, "llama2c.n_kv_heads"), "vocab_size",
+        header(c, "llama2c.vocab_size"), "max_position_embeddings", header(c, "llama2c.seq_len"), "rms_norm_eps", 1e-5,
+        "tie_word_embeddings", header(c, "llama2c.shared") == 1, "rope_interleaved", 1);
+    b->json = b->m->own->json;
+    if (!b->json) return error_set(err, E_NOMEM, "model: out of memory");
+    return llama2c_tokenizer(b, path, err);
+}
+
+static status sources_demo(builder *b, const char *name, const char **arch, error *err)
+{
+    char names[200] = "";
+    for (int i = 0; arch_all[i]; i++) {
+        const char *demo = arch_all[i]->demo;
+        if (demo && !strcmp(demo, name)) {
+            b->arch = arch_all[i];
+            return arch_all[i]->provide(b, arch, err);
+        }
+        if (demo) snprintf(names + strlen(names), sizeof names - strlen(names), "%sdemo:%s", *names ? ", " : "", demo);
+    }
+    error_set(err, E_IO, "demo:%.60s: there is no embedded model of that name", name);
+    error_hint(err, "there is %s", names);
+    return E_IO;
+}
+
+static status sources(builder *b, const char *path, const char **arch, error *err)
+{
+    model *m = b->m;
+    if (!strncmp(path, "demo:", 5)) {
+        m->format = "embedded";
+        return sources_demo(b, path + 5, arch, err);
+    }
+    if (ends(path, ".bin")) {
+        m->format = "llama2c";
+        return sources_llama2c(b, path, err);
+    }
+    m->format = "safetensors";
+    if (file_is_dir(path)) return sources_files(b, path, path, err);
+    if (!file_exists(path)) {
+        error_set(err, E_IO, "%s: there is no such model", path);
+        error_hint(err, "give a directory with config.json and safetensors, a llama2.c .bin, or demo:induction");
+        return E_IO;
+    }
+    char *dir = directory_of(b, path);
+    return dir ? sources_files(b, path, dir, err) : error_set(err, E_NOMEM, "model: out of memory");
+}
+
+/* ---- the architecture ---- */
+
+static bool has_type(const arch_def *a, const char *type)
+{
+    for (int i = 0; a->model_type && a->model_type[i]; i++)
+        if (!strcmp(a->model_type[i], type)) return true;
+    return false;
+}
+
+static status find_arch(builder *b, const char *name, error *err)
+{
+    const char *type = name;
+    char types[300] = "";
+    status st = type ? E_OK : json_text(b->json, "model_type", NULL, &type, err);
+    if (st != E_OK) return st;
+    b->arch = NULL;
+    for (int i = 0; arch_all[i] && !b->arch; i++) {
+        const arch_def *a = arch_all[i];
+        if (type && (name ? !strcmp(a->name, name) : has_type(a, type))) b->arch = a;
+        if (a->configure) snprintf(types + strlen(types), sizeof types - strlen(types), "%s%s", *types ? ", " : "", a->name);
+    }
+    if (b->arch) return E_OK;
+    if (type) error_set(err, E_UNSUPPORTED, "config.json: model_type \"%.60s\" is not built", type);
+    else error_set(err, E_FORMAT, "config.json: there is no model_type");
+    error_hint(err, "built are: %s", types);
+    return E_UNSUPPORTED;
+}
+
+static status configure(builder *b, error *err)
+{
+    int64_t bos;
+    b->c->arch = b->arch->name;
+    b->c->rope_scaling = "", b->c->bos_token_id = -1;
+    status st = config_check(b, err);
+    if (st == E_OK) st = json_int(b->json, "bos_token_id", -1, &bos, err);
+    if (st == E_OK) b->c->bos_token_id = (int32_t)bos;
+    if (st == E_OK) st = b->arch->configure(b, err);
+    return st == E_OK ? config_agree(b->c, err) : st;
+}
+
+/* ---- the graph ---- */
+
+static status take_weights(builder *b, error *err)
+{
+    const container *c = b->m->own->files;
+    status st = E_OK;
+    b->weights.prefix = b->arch->prefix;
+    for (int32_t i = 0; c && i < container_count(c) && st == E_OK; i++) {
+        const tensor_view *t = container_at(c, i);
+        weight_tensor w = { .name = t->name, .dtype = t->dtype, .n_dim = t->n_dim, .data = t->data };
+        memcpy(w.dim, t->dim, sizeof w.dim);
+        st = weights_add(&b->weights, &b->g->mem, w, err);
+    }
+    return st == E_OK ? weights_sort(&b->weights, err) : st;
+}
+
+static void count_sites(model *m)
+{
+    for (int32_t i = 0; i < m->g.n_site; i++) m->n_site += m->g.site[i].n->op != NULL;
+}
+
+static status build_graph(builder *b, error *err)
+{
+    model *m = b->m;
+    status st = take_weights(b, err);
+    if (st != E_OK) return st;
+    m->token = graph_site(b->g, graph_input(b->g, ROW, 1, 1), "token");
+    m->block = build_memory(b, m->config.n_layer, sizeof *m->block);
+    if (m->block) b->arch->build(b);
+    m->own->weights = b->weights;
+    if (b->g->err.code) {
+        error_set(err, b->g->err.code, "%s", b->g->err.msg);
+        error_hint(err, "%s", b->g->err.hint);
+        return b->g->err.code;
+    }
+    count_sites(m);
+    return weights_check_used(&b->weights, b->arch->ignored, err);
+}
+
+static status look_at_tokenizer(builder *b, error *err)
+{
+    model *m = b->m;
+    m->tokens = m->own->tokens;
+    if (!m->tokens) build_warn(b, "there is no tokenizer beside the model: prompts are token ids (--tokens)");
+    else if (tokenizer_count(m->tokens) > m->config.n_vocab)
+        build_warn(b, "the tokenizer has %d tokens, the model %d: is it another model's?", tokenizer_count(m->tokens), m->config.n_vocab);
+    return b->g->err.code ? error_set(err, b->g->err.code, "%s", b->g->err.msg) : E_OK;
+}
+
+/* ---- all of it ---- */
+
+static const char *last_part(builder *b, const char *path)
+{
+    char *copy = arena_string(&b->g->mem, path);
+    if (!copy || !strncmp(path, "demo:", 5)) return copy;
+    size_t n = strlen(copy);
+    while (n > 1 && copy[n - 1] == '/') copy[--n] = 0;
+    const char *slash = strrchr(copy, '/');
+    return slash && slash[1] ? slash + 1 : copy;
+}
+
+static status open_into(model *m, const char *path, error *err)
+{
+    const char *arch = NULL;
+    builder b = { .m = m, .g = &m->g, .c = &m->config };
+    m->path = arena_string(&m->g.mem, path);
+    m->name = last_part(&b, path);
+    if (!m->path || !m->name) return error_set(err, E_NOMEM, "model: out of memory");
+    status st = sources(&b, path, &arch, err);
+    if (st == E_OK) st = find_arch(&b, arch, err);
+    if (st == E_OK) st = configure(&b, err);
+    if (st == E_OK) st = build_graph(&b, err);
+    return st == E_OK ? look_at_tokenizer(&b, err) : st;
+}
+
+status model_open(model **out, const char *path, error *err)
+{
+    error why = { 0 };
+    model *m = mem_zero(sizeof *m);
+    if (m) m->own = mem_zero(sizeof *m->own);
+    if (m) graph_init(&m->g, NULL);
+    status st = m && m->own ? open_into(m, path, &why) : error_set(&why, E_NOMEM, "model: out of memory");
+    if (st == E_OK) {
+        *out = m;
+        return E_OK;
+    }
+    model_free(m);
+    error_set(err, st, "%s", why.msg);
+    if (*why.hint) error_hint(err, "%s", why.hint);
+    return st;
+}
+
+void model_free(model *m)
+{
+    if (!m) return;
+    if (m->own) {
+        container_free(m->own->files);
+        tokenizer_free(m->own->tokens);
+        json_decref(m->own->json);
+        mem_free(m->own, sizeof *m->own);
+    }
+    graph_release(&m->g);
+    mem_free(m, sizeof *m);
+}
+
+void model_give_tokenizer(model *m, tokenizer *own_t) { m->own->tokens = own_t; }
+void model_give_config(model *m, json_t *own_json) { m->own->json = own_json; }
+
+/* ---- the hash ---- */
+
+static size_t tensor_bytes(const weight_tensor *t)
+{
+    size_t n = dtype_bytes(t->dtype);
+    for (int i = 0; i < t->n_dim; i++) n *= (size_t)t->dim[i];
+    return n;
+}
+
+status model_hash(const model *m, char out[MODEL_HASH], error *err)
+{
+    char digits[HASH_TEXT], shape[120];
+    str config = { 0 };
+    hash *h = hash_new();
+    json_canonical(&config, m->own->json);
+    status st = h && !config.failed ? E_OK : error_set(err, E_NOMEM, "hash: out of memory");
+    if (st == E_OK) {
+        const weight_set *w = &m->own->weights;
+        hash_add(h, m->config.arch, strlen(m->config.arch) + 1);
+        hash_add(h, config.p, config.n);
+        for (int32_t i = 0; i < w->n; i++) {
+            weight_text(&w->t[i], shape, sizeof shape);
+            hash_add(h, w->t[i].name, strlen(w->t[i].name) + 1);
+            hash_add(h, shape, strlen(shape) + 1);
+            hash_add(h, w->t[i].data, tensor_bytes(&w->t[i]));
+        }
+        hash_text(h, digits);
+        snprintf(out, MODEL_HASH, "xxh3-128:%.32s", digits);
+    }
+    hash_free(h);
+    str_release(&config);
+    return st;
+}
+/* SPDX-License-Identifier: MIT */

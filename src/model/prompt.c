@@ -1,0 +1,257 @@
+/* prompt -- see prompt.h. */
+#include "model/prompt.h"
+#include "base/file.h"
+#include "base/json.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IDS_FILE = 256 << 20 };
+
+void prompt_free(prompt *p)
+{
+    if (!p) return;
+    arena_release(&p->mem);
+    mem_free(p, sizeof *p);
+}
+
+static prompt *prompt_new(int64_t n)
+{
+    prompt *p = mem_zero(sizeof *p);
+    if (!p) return NULL;
+    int32_t *id = arena_array(&p->mem, n, sizeof *id);
+    double *value = arena_array(&p->mem, n, sizeof *value);
+    if (!id || !value) {
+        prompt_free(p);
+        return NULL;
+    }
+    p->n = (int32_t)n, p->id = id, p->value = value;
+    return p;
+}
+
+static status nomem(error *err) { return error_set(err, E_NOMEM, "prompt: out of memory"); }
+
+static status check_length(const model *m, int64_t n, error *err)
+{
+    if (n < 1) {
+        error_set(err, E_USAGE, "the prompt is empty");
+        error_hint(err, "give some text, or token ids with --tokens");
+        return E_USAGE;
+    }
+    if (n <= m->config.n_ctx) return E_OK;
+    error_set(err, E_LIMIT, "the prompt has %lld tokens, %s takes at most %d", (long long)n, m->name, m->config.n_ctx);
+    error_hint(err, "shorten it");
+    return E_LIMIT;
+}
+
+/* Put an id where it belongs, if the model has it. */
+static status set_id(prompt *p, const model *m, int32_t i, int64_t id, error *err)
+{
+    if (id < 0 || id >= m->config.n_vocab) {
+        error_set(err, E_RANGE, "token id %lld at position %d, expected 0 to %d", (long long)id, i, m->config.n_vocab - 1);
+        if (m->tokens && tokenizer_count(m->tokens) > m->config.n_vocab)
+            error_hint(err, "the tokenizer has %d tokens: it is another model's", tokenizer_count(m->tokens));
+        return E_RANGE;
+    }
+    ((int32_t *)p->id)[i] = (int32_t)id;
+    ((double *)p->value)[i] = (double)id;
+    return E_OK;
+}
+
+static status set_pieces(prompt *p, const model *m, error *err)
+{
+    if (!m->tokens) return E_OK;
+    piece *list = arena_array(&p->mem, p->n, sizeof *list);
+    if (!list) return nomem(err);
+    for (int32_t i = 0; i < p->n; i++) {
+        list[i].p = tokenizer_text(m->tokens, p->id[i], &list[i].n);
+        if (!list[i].p) list[i] = (piece){ "", 0 };
+    }
+    p->piece = list;
+    return E_OK;
+}
+
+status prompt_from_ids(prompt **out, const model *m, const int64_t *id, int64_t n, error *err)
+{
+    status st = check_length(m, n, err);
+    if (st != E_OK) return st;
+    prompt *p = prompt_new(n);
+    if (!p) return nomem(err);
+    for (int32_t i = 0; i < n && st == E_OK; i++) st = set_id(p, m, i, id[i], err);
+    if (st == E_OK) st = set_pieces(p, m, err);
+    if (st == E_OK) *out = p;
+    else prompt_free(p);
+    return st;
+}
+
+static status fill_text(prompt *p, const model *m, const char *text, size_t n, const token_span *s, error *err)
+{
+    int32_t *first = arena_array(&p->mem, p->n, sizeof *first), *end = arena_array(&p->mem, p->n, sizeof *end);
+    char *copy = arena_get(&p->mem, n + 1);
+    status st = first && end && copy ? E_OK : nomem(err);
+    for (int32_t i = 0; i < p->n && st == E_OK; i++) {
+        st = set_id(p, m, i, s[i].id, err);
+        first[i] = (int32_t)s[i].first, end[i] = (int32_t)s[i].end;
+    }
+    if (st != E_OK) return st;
+    memcpy(copy, text, n);
+    copy[n] = 0;
+    p->text = copy, p->text_bytes = n, p->first = first, p->end = end;
+    p->has_bos = p->id[0] == tokenizer_bos(m->tokens) && s[0].first == s[0].end;
+    return set_pieces(p, m, err);
+}
+
+status prompt_from_text(prompt **out, const model *m, const char *text, size_t n, bos_policy bos, error *err)
+{
+    arena mem = { 0 };
+    token_span *s = NULL;
+    prompt *p = NULL;
+    int64_t k = 0;
+    if (!m->tokens) {
+        error_set(err, E_USAGE, "%s came without a tokenizer: a prompt must be token ids", m->name);
+        error_hint(err, "give ids with --tokens 1,2,3, or put tokenizer.json beside the model");
+        return E_USAGE;
+    }
+    if (!n && bos != BOS_YES) return check_length(m, 0, err);
+    if (n > INT32_MAX / 2) return error_set(err, E_LIMIT, "the prompt has %zu bytes", n);
+    token_bos how = bos == BOS_YES ? TOKEN_BOS_YES : bos == BOS_NO ? TOKEN_BOS_NO : TOKEN_BOS_AUTO;
+    status st = tokenizer_encode(m->tokens, &mem, text, n, how, &s, &k, err);
+    if (st == E_OK) st = check_length(m, k, err);
+    if (st == E_OK) p = prompt_new(k);
+    if (st == E_OK) st = p ? fill_text(p, m, text, n, s, err) : nomem(err);
+    arena_release(&mem);
+    if (st == E_OK) *out = p;
+    else prompt_free(p);
+    return st;
+}
+
+/* ---- lists of ids ---- */
+
+static status from_json_ids(prompt **out, arena *mem, const model *m, const json_t *v, error *err)
+{
+    size_t i;
+    const json_t *x;
+    int64_t *id = arena_array(mem, (int64_t)json_array_size(v) + 1, sizeof *id);
+    if (!id) return nomem(err);
+    json_array_foreach(v, i, x) {
+        if (!json_is_integer(x)) return error_set(err, E_FORMAT, "token %zu of the list is %s, expected an id", i, json_kind(x));
+        id[i] = json_integer_value(x);
+    }
+    return prompt_from_ids(out, m, id, (int64_t)json_array_size(v), err);
+}
+
+static status from_json(prompt ***out, int *n, arena *mem, const model *m, const json_t *v, error *err)
+{
+    bool many = json_is_array(json_array_get(v, 0));
+    size_t count = many ? json_array_size(v) : 1;
+    if (!json_is_array(v)) return error_set(err, E_FORMAT, "token ids are %s, expected a list of ids or a list of such lists", json_kind(v));
+    prompt **list = arena_array(mem, (int64_t)count + 1, sizeof *list);
+    if (!list) return nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        status st = from_json_ids(&list[i], mem, m, many ? json_array_get(v, i) : v, err);
+        if (st == E_OK) continue;
+        if (many) error_prefix(err, "prompt %zu", i);
+        while (i) prompt_free(list[--i]);
+        return st;
+    }
+    *out = list, *n = (int)count;
+    return E_OK;
+}
+
+/* "1,2, 3" as "[1,2, 3]". */
+static bool looks_like_ids(const char *text) { return *text && strspn(text, "0123456789, -") == strlen(text); }
+
+status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char *text, error *err)
+{
+    json_t *v = NULL;
+    status st;
+    str s = { 0 };
+    bool bare = looks_like_ids(text);
+    if (bare) str_printf(&s, "[%s]", text);
+    if (s.failed) st = nomem(err);
+    else if (bare) st = json_parse(&v, s.p, s.n, "--tokens", err);
+    else if (*text == '[') st = json_parse(&v, text, strlen(text), "--tokens", err);
+    else st = json_open(&v, text, MAX_IDS_FILE, err);
+    if (st == E_OK) st = from_json(out, n, mem, m, v, err);
+    json_decref(v);
+    str_release(&s);
+    return st;
+}
+
+/* ---- labels ---- */
+
+/* Bytes as people can read them: control characters and what is not UTF-8 escaped. */
+static void escape(const char *p, size_t n, char *out, size_t bytes)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n && k + 8 < bytes;) {
+        int len = utf8_next(p + i, n - i, NULL);
+        unsigned char c = (unsigned char)p[i];
+        if (c == '\n') k += (size_t)snprintf(out + k, bytes - k, "\\n");
+        else if (c == '\t') k += (size_t)snprintf(out + k, bytes - k, "\\t");
+        else if (!len || c < ' ' || c == 127) k += (size_t)snprintf(out + k, bytes - k, "\\x%02x", c);
+        else {
+            memcpy(out + k, p + i, (size_t)len);
+            k += (size_t)len;
+        }
+        i += len ? (size_t)len : 1;
+    }
+    out[k] = 0;
+}
+
+void token_label(const model *m, int32_t id, char *out, size_t bytes)
+{
+    size_t n = 0;
+    const char *p = m->tokens ? tokenizer_text(m->tokens, id, &n) : NULL;
+    if (p) escape(p, n, out, bytes);
+    else snprintf(out, bytes, "#%d", id);
+}
+
+void prompt_label(const prompt *p, int32_t pos, char *out, size_t bytes)
+{
+    if (p->piece && p->piece[pos].n) escape(p->piece[pos].p, p->piece[pos].n, out, bytes);
+    else snprintf(out, bytes, "#%d", p->id[pos]);
+}
+
+/* ---- one token ---- */
+
+static status many_tokens(const model *m, const char *text, size_t n, error *err)
+{
+    arena mem = { 0 };
+    token_span *s;
+    int64_t k = 0;
+    char list[200] = "", label[40];
+    if (tokenizer_encode(m->tokens, &mem, text, n, TOKEN_BOS_NO, &s, &k, NULL) != E_OK) k = 0;
+    for (int64_t i = 0; i < k && i < 6; i++) {
+        token_label(m, s[i].id, label, sizeof label);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s\"%s\"", i ? ", " : "", label);
+    }
+    arena_release(&mem);
+    error_set(err, E_RANGE, "\"%.*s\" is %lld tokens, expected one%s%s", (int)(n < 80 ? n : 80), text, (long long)k, k ? ": " : "", list);
+    if (n && *text != ' ') error_hint(err, "most words begin with a space inside a text: \" %.*s\"", (int)(n < 80 ? n : 80), text);
+    return E_RANGE;
+}
+
+status token_find(const model *m, const char *text, size_t n, int32_t *out, error *err)
+{
+    char digits[16], *end;
+    if (n > 1 && n < sizeof digits && *text == '#') {
+        memcpy(digits, text + 1, n - 1);
+        digits[n - 1] = 0;
+        long long id = strtoll(digits, &end, 10);
+        if (!*end && id >= 0 && id < m->config.n_vocab) {
+            *out = (int32_t)id;
+            return E_OK;
+        }
+        return error_set(err, E_RANGE, "token #%s, expected #0 to #%d", digits, m->config.n_vocab - 1);
+    }
+    if (!m->tokens) {
+        error_set(err, E_USAGE, "%s came without a tokenizer: a token must be written #ID", m->name);
+        return E_USAGE;
+    }
+    int32_t id = tokenizer_find(m->tokens, text, n);
+    if (id < 0 || id >= m->config.n_vocab) return many_tokens(m, text, n, err);
+    *out = id;
+    return E_OK;
+}
+/* SPDX-License-Identifier: MIT */
