@@ -1,0 +1,340 @@
+/* main -- the command: microtome INSTRUMENT [SUBJECT] [--parameter value ...] [output flags].
+ *
+ * Flags are made from what instruments say of themselves (mt_describe); nothing here knows any of them.  Exit status:
+ * 0 well, 1 something failed or did not hold, 2 the command line was wrong. */
+#include "include/microtome.h"
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct outputs {
+    const char *json, *csv, *html, *out, *against; /* "-": standard output */
+    double tol;
+    bool quiet;
+} outputs;
+
+/* ---- saying ---- */
+
+static int complain(const mt_error *e)
+{
+    fprintf(stderr, "microtome: %s\n", e->message);
+    if (*e->hint) fprintf(stderr, "  %s\n", e->hint);
+    return e->code == MT_USAGE ? 2 : 1;
+}
+
+static int misused(const char *what, const char *arg, const char *hint)
+{
+    fprintf(stderr, "microtome: %s%s%s\n  %s\n", what, *arg ? " " : "", arg, hint);
+    return 2;
+}
+
+static int terminal_width(void)
+{
+    struct winsize w;
+    const char *columns = getenv("COLUMNS");
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col) return w.ws_col;
+    return columns && atoi(columns) > 0 ? atoi(columns) : 100;
+}
+
+static bool coloured(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+/* ---- progress and Ctrl-C ---- */
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    if (stopped++) _exit(130); /* asked twice: now */
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct progress {
+    double start, shown;
+    bool line, quiet;
+} progress;
+
+static bool tell(void *user, const char *what, double done)
+{
+    progress *p = user;
+    double passed = now() - p->start, tty = isatty(STDERR_FILENO) != 0;
+    if (stopped) return false;
+    if (p->quiet || passed < 1 || now() - p->shown < (tty > 0 ? 0.2 : 10)) return true;
+    p->shown = now();
+    double left = done > 0 ? passed / done - passed : 0;
+    fprintf(stderr, tty > 0 ? "\r\033[K%s %3.0f %%  %.0f s left" : "%s %.0f %%, %.0f s left\n", what, 100 * done, left);
+    p->line = tty > 0;
+    return true;
+}
+
+/* ---- help ---- */
+
+static const json_t *find(const json_t *all, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *x = json_array_get(all, i);
+        if (!strcmp(json_string_value(json_object_get(x, "name")), name)) return x;
+    }
+    return NULL;
+}
+
+static const char *text_of(const json_t *v, const char *key)
+{
+    const char *s = json_string_value(json_object_get(v, key));
+    return s ? s : "";
+}
+
+static const char OUTPUT_HELP[] =
+    "Output\n"
+    "  --json [FILE]        the report as JSON\n"
+    "  --csv [FILE]         its tables and tensors as CSV\n"
+    "  --html FILE          a page that needs nothing else\n"
+    "  --out FILE           its tensors: .safetensors or .npz\n"
+    "  --against FILE       compare its tensors with those of a file; exit 1 when one is off\n"
+    "  --tol X              how far off, as a share of the largest entry (1e-5)\n"
+    "  --quiet              no table, no progress\n";
+
+static void help_all(const json_t *all)
+{
+    printf("microtome %s: look inside a transformer, change it, see what that changes\n\nusage: microtome INSTRUMENT SUBJECT [--parameter value ...]\n\n", MT_VERSION);
+    for (size_t i = 0; i < json_array_size(all); i++)
+        printf("  %-8s  %s\n", text_of(json_array_get(all, i), "name"), text_of(json_array_get(all, i), "says"));
+    printf("\nmicrotome help INSTRUMENT shows its parameters.  demo:induction is a model that is always there:\n\n"
+           "  microtome run demo:induction --prompt \"the cat sat on the mat and the cat\"\n");
+}
+
+static void help_one(const json_t *d)
+{
+    const json_t *params = json_object_get(d, "params");
+    printf("%s\n\nusage: microtome %s %s [--parameter value ...]\n\nParameters\n", text_of(d, "says"), text_of(d, "name"), text_of(d, "subject"));
+    for (size_t i = 0; i < json_array_size(params); i++) {
+        const json_t *p = json_array_get(params, i);
+        char flag[80];
+        const char *kind = text_of(p, "kind"), *given = text_of(p, "default");
+        if (!strcmp(text_of(p, "name"), text_of(d, "positional"))) continue;
+        snprintf(flag, sizeof flag, "--%s%s", text_of(p, "name"), !strcmp(kind, "flag") ? "" : !strcmp(kind, "int") ? " N" : !strcmp(kind, "real") ? " X" : " TEXT");
+        for (char *c = flag; *c; c++) *c = *c == '_' ? '-' : *c;
+        printf("  %-20s %s%s%s%s\n", flag, text_of(p, "says"), *given ? " [" : "", given, *given ? "]" : "");
+    }
+    printf("\n%s", OUTPUT_HELP);
+}
+
+/* ---- the command line ---- */
+
+static const json_t *param_of(const json_t *d, const char *flag)
+{
+    const json_t *params = json_object_get(d, "params");
+    char name[80];
+    snprintf(name, sizeof name, "%s", flag);
+    for (char *c = name; *c; c++) *c = *c == '-' ? '_' : *c;
+    return find(params, name);
+}
+
+/* Put a value of a parameter into the request. */
+static int put(json_t *request, const json_t *p, const char *value)
+{
+    const char *name = text_of(p, "name"), *kind = text_of(p, "kind");
+    char *end = NULL, flag[90];
+    json_t *v = NULL;
+    snprintf(flag, sizeof flag, "--%s", name);
+    if (!strcmp(kind, "text")) v = json_string(value);
+    else if (!strcmp(kind, "int")) v = json_integer(strtoll(value, &end, 10));
+    else if (!strcmp(kind, "real")) v = json_real(strtod(value, &end));
+    else {
+        json_t *list = json_object_get(request, name);
+        if (!list) json_object_set_new(request, name, list = json_array());
+        v = json_string(value);
+        if (v) return json_array_append_new(list, v) ? 1 : 0;
+    }
+    if (!v) return misused(flag, "is not UTF-8 or no number", "write the text in UTF-8");
+    if (end && (*end || end == value)) {
+        json_decref(v);
+        return misused(flag, value, "expected a number");
+    }
+    json_object_set_new(request, name, v);
+    return 0;
+}
+
+/* One of the output flags; how many arguments it took, 0: it is none, -1: wrong. */
+static int output_flag(outputs *o, const char *flag, const char *next, bool own_against, bool own_tol)
+{
+    bool has = next && (*next != '-' || !next[1]);
+    if (!strcmp(flag, "json") || !strcmp(flag, "csv")) {
+        *(*flag == 'j' ? &o->json : &o->csv) = has ? next : "-";
+        return has ? 2 : 1;
+    }
+    if (!strcmp(flag, "quiet")) return o->quiet = true, 1;
+    const char **to = !strcmp(flag, "html") ? &o->html : !strcmp(flag, "out") ? &o->out : !strcmp(flag, "against") && !own_against ? &o->against : NULL;
+    if (to) *to = next;
+    else if (!strcmp(flag, "tol") && !own_tol) o->tol = next ? atof(next) : 0;
+    else return 0;
+    return next ? 2 : -1;
+}
+
+static const char *nearest_flag(const json_t *d, const char *flag)
+{
+    const json_t *params = json_object_get(d, "params");
+    for (size_t n = strlen(flag); n >= 2; n--)
+        for (size_t i = 0; i < json_array_size(params); i++)
+            if (!strncmp(text_of(json_array_get(params, i), "name"), flag, n)) return text_of(json_array_get(params, i), "name");
+    return NULL;
+}
+
+static int unknown_flag(const json_t *d, const char *flag)
+{
+    char hint[160];
+    const char *near = nearest_flag(d, flag);
+    if (near) snprintf(hint, sizeof hint, "did you mean --%s? 'microtome help %s' lists them", near, text_of(d, "name"));
+    else snprintf(hint, sizeof hint, "'microtome help %s' lists its parameters", text_of(d, "name"));
+    return misused("there is no flag", flag - 2, hint);
+}
+
+/* A flag of the instrument's: how many arguments it took, or minus the exit status. */
+static int parameter(json_t *request, const json_t *d, const char *flag, const char *next)
+{
+    if (!strcmp(flag, "no-bos") || (!strcmp(flag, "bos") && !(next && (!strcmp(next, "yes") || !strcmp(next, "no") || !strcmp(next, "auto"))))) {
+        const json_t *bos = param_of(d, "bos");
+        if (bos) return json_object_set_new(request, "bos", json_string(*flag == 'n' ? "no" : "yes")) ? -1 : 1;
+    }
+    const json_t *p = param_of(d, flag);
+    if (!p) return -unknown_flag(d, flag);
+    if (!strcmp(text_of(p, "kind"), "flag")) return json_object_set_new(request, text_of(p, "name"), json_true()) ? -1 : 1;
+    if (!next) return -misused("a value is missing after", flag - 2, "every parameter but a switch takes one");
+    int bad = put(request, p, next);
+    return bad ? -bad : 2;
+}
+
+static int parse(const json_t *d, int argc, char **argv, json_t *request, outputs *o)
+{
+    const char *subject = text_of(d, "positional");
+    bool own_against = param_of(d, "against") != NULL, own_tol = param_of(d, "tol") != NULL;
+    for (int i = 2; i < argc;) {
+        const char *arg = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(arg, "-n")) arg = "--n";
+        if (strncmp(arg, "--", 2)) {
+            const json_t *p = param_of(d, subject);
+            if (!p || json_object_get(request, subject)) return misused("one argument too many:", arg, "parameters begin with --");
+            int bad = put(request, p, arg);
+            if (bad) return bad;
+            i++;
+            continue;
+        }
+        int took = output_flag(o, arg + 2, next, own_against, own_tol);
+        if (took < 0) return misused("a file is missing after", arg, "");
+        if (!took) took = parameter(request, d, arg + 2, next);
+        if (took < 0) return -took;
+        i += took;
+    }
+    return 0;
+}
+
+/* ---- output ---- */
+
+static int write_form(const mt_report *r, const char *form, const char *path)
+{
+    mt_error err = { 0 };
+    char *text = mt_report_render(r, form, terminal_width(), !strcmp(form, "text") && coloured(), &err);
+    if (!text) return complain(&err);
+    int bad = 0;
+    if (strcmp(path, "-")) bad = mt_write_file(path, text, &err) ? complain(&err) : 0;
+    else if (fputs(text, stdout) < 0 || fflush(stdout)) bad = misused("standard output cannot be written", "", "is the disk full?") ? 1 : 0;
+    mt_text_free(text);
+    return bad;
+}
+
+static int write_all(const mt_report *r, const outputs *o)
+{
+    mt_error err = { 0 };
+    bool stdout_taken = (o->json && !strcmp(o->json, "-")) || (o->csv && !strcmp(o->csv, "-"));
+    int bad = 0, n_wrong = 0;
+    if (!o->quiet && !stdout_taken) bad |= write_form(r, "text", "-");
+    if (o->json) bad |= write_form(r, "json", o->json);
+    if (o->csv) bad |= write_form(r, "csv", o->csv);
+    if (o->html) bad |= write_form(r, "html", o->html);
+    if (o->out && mt_report_write_tensors(r, o->out, &err)) bad |= complain(&err);
+    if (o->against) {
+        char *text = mt_report_against(r, o->against, o->tol, &n_wrong, &err);
+        if (!text) return complain(&err);
+        fputs(text, stdout_taken ? stderr : stdout);
+        mt_text_free(text);
+    }
+    return bad || n_wrong ? 1 : 0;
+}
+
+static int run(const json_t *d, const json_t *request, const outputs *o)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    progress p = { .start = now(), .quiet = o->quiet };
+    char *text = json_dumps(request, JSON_COMPACT);
+    if (!text) return 1;
+    signal(SIGINT, on_signal);
+    signal(SIGPIPE, SIG_IGN);
+    mt_status st = mt_run(&r, text_of(d, "name"), text, tell, &p, &err);
+    if (p.line) fputs("\r\033[K", stderr);
+    if (st && st != MT_INTERRUPTED) return complain(&err);
+    if (st) fprintf(stderr, "microtome: stopped; what is done follows, marked incomplete\n");
+    int bad = write_all(r, o);
+    if (mt_report_failed(r)) bad = 1;
+    mt_report_free(r);
+    return st ? 130 : bad;
+}
+
+static int no_instrument(const json_t *all, const char *name)
+{
+    char hint[200] = "'microtome help' lists them";
+    for (size_t n = strlen(name); n >= 1; n--)
+        for (size_t i = 0; i < json_array_size(all); i++)
+            if (!strncmp(text_of(json_array_get(all, i), "name"), name, n)) {
+                snprintf(hint, sizeof hint, "did you mean '%s'?", text_of(json_array_get(all, i), "name"));
+                return misused("there is no instrument", name, hint);
+            }
+    return misused("there is no instrument", name, hint);
+}
+
+static int command(int argc, char **argv, const json_t *all)
+{
+    if (argc < 2) return help_all(all), 2;
+    const json_t *d = find(all, argv[1]), *about = argc > 2 ? find(all, argv[2]) : NULL;
+    if (!strcmp(argv[1], "--version")) return printf("microtome %s\n", MT_VERSION) < 0;
+    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        if (argc > 2 && !about) return no_instrument(all, argv[2]);
+        return about ? help_one(about) : help_all(all), 0;
+    }
+    if (!d) return no_instrument(all, argv[1]);
+    for (int i = 2; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return help_one(d), 0;
+    outputs o = { 0 };
+    json_t *request = json_object();
+    int bad = parse(d, argc, argv, request, &o);
+    if (!bad) bad = run(d, request, &o);
+    json_decref(request);
+    return bad;
+}
+
+int main(int argc, char **argv)
+{
+    char *text = mt_describe();
+    json_t *all = text ? json_loads(text, 0, NULL) : NULL;
+    if (!all) return fprintf(stderr, "microtome: out of memory\n"), 1;
+    int status = command(argc, argv, all);
+    json_decref(all);
+    mt_text_free(text);
+    return status;
+}
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,33 @@
+/* pairs -- clean and corrupted prompts with their answers.
+ *
+ *     { "clean": [[1, 2, 3], ...], "corrupt": [[1, 2, 4], ...], "correct": [7, ...], "wrong": [9, ...],
+ *       "ablation_reference_set": [[...], ...] }
+ *
+ * Prompts may be texts instead of ids, answers texts of one token (" Mary"); wrong and the reference set may
+ * be missing. */
+#ifndef MICROTOME_DATA_PAIRS_H
+#define MICROTOME_DATA_PAIRS_H
+#include "model/prompt.h"
+
+typedef struct pairs {
+    arena mem;
+    int n, n_reference;
+    prompt **clean, **corrupt, **reference;
+    int32_t *correct, *wrong; /* wrong NULL: not given */
+} pairs;
+
+/* Read a JSON file, or make one pair of texts.  The two prompts of a pair must have equally many tokens.
+ *
+ * [err: IO, FORMAT, SHAPE (lengths differ), what prompts and token_find return, NOMEM | owns: the caller, pairs_free | thread: any | cost: O(tokens)] */
+status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, error *err);
+status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt, const char *correct,
+                        const char *wrong, bos_policy bos, error *err);
+void pairs_free(pairs *p);
+
+/* Prompts of a file: a list of texts, or of lists of ids, or lines of text.
+ *
+ * [err: as pairs_read | owns: the prompts are the caller's, the list mem's | thread: any | cost: O(tokens)] */
+status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path, bos_policy bos, error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,208 @@
+/* instrument -- see instrument.h: checks a request, opens what is needed, runs, finishes the report. */
+#include "base/cpu.h"
+#include "instrument/work.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- parameters ---- */
+
+static const param prompt_params[] = {
+    { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", false },
+    { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids", false },
+    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no", false },
+    { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", false },
+    { NULL, PARAM_TEXT, NULL, NULL, false },
+};
+
+static const param model_params[] = {
+    { "precision", PARAM_TEXT, "f32", "f32 (canonical) or f64 (the yardstick)", false },
+    { "seed", PARAM_INT, "0", "of everything that is drawn at random", false },
+    { "backend", PARAM_TEXT, "auto", "kernels: auto, plain, reference, avx2 (no bit differs)", true },
+    { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", true },
+    { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)", true },
+    { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", true },
+    { NULL, PARAM_TEXT, NULL, NULL, false },
+};
+
+static const param subject_param = { "model", PARAM_TEXT, NULL, "a directory, .safetensors, llama2.c .bin, or demo:induction", true };
+
+const instrument_def *instrument_find(const char *name)
+{
+    for (int i = 0; instrument_all[i]; i++)
+        if (!strcmp(instrument_all[i]->name, name)) return instrument_all[i];
+    return NULL;
+}
+
+static int count(const param *p)
+{
+    int n = 0;
+    while (p && p[n].name) n++;
+    return n;
+}
+
+const param *instrument_param(const instrument_def *d, int i)
+{
+    int own = count(d->param), prompts = d->prompts ? count(prompt_params) : 0;
+    int machine = d->needs == NEEDS_MODEL ? count(model_params) : 0;
+    if (i < own) return &d->param[i];
+    if (i < own + prompts) return &prompt_params[i - own];
+    if (i < own + prompts + machine) return &model_params[i - own - prompts];
+    return i == own + prompts + machine && d->subject && !d->positional ? &subject_param : NULL;
+}
+
+static const param *param_find(const instrument_def *d, const char *name)
+{
+    const param *p;
+    for (int i = 0; (p = instrument_param(d, i)); i++)
+        if (!strcmp(p->name, name)) return p;
+    return NULL;
+}
+
+static status unknown_param(const instrument_def *d, const char *name, error *err)
+{
+    const param *p, *near = NULL;
+    int best = 5;
+    for (int i = 0; (p = instrument_param(d, i)); i++) {
+        int far = str_distance(name, p->name);
+        if (far < best) best = far, near = p;
+    }
+    error_set(err, E_USAGE, "%s has no parameter '%.60s'", d->name, name);
+    if (near) error_hint(err, "did you mean '%s'?", near->name);
+    else error_hint(err, "'microtome help %s' lists them", d->name);
+    return E_USAGE;
+}
+
+static bool type_fits(const param *p, const json_t *v)
+{
+    switch (p->kind) {
+    case PARAM_TEXT: return json_is_string(v);
+    case PARAM_INT: return json_is_integer(v);
+    case PARAM_REAL: return json_is_number(v);
+    case PARAM_FLAG: return json_is_boolean(v);
+    default: break;
+    }
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!json_is_string(json_array_get(v, i))) return false;
+    return json_is_array(v);
+}
+
+static status check_request(const instrument_def *d, const json_t *request, error *err)
+{
+    static const char *const kinds[] = { "a text", "a whole number", "a number", "true or false", "a list of texts" };
+    const char *name;
+    json_t *v;
+    if (!json_is_object(request)) return error_set(err, E_USAGE, "the request is %s, expected an object", json_kind(request));
+    json_object_foreach((json_t *)request, name, v) {
+        const param *p = strcmp(name, "instrument") ? param_find(d, name) : NULL;
+        if (!strcmp(name, "instrument")) continue;
+        if (!p) return unknown_param(d, name, err);
+        if (!type_fits(p, v)) return error_set(err, E_USAGE, "%s: '%s' is %s, expected %s", d->name, name, json_kind(v), kinds[p->kind]);
+    }
+    return E_OK;
+}
+
+/* ---- opening ---- */
+
+static status open_model(work *w, error *err)
+{
+    const char *path = work_text(w, "model");
+    engine_options o = { .backend = work_text(w, "backend"), .precision = work_text(w, "precision"), .threads = (int)work_int(w, "threads"),
+                         .no_fuse = work_flag(w, "no_fuse") };
+    if (!path) {
+        error_set(err, E_USAGE, "%s needs a model", w->def->name);
+        error_hint(err, "microtome %s MODEL ...; demo:induction is always there", w->def->name);
+        return E_USAGE;
+    }
+    if (work_int(w, "memory") < 0) return error_set(err, E_USAGE, "memory is negative");
+    status st = engine_open(&w->e, &o, err);
+    if (st == E_OK) st = model_open(&w->m, path, err);
+    if (st == E_OK) st = session_new(&w->s, &w->m->g, w->e, err);
+    if (st == E_OK) session_limit(w->s, work_int(w, "memory") << 20);
+    return st;
+}
+
+static status describe_model(work *w, error *err)
+{
+    char hash[MODEL_HASH];
+    status st = model_hash(w->m, hash, err);
+    if (st != E_OK) return st;
+    report_model(w->r, w->m->name, hash);
+    if (w->m->tokens) report_tokenizer(w->r, tokenizer_kind(w->m->tokens), tokenizer_hash(w->m->tokens));
+    report_precision(w->r, w->e->real_bytes == 8 ? "f64" : "f32");
+    report_approximation(w->r, "exact");
+    for (int32_t i = 0; i < w->m->n_warning; i++) report_warn(w->r, "%s", w->m->warning[i]);
+    return E_OK;
+}
+
+/* What was asked for, without where it is and how it is computed. */
+static void describe_request(work *w)
+{
+    const char *name;
+    json_t *v, *request = json_object();
+    json_object_set_new(request, "instrument", json_string(w->def->name));
+    json_object_foreach((json_t *)w->request, name, v) {
+        const param *p = param_find(w->def, name);
+        if (p && !p->where) json_object_set(request, name, v);
+        else if (p && json_is_string(v)) report_where(w->r, name, json_string_value(v));
+    }
+    report_request(w->r, request);
+}
+
+static void close_work(work *w)
+{
+    for (kept_prompt *k = w->kept; k; k = k->next) prompt_free(k->p);
+    session_free(w->s);
+    engine_free(w->e);
+    model_free(w->m);
+    arena_release(&w->mem);
+}
+
+/* ---- running ---- */
+
+static status run_work(work *w, error *err)
+{
+    double start = clock_seconds();
+    w->seed = (uint64_t)work_int(w, "seed");
+    status st = w->def->needs == NEEDS_MODEL ? open_model(w, err) : E_OK;
+    if (st == E_OK && w->m) st = describe_model(w, err);
+    if (st != E_OK) return st;
+    describe_request(w);
+    st = w->def->run(w, err);
+    if (st != E_OK && st != E_INTERRUPTED) return st;
+    if (st == E_INTERRUPTED) report_cut(w->r);
+    if (w->e) report_machine(w->r, w->e->name, w->e->pool ? pool_threads(w->e->pool) : 1, clock_seconds() - start);
+    report_counts(w->r, w->s ? session_totals(w->s)->n_lane : 0, w->n_fork);
+    status finished = report_finish(w->r, err);
+    return finished == E_OK ? st : finished;
+}
+
+static status no_instrument(const char *name, error *err)
+{
+    const char *near = NULL;
+    int best = 4;
+    for (int i = 0; instrument_all[i]; i++) {
+        int far = str_distance(name, instrument_all[i]->name);
+        if (far < best) best = far, near = instrument_all[i]->name;
+    }
+    error_set(err, E_USAGE, "there is no instrument '%.60s'", name);
+    if (near) error_hint(err, "did you mean '%s'?", near);
+    else error_hint(err, "'microtome help' lists them");
+    return E_USAGE;
+}
+
+status instrument_run(report **out, bool *failed, const char *name, const json_t *request, instrument_tell *tell, void *user,
+                      error *err)
+{
+    const instrument_def *d = instrument_find(name);
+    if (!d) return no_instrument(name, err);
+    status st = check_request(d, request, err);
+    if (st != E_OK) return st;
+    work w = { .def = d, .request = request, .tell = tell, .user = user, .part = 1, .r = report_new(d->name, d->says) };
+    st = w.r ? run_work(&w, err) : error_set(err, E_NOMEM, "%s: out of memory", name);
+    close_work(&w);
+    if (st == E_OK || st == E_INTERRUPTED) *out = w.r, *failed = w.failed;
+    else report_free(w.r);
+    return st;
+}
+/* SPDX-License-Identifier: MIT */

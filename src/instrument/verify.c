@@ -1,0 +1,339 @@
+/* instrument: verify -- the engine's promises on a model of one's own, and its values against a dump of another tool's.
+ *
+ * A dump holds lane{k}/tokens and lane{k}/SITE; what else is in it is named and left alone. */
+#include "base/rand.h"
+#include "instrument/work.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const param params[] = {
+    { "against", PARAM_TEXT, NULL, "a .safetensors or .npz of lane{k}/SITE and lane{k}/tokens to compare with", true },
+    { "tol", PARAM_REAL, "0", "largest error taken, as a share of a site's largest entry; 0: 1e-5, and 5e-5 absolute for logits", false },
+    { "length", PARAM_INT, "12", "tokens of the random prompts that promises are tried on", false },
+    { NULL, PARAM_TEXT, NULL, NULL, false },
+};
+
+/* ---- promises ---- */
+
+static void result(work *w, table *t, const char *what, bool holds, const char *detail)
+{
+    w->failed |= !holds;
+    table_row(t), row_text(t, "%s", what), row_bool(t, holds), row_text(t, "%s", detail);
+}
+
+static prompt *random_prompt(work *w, int which, int n, error *err)
+{
+    int64_t id[4096];
+    prompt *p = NULL;
+    if (n > 4096) n = 4096;
+    if (n > w->m->config.n_ctx) n = w->m->config.n_ctx;
+    for (int i = 0; i < n; i++) id[i] = rand_below(w->seed, rand_stream("verify.tokens"), (uint64_t)(which * 4096 + i), w->m->config.n_vocab);
+    if (prompt_from_ids(&p, w->m, id, n, err) != E_OK || work_keep(w, p, err) != E_OK) return NULL;
+    return p;
+}
+
+/* All sites of one prompt computed in a session of its own. */
+typedef struct trial {
+    engine *e;
+    session *s;
+    lane *l;
+} trial;
+
+static void trial_close(trial *t)
+{
+    session_free(t->s);
+    engine_free(t->e);
+    *t = (trial){ 0 };
+}
+
+static status ask_all(const model *m, lane *l, error *err)
+{
+    status st = E_OK;
+    for (int32_t i = 0; i < m->g.n_site && st == E_OK; i++)
+        if (m->g.site[i].n->op) st = lane_ask(l, m->g.site[i].n, node_all(m->g.site[i].n, l), err);
+    return st;
+}
+
+static status trial_lane(work *w, session *s, lane **out, const prompt *p, error *err)
+{
+    status st = lane_new(out, s, NULL, p->n, err);
+    return st == E_OK ? lane_give(*out, w->m->token, p->value, err) : st;
+}
+
+static status trial_open(work *w, trial *t, const char *backend, int threads, bool no_fuse, const prompt *p, const prompt *beside, error *err)
+{
+    engine_options o = { .backend = backend, .precision = work_text(w, "precision"), .threads = threads, .no_fuse = no_fuse };
+    lane *other;
+    *t = (trial){ 0 };
+    status st = engine_open(&t->e, &o, err);
+    if (st == E_OK) st = session_new(&t->s, &w->m->g, t->e, err);
+    if (st == E_OK && beside) st = trial_lane(w, t->s, &other, beside, err);
+    if (st == E_OK && beside) st = lane_ask(other, w->m->logits, node_all(w->m->logits, other), err);
+    if (st == E_OK) st = trial_lane(w, t->s, &t->l, p, err);
+    if (st == E_OK) st = ask_all(w->m, t->l, err);
+    return st == E_OK ? session_run(t->s, NULL, err) : st;
+}
+
+/* Bits of every site in both; the first that differs. */
+static status compare(work *w, lane *a, lane *b, const char **differs, error *err)
+{
+    status st = E_OK;
+    *differs = NULL;
+    for (int32_t i = 0; i < w->m->g.n_site && st == E_OK && !*differs; i++) {
+        node *n = w->m->g.site[i].n;
+        if (!n->op) continue;
+        arena_mark here = arena_here(&w->mem);
+        size_t bytes = (size_t)node_numbers(n, node_all(n, a)) * (size_t)w->e->real_bytes;
+        char *x = arena_get(&w->mem, bytes), *y = arena_get(&w->mem, bytes);
+        st = x && y ? lane_read_raw(a, n, node_all(n, a), x, err) : error_set(err, E_NOMEM, "verify: out of memory");
+        if (st == E_OK) st = lane_read_raw(b, n, node_all(n, a), y, err);
+        if (st == E_OK && memcmp(x, y, bytes)) *differs = w->m->g.site[i].name;
+        arena_rewind(&w->mem, here);
+    }
+    return st;
+}
+
+static status agrees(work *w, table *t, const char *what, const trial *base, const char *backend, int threads, bool no_fuse, const prompt *p,
+                     const prompt *beside, error *err)
+{
+    trial x;
+    char text[160];
+    const char *differs = NULL;
+    status st = trial_open(w, &x, backend, threads, no_fuse, p, beside, err);
+    if (st == E_OK) st = compare(w, base->l, x.l, &differs, err);
+    if (differs) snprintf(text, sizeof text, "%s differs", differs);
+    else snprintf(text, sizeof text, "%d sites, every bit", w->m->n_site);
+    if (st == E_OK) result(w, t, what, !differs, text);
+    trial_close(&x);
+    return st;
+}
+
+/* Some sites of some blocks, not all: a large model has thousands. */
+static bool sampled(const work *w, int32_t i, int most)
+{
+    return w->m->n_site <= most || rand_below(w->seed, rand_stream("verify.sites"), (uint64_t)i, w->m->n_site) < most;
+}
+
+static edit whole(node *n, lane *l, edit_kind kind, double factor)
+{
+    return (edit){ .n = n, .where = node_all(n, l), .w1 = n->extent == PAIR ? lane_len(l) : n->width, .kind = kind, .factor = factor };
+}
+
+static status fires(work *w, table *t, lane *base, error *err)
+{
+    int n = 0, dead = 0;
+    char text[200] = "";
+    status st = E_OK;
+    for (int32_t i = 0; i < w->m->g.n_site && st == E_OK; i++) {
+        node *x = w->m->g.site[i].n;
+        lane *f = NULL;
+        if (!x->op || !sampled(w, i, 200)) continue;
+        edit e = whole(x, base, EDIT_ADD, 0.5);
+        st = lane_fork(&f, base, err);
+        if (st == E_OK) lane_sweep(f), st = lane_edit(f, &e, err);
+        if (st == E_OK) st = lane_ask(f, x, node_all(x, f), err);
+        if (st == E_OK) st = work_run(w, err);
+        if (st == E_OK && lane_effect(f) != EFFECT_CHANGED && !dead++) snprintf(text, sizeof text, "%s does not", w->m->g.site[i].name);
+        if (f) lane_drop(f);
+        n++;
+    }
+    if (!dead) snprintf(text, sizeof text, "%d sites", n);
+    if (st == E_OK) result(w, t, "every site fires", !dead, text);
+    return st;
+}
+
+/* Forks against fresh runs, and identity edits, at sampled sites. */
+static status forks(work *w, table *t, lane *base, error *err)
+{
+    int n = 0, wrong = 0, changed = 0;
+    char text[200];
+    status st = E_OK;
+    node *y = w->m->logits;
+    size_t bytes = (size_t)node_numbers(y, node_all(y, base)) * (size_t)w->e->real_bytes;
+    for (int32_t i = 0; i < w->m->g.n_site && st == E_OK; i++) {
+        node *x = w->m->g.site[i].n;
+        lane *f = NULL, *fresh = NULL, *same = NULL;
+        if (!x->op || !sampled(w, i, 24) || (w->m->n_site <= 24 * 4 && i % 4)) continue;
+        arena_mark here = arena_here(&w->mem);
+        char *a = arena_get(&w->mem, bytes), *b = arena_get(&w->mem, bytes);
+        edit e = whole(x, base, EDIT_SCALE, 0.5), id = whole(x, base, EDIT_TAKE, 0);
+        id.from = base, id.from_n = x;
+        st = a && b ? lane_fork(&f, base, err) : error_set(err, E_NOMEM, "verify: out of memory");
+        if (st == E_OK) lane_sweep(f), st = lane_edit(f, &e, err);
+        if (st == E_OK) st = lane_fresh(&fresh, f, err);
+        if (st == E_OK) st = lane_fork(&same, base, err);
+        if (st == E_OK) lane_sweep(same), lane_sweep(fresh), st = lane_edit(same, &id, err);
+        if (st == E_OK) st = lane_ask(f, y, node_all(y, f), err);
+        if (st == E_OK) st = lane_ask(fresh, y, node_all(y, f), err);
+        if (st == E_OK) st = lane_ask(same, y, node_all(y, f), err);
+        if (st == E_OK) st = work_run(w, err);
+        if (st == E_OK) st = lane_read_raw(f, y, node_all(y, f), a, err);
+        if (st == E_OK) st = lane_read_raw(fresh, y, node_all(y, f), b, err);
+        if (st == E_OK) wrong += memcmp(a, b, bytes) != 0, changed += lane_effect(same) == EFFECT_CHANGED, n++;
+        if (same) lane_drop(same);
+        if (fresh) lane_drop(fresh);
+        if (f) lane_drop(f);
+        arena_rewind(&w->mem, here);
+    }
+    snprintf(text, sizeof text, "%d of %d forks differ", wrong, n);
+    if (st == E_OK) result(w, t, "fork = fresh run", !wrong, text);
+    snprintf(text, sizeof text, "%d of %d change a bit", changed, n);
+    if (st == E_OK) result(w, t, "identity edits change nothing", !changed, text);
+    return st;
+}
+
+static status promises(work *w, error *err)
+{
+    int n = (int)work_int(w, "length");
+    trial base;
+    if (n < 2) return error_set(err, E_USAGE, "verify: length %d, expected at least 2", n);
+    prompt *p = random_prompt(w, 0, n, err), *beside = p ? random_prompt(w, 1, n / 2 + 1, err) : NULL;
+    if (!beside) return E_NOMEM;
+    table *t = report_table(w->r, "promises", 3, (column[]){ { "promise", NULL, CELL_TEXT, 0, false }, { "holds", NULL, CELL_BOOL, 0, false },
+                                                             { "what was looked at", NULL, CELL_TEXT, 0, false } });
+    report_seed(w->r, "verify", w->seed);
+    status st = trial_open(w, &base, "reference", 1, true, p, NULL, err);
+    if (st == E_OK) st = agrees(w, t, "alone = beside another prompt", &base, "reference", 1, true, p, beside, err);
+    if (st == E_OK) st = agrees(w, t, "one thread = three", &base, "reference", 3, true, p, NULL, err);
+    if (st == E_OK) st = agrees(w, t, "fusions change no bit", &base, "reference", 1, false, p, NULL, err);
+    for (int i = 0; backend_name(i) && st == E_OK; i++) {
+        char what[80];
+        snprintf(what, sizeof what, "backend %s = reference", backend_name(i));
+        if (backend_usable(backend_name(i)) && strcmp(backend_name(i), "plain")) st = agrees(w, t, what, &base, backend_name(i), 1, false, p, NULL, err);
+    }
+    trial_close(&base);
+    lane *l = NULL;
+    if (st == E_OK) st = work_lane(w, &l, NULL, p, "random", err);
+    if (st == E_OK) st = ask_all(w->m, l, err);
+    if (st == E_OK) st = work_run(w, err);
+    if (st == E_OK) st = fires(w, t, l, err);
+    return st == E_OK ? forks(w, t, l, err) : st;
+}
+
+/* ---- a dump ---- */
+
+typedef struct gap {
+    double absolute, largest; /* largest: of the stored entries */
+} gap;
+
+static gap site_gap(const double *got, const node *n, box all, const tensor_view *t)
+{
+    gap g = { 0, 0 };
+    int64_t at = 0;
+    for (int32_t r = 0; r < all.r1; r++)
+        for (int32_t a = 0; a < all.a1; a++)
+            for (int32_t i = 0; i < node_width(n, r); i++, at++) {
+                int64_t k = n->extent == PAIR ? ((int64_t)a * all.r1 + r) * all.r1 + node_first_key(n, r) + i : ((int64_t)r * n->n_part + a) * n->width + i;
+                double want;
+                dtype_row_f64(t->dtype, (const char *)t->data + k * (int64_t)dtype_bytes(t->dtype), &want, 1);
+                double d = fabs(got[at] - want);
+                if (!(d <= g.absolute)) g.absolute = d;
+                if (fabs(want) > g.largest) g.largest = fabs(want);
+            }
+    return g;
+}
+
+static status compare_site(work *w, table *t, lane *l, const char *name, node *n, const tensor_view *v, error *err)
+{
+    box all = node_all(n, l);
+    int64_t count = n->extent == PAIR ? (int64_t)n->n_part * all.r1 * all.r1 : node_numbers(n, all);
+    double tol = work_real(w, "tol");
+    if ((int64_t)(v->bytes / dtype_bytes(v->dtype)) != count) {
+        w->failed = true;
+        table_row(t), row_text(t, "%s", v->name), row_none(t), row_none(t), row_bool(t, false);
+        report_warn(w->r, "%s has %zu numbers, the site has %lld", v->name, v->bytes / dtype_bytes(v->dtype), (long long)count);
+        return E_OK;
+    }
+    arena_mark here = arena_here(&w->mem);
+    double *got = arena_array(&w->mem, node_numbers(n, all) + 1, sizeof *got);
+    status st = got ? lane_read(l, n, all, got, err) : error_set(err, E_NOMEM, "verify: out of memory");
+    if (st == E_OK) {
+        gap g = site_gap(got, n, all, v);
+        double relative = g.largest > 0 ? g.absolute / g.largest : g.absolute;
+        bool fine = tol > 0 ? relative <= tol : strcmp(name, "logits") ? relative <= 1e-5 : g.absolute <= 5e-5 || relative <= 1e-5;
+        w->failed |= !fine;
+        table_row(t), row_text(t, "%s", v->name), row_real(t, g.absolute), row_real(t, relative), row_bool(t, fine);
+    }
+    arena_rewind(&w->mem, here);
+    return st;
+}
+
+static status dump_lane(work *w, const container *c, table *t, int k, bool *there, error *err)
+{
+    char key[64];
+    int64_t id[8192];
+    lane *l = NULL;
+    prompt *p;
+    snprintf(key, sizeof key, "lane%d/tokens", k);
+    const tensor_view *tokens = container_find(c, key);
+    *there = tokens != NULL;
+    if (!tokens) return E_OK;
+    int64_t n = (int64_t)(tokens->bytes / dtype_bytes(tokens->dtype));
+    if (n > 8192) return error_set(err, E_LIMIT, "%s has %lld tokens", key, (long long)n);
+    for (int64_t i = 0; i < n; i++) {
+        double x;
+        dtype_row_f64(tokens->dtype, (const char *)tokens->data + i * (int64_t)dtype_bytes(tokens->dtype), &x, 1);
+        id[i] = (int64_t)x;
+    }
+    status st = prompt_from_ids(&p, w->m, id, n, err);
+    if (st == E_OK) st = work_keep(w, p, err);
+    snprintf(key, sizeof key, "lane%d", k);
+    if (st == E_OK) st = work_lane(w, &l, NULL, p, key, err);
+    if (st == E_OK) st = ask_all(w->m, l, err);
+    if (st == E_OK) st = work_run(w, err);
+    size_t prefix = (size_t)snprintf(key, sizeof key, "lane%d/", k);
+    for (int32_t i = 0; i < container_count(c) && st == E_OK; i++) {
+        const tensor_view *v = container_at(c, i);
+        node *site = strncmp(v->name, key, prefix) ? NULL : graph_find(&w->m->g, v->name + prefix);
+        if (site && site->op) st = compare_site(w, t, l, v->name + prefix, site, v, err);
+    }
+    if (l) lane_drop(l);
+    return st;
+}
+
+/* What the dump has and nothing was done with. */
+static void name_ignored(work *w, const container *c)
+{
+    int n = 0;
+    char first[200] = "";
+    for (int32_t i = 0; i < container_count(c); i++) {
+        const char *name = container_at(c, i)->name, *slash = strchr(name, '/');
+        bool ours = !strncmp(name, "lane", 4) && slash && slash == name + 4 + strspn(name + 4, "0123456789");
+        node *site = ours ? graph_find(&w->m->g, slash + 1) : NULL;
+        if ((ours && !strcmp(slash, "/tokens")) || (site && site->op)) continue;
+        if (!n++) snprintf(first, sizeof first, "%s", name);
+    }
+    if (n) report_note(w->r, "%d tensors of the dump are no sites of this model and were left alone, '%s' the first.", n, first);
+}
+
+static status against(work *w, const char *path, error *err)
+{
+    container *c;
+    bool there = true;
+    status st = container_open(&c, path, err);
+    if (st != E_OK) return st;
+    table *t = report_table(w->r, "sites", 4, (column[]){ { "tensor", NULL, CELL_TEXT, 0, false }, { "absolute error", NULL, CELL_REAL, 0, false },
+        { "of the largest entry", NULL, CELL_REAL, 0, false }, { "within", NULL, CELL_BOOL, 0, false } });
+    for (int k = 0; there && st == E_OK; k++) {
+        st = dump_lane(w, c, t, k, &there, err);
+        if (st == E_OK && !there && !k) {
+            st = error_set(err, E_FORMAT, "%s: there is no lane0/tokens", path);
+            error_hint(err, "a dump holds lane{k}/tokens and lane{k}/SITE, as 'microtome cache --out' writes them");
+        }
+    }
+    name_ignored(w, c);
+    container_free(c);
+    return st;
+}
+
+static status run(work *w, error *err)
+{
+    const char *path = work_text(w, "against");
+    status st = promises(w, err);
+    return st == E_OK && path ? against(w, path, err) : st;
+}
+
+const instrument_def instrument_verify_def = { .name = "verify", .says = "The engine's promises, tried on this model", .subject = "MODEL",
+                                               .needs = NEEDS_MODEL, .param = params, .run = run };
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,366 @@
+/* work -- see work.h. */
+#include "instrument/work.h"
+#include "base/cpu.h"
+#include "ops.gen.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- parameters ---- */
+
+static const param *param_of(const work *w, const char *name)
+{
+    const param *p;
+    for (int i = 0; (p = instrument_param(w->def, i)); i++)
+        if (!strcmp(p->name, name)) return p;
+    return NULL;
+}
+
+static const char *otherwise(const work *w, const char *name)
+{
+    const param *p = param_of(w, name);
+    return p ? p->otherwise : NULL;
+}
+
+const char *work_text(const work *w, const char *name)
+{
+    const json_t *v = json_object_get(w->request, name);
+    return json_is_string(v) ? json_string_value(v) : otherwise(w, name);
+}
+
+int64_t work_int(const work *w, const char *name)
+{
+    const json_t *v = json_object_get(w->request, name);
+    const char *text = otherwise(w, name);
+    return json_is_integer(v) ? json_integer_value(v) : text ? strtoll(text, NULL, 10) : 0;
+}
+
+double work_real(const work *w, const char *name)
+{
+    const json_t *v = json_object_get(w->request, name);
+    const char *text = otherwise(w, name);
+    return json_is_number(v) ? json_number_value(v) : text ? strtod(text, NULL) : 0;
+}
+
+bool work_flag(const work *w, const char *name) { return json_is_true(json_object_get(w->request, name)); }
+
+const char *work_item(const work *w, const char *name, int i)
+{
+    return json_string_value(json_array_get(json_object_get(w->request, name), (size_t)i));
+}
+
+bos_policy work_bos(const work *w)
+{
+    const char *bos = work_text(w, "bos");
+    return !bos || !strcmp(bos, "auto") ? BOS_AUTO : !strcmp(bos, "yes") ? BOS_YES : BOS_NO;
+}
+
+static status check_bos(const work *w, error *err)
+{
+    const char *bos = work_text(w, "bos");
+    if (!bos || !strcmp(bos, "auto") || !strcmp(bos, "yes") || !strcmp(bos, "no")) return E_OK;
+    return error_set(err, E_USAGE, "bos is '%.40s', expected auto, yes or no", bos);
+}
+
+/* ---- prompts and lanes ---- */
+
+status work_keep(work *w, prompt *p, error *err)
+{
+    kept_prompt *k = arena_get(&w->mem, sizeof *k);
+    if (!k) {
+        prompt_free(p);
+        return error_set(err, E_NOMEM, "prompts: out of memory");
+    }
+    *k = (kept_prompt){ p, w->kept };
+    w->kept = k;
+    return E_OK;
+}
+
+static status listed_prompts(work *w, const char *tokens, prompt ***out, int *n, error *err)
+{
+    status st = prompt_list(out, n, &w->mem, w->m, tokens, err);
+    int k = 0;
+    for (; st == E_OK && k < *n; k++) st = work_keep(w, (*out)[k], err);
+    for (; st != E_OK && k && k < *n; k++) prompt_free((*out)[k]);
+    return st;
+}
+
+status work_prompts(work *w, prompt ***out, int *n, error *err)
+{
+    const char *tokens = work_text(w, "tokens"), *text;
+    status st = check_bos(w, err);
+    int k = 0;
+    if (st != E_OK) return st;
+    if (tokens && work_item(w, "prompt", 0)) return error_set(err, E_USAGE, "both a prompt and tokens were given");
+    if (tokens) return listed_prompts(w, tokens, out, n, err);
+    while (work_item(w, "prompt", k)) k++;
+    if (!k) {
+        error_set(err, E_USAGE, "%s needs a prompt", w->def->name);
+        error_hint(err, "--prompt \"some text\", or --tokens 1,2,3");
+        return E_USAGE;
+    }
+    prompt **list = arena_array(&w->mem, k, sizeof *list);
+    if (!list) return error_set(err, E_NOMEM, "prompts: out of memory");
+    for (int i = 0; i < k; i++) {
+        text = work_item(w, "prompt", i);
+        st = prompt_from_text(&list[i], w->m, text, strlen(text), work_bos(w), err);
+        if (st == E_OK) st = work_keep(w, list[i], err);
+        if (st == E_OK) continue;
+        if (k > 1) error_prefix(err, "prompt %d", i);
+        return st;
+    }
+    *out = list, *n = k;
+    return E_OK;
+}
+
+status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char *name, error *err)
+{
+    lane *l = NULL;
+    status st = lane_new(&l, w->s, parent, p->n, err);
+    if (st == E_OK) st = lane_give(l, w->m->token, p->value, err);
+    if (st != E_OK) {
+        lane_drop(l);
+        return st;
+    }
+    if (name) {
+        int64_t *ids = arena_array(&w->mem, p->n, sizeof *ids);
+        for (int32_t i = 0; ids && i < p->n; i++) ids[i] = p->id[i];
+        if (ids) report_lane(w->r, name, p->text, ids, p->n);
+    }
+    *out = l;
+    return E_OK;
+}
+
+void work_label_tokens(work *w, const char *tensor, const char *axis, const prompt *p)
+{
+    for (int32_t i = 0; i < p->n; i++) {
+        char label[80];
+        if (p->piece && p->piece[i].n) report_axis_token(w->r, tensor, axis, i, p->piece[i].p, p->piece[i].n);
+        else {
+            prompt_label(p, i, label, sizeof label);
+            report_axis_token(w->r, tensor, axis, i, label, strlen(label));
+        }
+    }
+}
+
+status work_node(work *w, const address *a, node **out, error *err)
+{
+    graph *g = session_graph(w->s);
+    char name[160];
+    *out = a->n;
+    if (!a->before) return E_OK;
+    snprintf(name, sizeof name, "%s@before", a->name);
+    *out = graph_find(g, name);
+    if (!*out) *out = graph_site(g, graph_copy(g, a->n, a->n->in), "%s", name);
+    return *out ? E_OK : error_set(err, g->err.code, "%s", g->err.msg);
+}
+
+/* ---- running and telling ---- */
+
+static bool tell(work *w, const char *what, double done)
+{
+    double now = clock_seconds();
+    if (!w->tell || now - w->last_told < 0.1) return true;
+    w->last_told = now;
+    return w->tell(w->user, what, w->part_done + w->part * done);
+}
+
+static bool on_run(void *user, int64_t n_op, int64_t n_all)
+{
+    work *w = user;
+    return tell(w, w->def->name, n_all ? (double)n_op / (double)n_all : 0);
+}
+
+status work_run(work *w, error *err)
+{
+    session_on_progress(w->s, on_run, w);
+    return session_run(w->s, NULL, err);
+}
+
+status work_tell(work *w, const char *what, double done, error *err)
+{
+    return tell(w, what, done) ? E_OK : error_set(err, E_INTERRUPTED, "%s: stopped", what);
+}
+
+status work_metric(work *w, const char *name, metric *out, const metric_def **def, error *err)
+{
+    char list[200] = "";
+    graph *g = session_graph(w->s);
+    for (int i = 0; metric_all[i]; i++) {
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", metric_all[i]->name);
+        if (strcmp(metric_all[i]->name, name)) continue;
+        *def = metric_all[i];
+        *out = metric_all[i]->build(g, w->m);
+        return out->value ? E_OK : error_set(err, g->err.code, "%s", g->err.msg);
+    }
+    error_set(err, E_USAGE, "there is no metric '%.60s'", name);
+    error_hint(err, "there are %s", list);
+    return E_USAGE;
+}
+
+/* ---- edits ---- */
+
+static const named_lane *lane_called(const named_lane *list, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(list[i].name, name)) return &list[i];
+    return NULL;
+}
+
+/* A tensor of a file as doubles. */
+static status load_values(work *w, const char *path, const char *key, double **out, int64_t *n, error *err)
+{
+    container *c;
+    status st = container_open(&c, path, err);
+    if (st != E_OK) return st;
+    const tensor_view *t = container_find(c, key);
+    if (!t) {
+        error_set(err, E_RANGE, "%s: there is no tensor '%.100s'", path, key);
+        if (container_count(c)) error_hint(err, "it has %d tensors, the first is '%s'", container_count(c), container_at(c, 0)->name);
+        st = E_RANGE;
+    } else {
+        *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
+        *out = arena_array(&w->mem, *n + 1, sizeof **out);
+        if (*out) dtype_row_f64(t->dtype, t->data, *out, *n);
+        else st = error_set(err, E_NOMEM, "%s: out of memory", path);
+    }
+    container_free(c);
+    return st;
+}
+
+/* Values for a slice: one for each number of the last axis, or of the parts where the last axis is one number, or of
+ * the whole slice. */
+static status set_values(work *w, edit *e, const double *v, int64_t n, double factor, const lane *l, error *err)
+{
+    int64_t width = e->w1 - e->w0, parts = e->where.a1 - e->where.a0;
+    box rows = box_cut(e->where, node_all(e->n, l));
+    int64_t n_row = rows.r1 - rows.r0;
+    double *copy = arena_array(&w->mem, n + 1, sizeof *copy);
+    if (!copy) return error_set(err, E_NOMEM, "edit: out of memory");
+    for (int64_t i = 0; i < n; i++) copy[i] = factor * v[i];
+    e->v = copy;
+    if (n == width && e->n->extent != PAIR) return E_OK;
+    if (n == parts * width && e->n->extent != PAIR) {
+        e->part_step = width;
+        return E_OK;
+    }
+    if (n == n_row * parts * width && e->n->extent != PAIR) {
+        e->part_step = width, e->row_step = parts * width, e->where.r1 = rows.r1;
+        return E_OK;
+    }
+    return error_set(err, E_SHAPE, "%lld values for a slice of %lld rows, %lld parts and %lld numbers: expected %lld, %lld or %lld", (long long)n,
+                     (long long)n_row, (long long)parts, (long long)width, (long long)width, (long long)(parts * width),
+                     (long long)(n_row * parts * width));
+}
+
+/* Mean of the slice over the prompts of a file: over all positions, or position by position. */
+static status mean_values(work *w, const change *c, const address *a, const lane *l, edit *e, error *err)
+{
+    prompt **list;
+    int n;
+    int64_t numbers = (int64_t)a->n->n_part * a->n->width, n_sum = 0;
+    if (a->n->extent != ROW) return error_set(err, E_UNSUPPORTED, "%s: a mean is of values per position", a->name);
+    status st = prompts_read(&list, &n, &w->mem, w->m, c->file, work_bos(w), err);
+    if (st != E_OK) return st;
+    int32_t len = lane_len(l);
+    double *sum = arena_array(&w->mem, numbers * len, sizeof *sum), *row = NULL;
+    for (int i = 0; i < n && st == E_OK; i++) {
+        lane *x = NULL;
+        if (c->by_pos && list[i]->n != len)
+            st = error_set(err, E_SHAPE, "%s: prompt %d has %d tokens, the mean by position needs %d", c->file, i, list[i]->n, len);
+        if (st == E_OK) st = work_lane(w, &x, NULL, list[i], NULL, err);
+        if (st == E_OK) st = lane_ask(x, a->n, node_all(a->n, x), err);
+        if (st == E_OK) st = work_run(w, err);
+        row = arena_array(&w->mem, numbers * list[i]->n, sizeof *row);
+        if (st == E_OK && (!row || !sum)) st = error_set(err, E_NOMEM, "mean: out of memory");
+        if (st == E_OK) st = lane_read(x, a->n, node_all(a->n, x), row, err);
+        for (int64_t r = 0; st == E_OK && r < list[i]->n; r++, n_sum++)
+            for (int64_t k = 0; k < numbers; k++) sum[(c->by_pos ? r * numbers : 0) + k] += row[r * numbers + k];
+        if (x) lane_drop(x);
+        prompt_free(list[i]);
+    }
+    if (st != E_OK) return st;
+    double over = c->by_pos ? n : (double)n_sum;
+    for (int64_t k = 0; k < numbers * len; k++) sum[k] /= over;
+    e->kind = EDIT_SET;
+    e->v = sum + (int64_t)a->where.a0 * a->n->width + a->w0 + (c->by_pos ? a->where.r0 * numbers : 0);
+    e->part_step = a->n->width;
+    if (c->by_pos) e->row_step = numbers, e->where.r1 = e->where.r1 < len ? e->where.r1 : len;
+    return E_OK;
+}
+
+static status take_values(work *w, const change *c, const address *a, const prompt *p, const named_lane *others, int n_other, lane *l,
+                          edit *e, error *err)
+{
+    bool self = !*c->lane;
+    const named_lane *from = self ? NULL : lane_called(others, n_other, c->lane);
+    lane *source = self ? lane_parent(l) : from ? from->l : NULL;
+    if (!source) {
+        char list[200] = "";
+        for (int i = 0; i < n_other; i++) snprintf(list + strlen(list), sizeof list - strlen(list), "%s@%s", i ? ", " : "", others[i].name);
+        error_set(err, E_USAGE, "edit '%.80s': there is no lane @%.40s", c->text, c->lane);
+        error_hint(err, *list ? "lanes are %s" : "there is only one prompt here", list);
+        return E_USAGE;
+    }
+    address b = *a;
+    status st = c->other ? site_find_one(&b, w->m, self ? p : from->p, c->other, err) : E_OK;
+    if (st != E_OK) return st;
+    e->kind = EDIT_TAKE, e->from = source, e->from_n = b.n, e->from_row = b.where.r0;
+    box rows = box_cut(e->where, node_all(e->n, l));
+    int32_t there = node_rows(b.n, source);
+    e->where.r1 = rows.r1;
+    if (rows.r1 - rows.r0 + e->from_row > there) {
+        error_set(err, E_SHAPE, "edit '%.80s': takes %d rows from row %d on, the source has %d", c->text, rows.r1 - rows.r0, e->from_row, there);
+        error_hint(err, "the two prompts are of different length: name positions on both sides");
+        return E_SHAPE;
+    }
+    return E_OK;
+}
+
+static status fill_edit(work *w, const change *c, const address *a, const prompt *p, const named_lane *others, int n_other, lane *l,
+                        edit *e, error *err)
+{
+    static const edit_kind kind[] = { EDIT_SET, EDIT_ADD, EDIT_SCALE, EDIT_PROJECT };
+    double *v = (double *)c->vector;
+    int64_t n = c->n_vector;
+    *e = (edit){ .n = a->n, .where = a->where, .w0 = a->w0, .w1 = a->w1, .factor = c->number };
+    if (c->kind == CHANGE_TAKE) return take_values(w, c, a, p, others, n_other, l, e, err);
+    if (c->kind == CHANGE_MEAN) return mean_values(w, c, a, l, e, err);
+    e->kind = kind[c->kind];
+    status st = c->file ? load_values(w, c->file, c->key, &v, &n, err) : E_OK;
+    if (st == E_OK && n) st = set_values(w, e, v, n, c->factor, l, err);
+    return st;
+}
+
+static status one_change(work *w, const change *c, lane *l, const prompt *p, const named_lane *others, int n_other, error *err)
+{
+    address *a, *b = NULL;
+    int n, m = 1;
+    status st = c->reader ? site_find_writers(&a, &n, &w->mem, w->m, p, c->site, err) : site_find(&a, &n, &w->mem, w->m, p, c->site, err);
+    if (st == E_OK && c->reader) st = site_find_readers(&b, &m, &w->mem, w->m, p, c->reader, err);
+    for (int i = 0; i < n && st == E_OK; i++)
+        for (int k = 0; k < m && st == E_OK; k++) {
+            edit e;
+            if (a[i].before) return error_set(err, E_USAGE, "edit '%.80s': SITE@before can be read, not edited", c->text);
+            st = fill_edit(w, c, &a[i], p, others, n_other, l, &e, err);
+            if (st == E_OK) st = b ? lane_edit_edge(l, &e, b[k].n, b[k].where, err) : lane_edit(l, &e, err);
+        }
+    return st;
+}
+
+status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other, int *n_edit, error *err)
+{
+    const char *text;
+    *n_edit = 0;
+    for (int i = 0; (text = work_item(w, "edit", i)); i++) {
+        change *c;
+        int n;
+        status st = change_parse(&c, &n, &w->mem, text, err);
+        for (int k = 0; k < n && st == E_OK; k++) st = one_change(w, &c[k], l, p, others, n_other, err);
+        if (st != E_OK) return st;
+        ++*n_edit;
+    }
+    return E_OK;
+}
+/* SPDX-License-Identifier: MIT */

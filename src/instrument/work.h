@@ -1,0 +1,95 @@
+/* work -- what an instrument's run() is given, and what it is written with. */
+#ifndef MICROTOME_INSTRUMENT_WORK_H
+#define MICROTOME_INSTRUMENT_WORK_H
+#include "backend/backend.h"
+#include "data/pairs.h"
+#include "graph/session.h"
+#include "instrument/instrument.h"
+#include "metric/metric_def.h"
+#include "model/change.h"
+#include "model/site.h"
+
+/* A lane with its prompt and the name edits know it by ("@clean"). */
+typedef struct named_lane {
+    const char *name;
+    lane *l;
+    const prompt *p;
+} named_lane;
+
+typedef struct kept_prompt {
+    prompt *p;
+    struct kept_prompt *next;
+} kept_prompt;
+
+struct work {
+    const instrument_def *def;
+    const json_t *request;
+    arena mem;
+    model *m;     /* NULL where none is needed */
+    engine *e;
+    session *s;
+    report *r;
+    uint64_t seed;
+    bool failed;  /* a check of the instrument's did not hold */
+    int64_t n_fork;
+    kept_prompt *kept; /* freed with the work */
+    instrument_tell *tell;
+    void *user;
+    double part_done, part; /* of the whole: done before, and this run's share */
+    double last_told;
+};
+
+/* A parameter; the default where it was not given.  A list's i-th text, NULL after the last.
+ *
+ * [err: none (types were checked) | owns: the request | thread: any | cost: one lookup] */
+const char *work_text(const work *w, const char *name);
+int64_t work_int(const work *w, const char *name);
+double work_real(const work *w, const char *name);
+bool work_flag(const work *w, const char *name);
+const char *work_item(const work *w, const char *name, int i);
+bos_policy work_bos(const work *w);
+
+/* The prompts asked for: --prompt (several), --tokens.  They live until the work ends.
+ *
+ * [err: USAGE when there is none, what prompts return | owns: w | thread: w's own | cost: O(tokens)] */
+status work_prompts(work *w, prompt ***out, int *n, error *err);
+
+/* Free this prompt when the work ends (also when keeping it fails).
+ *
+ * [err: NOMEM | owns: takes p | thread: w's own | cost: O(1)] */
+status work_keep(work *w, prompt *p, error *err);
+
+/* A parentless lane for a prompt, or one beside a parent of other tokens; noted in the certificate (name NULL: not).
+ *
+ * [err: NOMEM | owns: the session | thread: w's own | cost: O(tokens)] */
+status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char *name, error *err);
+
+/* Apply the edits asked for (--edit) to a lane that has not run.  `others` are lanes it may take from.
+ * *n_edit: how many there were.
+ *
+ * [err: what the grammar, addresses and lane_edit return; USAGE (no such lane) | owns: the lane | thread: w's own | cost: O(edits)] */
+status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other, int *n_edit, error *err);
+
+/* The node an address means: itself, or for SITE@before a copy that no edit reaches.
+ *
+ * [err: NOMEM | owns: the session's graph | thread: w's own | cost: O(nodes) the first time] */
+status work_node(work *w, const address *a, node **out, error *err);
+
+/* session_run, with progress; say how far (0..1) between runs.
+ *
+ * [err: as session_run; INTERRUPTED | owns: nothing | thread: w's own | cost: the run] */
+status work_run(work *w, error *err);
+status work_tell(work *w, const char *what, double done, error *err);
+
+/* Label an axis of a tensor with a prompt's tokens.
+ *
+ * [err: kept by the report | owns: nothing | thread: w's own | cost: O(tokens)] */
+void work_label_tokens(work *w, const char *tensor, const char *axis, const prompt *p);
+
+/* A metric by name (--metric), built on the session's graph.
+ *
+ * [err: USAGE with those there are, NOMEM | owns: the session's graph | thread: w's own | cost: O(1)] */
+status work_metric(work *w, const char *name, metric *out, const metric_def **def, error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */

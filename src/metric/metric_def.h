@@ -1,0 +1,25 @@
+/* metric_def -- what one file in metric/ says: an overlay that scores a lane with one number.
+ *
+ * metric/NAME.c defines `const metric_def metric_NAME_def`; the registry is generated from the folder. */
+#ifndef MICROTOME_METRIC_METRIC_DEF_H
+#define MICROTOME_METRIC_METRIC_DEF_H
+#include "model/model.h"
+
+/* A metric on a session's graph: lanes give `answer` (LANE, the tokens it is about), `value` is what it is. */
+typedef struct metric {
+    node *answer, *value;
+} metric;
+
+typedef struct metric_def {
+    const char *name, *says, *unit;
+    int n_answer;  /* tokens: 1 the right one; 2 the right and the wrong one */
+    metric (*build)(graph *g, const model *m);
+} metric_def;
+
+/* Every metric, NULL-terminated (generated).
+ *
+ * [err: none | owns: static | thread: any | cost: O(1)] */
+extern const metric_def *const metric_all[];
+
+#endif
+/* SPDX-License-Identifier: MIT */
