@@ -24,7 +24,8 @@ static lane *prompt(session *s, const model *m)
     double v[LEN];
     lane *l;
     for (int i = 0; i < LEN; i++) v[i] = i * 7 % 50;
-    if (lane_new(&l, s, NULL, LEN, &err) || lane_give(l, m->token, v, &err)) give_up("prompt", &err);
+    if (lane_new(&l, s, NULL, LEN, &err) || lane_give(l, m->token, v, &err))
+        give_up("prompt", &err);
     return l;
 }
 
@@ -33,7 +34,11 @@ static int forks(lane *base, const model *m, node *site, lane **out)
 {
     error err = { 0 };
     for (int i = 0; i < LEN; i++) {
-        edit e = { .n = site, .where = { i, i + 1, 0, 1 }, .w1 = site->width, .kind = EDIT_SCALE, .factor = 1.5 };
+        edit e = { .n = site,
+                   .where = { i, i + 1, 0, 1 },
+                   .w1 = site->width,
+                   .kind = EDIT_SCALE,
+                   .factor = 1.5 };
         if (lane_fork(&out[i], base, &err) || lane_edit(out[i], &e, &err) ||
             lane_ask(out[i], m->logits, (box){ LEN - 1, LEN, 0, 1 }, &err))
             give_up("fork", &err);
@@ -63,7 +68,8 @@ static void measure(session *s, const model *m, lane *base, int layer)
         while (n) lane_drop(f[--n]);
     }
     printf("%-22s %6lld touched nodes in %d forks  %5.2f us  %5.0f bytes a touched node\n", name,
-           (long long)info.n_touched, LEN, best * 1e6 / (double)info.n_touched, (double)bytes / (double)info.n_touched);
+           (long long)info.n_touched, LEN, best * 1e6 / (double)info.n_touched,
+           (double)bytes / (double)info.n_touched);
 }
 
 int main(void)
@@ -79,7 +85,8 @@ int main(void)
         give_up("open", &err);
     lane *base = prompt(s, m);
     lane_keep(base);
-    if (lane_ask(base, m->logits, node_all(m->logits, base), &err) || session_run(s, NULL, &err)) give_up("run", &err);
+    if (lane_ask(base, m->logits, node_all(m->logits, base), &err) || session_run(s, NULL, &err))
+        give_up("run", &err);
     for (int layer = 0; layer < 12; layer += 4) measure(s, m, base, layer);
     puts("target: 1 us, 512 bytes (miniature: 1.1 us, 600 bytes)");
     session_free(s), engine_free(e), model_free(m);

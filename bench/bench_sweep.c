@@ -35,9 +35,11 @@ static lane *prompt(bench *b, lane *parent, int changed)
     double v[LEN];
     lane *l;
     for (int i = 0; i < LEN; i++) v[i] = 1000 + i * 777 + (i == changed) * 5000;
-    if (lane_new(&l, b->s, parent, LEN, &err) || lane_give(l, b->m->token, v, &err)) give_up("prompt", &err);
+    if (lane_new(&l, b->s, parent, LEN, &err) || lane_give(l, b->m->token, v, &err))
+        give_up("prompt", &err);
     lane_keep(l);
-    if (lane_ask(l, b->m->logits, (box){ LEN - 1, LEN, 0, b->m->logits->n_part }, &err)) give_up("ask", &err);
+    if (lane_ask(l, b->m->logits, (box){ LEN - 1, LEN, 0, b->m->logits->n_part }, &err))
+        give_up("ask", &err);
     return l;
 }
 
@@ -48,7 +50,12 @@ static status make(void *user, int64_t i, lane **out, error *err)
     snprintf(name, sizeof name, "blocks.%d.resid_pre", (int)(i / LEN));
     node *n = graph_find(&b->m->g, name);
     int32_t r = (int32_t)(i % LEN);
-    edit e = { .n = n, .where = { r, r + 1, 0, 1 }, .w1 = n->width, .kind = EDIT_TAKE, .from = b->clean, .from_n = n,
+    edit e = { .n = n,
+               .where = { r, r + 1, 0, 1 },
+               .w1 = n->width,
+               .kind = EDIT_TAKE,
+               .from = b->clean,
+               .from_n = n,
                .from_row = r };
     lane *l;
     status st = lane_fork(&l, b->corrupt, err);
@@ -84,7 +91,8 @@ int main(int argc, char **argv)
     int64_t done;
     engine_options o = { .backend = argc > 1 ? argv[1] : NULL };
     if (gpt2_write(dir, gpt2_small)) return 1;
-    if (model_open(&m, dir, &err) || engine_open(&e, &o, &err) || session_new(&b.s, &m->g, e, &err)) give_up("open", &err);
+    if (model_open(&m, dir, &err) || engine_open(&e, &o, &err) || session_new(&b.s, &m->g, e, &err))
+        give_up("open", &err);
     b.m = m;
     double start = clock_seconds();
     b.corrupt = prompt(&b, NULL, -1);
@@ -102,11 +110,13 @@ int main(int argc, char **argv)
     if (sweep_run(&w, &done, &err)) give_up("sweep", &err);
     double swept = clock_seconds() - start;
     const run_info *after = session_totals(b.s);
-    printf("%s, %lld cells of which %lld change anything\n", e->name, (long long)done, (long long)b.changed);
-    printf("both prompts %.2f s; the sweep %.2f s (target 6); a whole run per cell %.1f s; ratio %.3f\n", base, swept,
-           one * (double)done, swept / (one * (double)done));
-    printf("multiply-adds %.3g of %.3g, ratio %.3f; values %.1f MB\n", (double)(after->n_op - before.n_op),
-           (double)(after->n_naive_op - before.n_naive_op),
+    printf("%s, %lld cells of which %lld change anything\n", e->name, (long long)done,
+           (long long)b.changed);
+    printf("both prompts %.2f s; the sweep %.2f s (target 6); a whole run per cell %.1f s; ratio "
+           "%.3f\n",
+           base, swept, one * (double)done, swept / (one * (double)done));
+    printf("multiply-adds %.3g of %.3g, ratio %.3f; values %.1f MB\n",
+           (double)(after->n_op - before.n_op), (double)(after->n_naive_op - before.n_naive_op),
            (double)(after->n_op - before.n_op) / (double)(after->n_naive_op - before.n_naive_op),
            (double)after->value_bytes / 1e6);
     session_free(b.s), engine_free(e), model_free(m);

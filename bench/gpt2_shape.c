@@ -36,13 +36,16 @@ static int list(gpt2_shape s, tensor *t)
     t[n++] = (tensor){ "transformer.wte.weight", s.n_vocab, d, 0 };
     t[n++] = (tensor){ "transformer.wpe.weight", s.n_ctx, d, 0 };
     for (int i = 0; i < s.n_layer; i++) {
-        static const struct { const char *name; int rows, cols, one; } part[] = {
-            { "ln_1.weight", 0, 1, 1 }, { "ln_1.bias", 0, 1, 0 },
+        static const struct {
+            const char *name;
+            int rows, cols, one;
+        } part[] = {
+            { "ln_1.weight", 0, 1, 1 },        { "ln_1.bias", 0, 1, 0 },
             { "attn.c_attn.weight", 1, 3, 0 }, { "attn.c_attn.bias", 0, 3, 0 },
             { "attn.c_proj.weight", 1, 1, 0 }, { "attn.c_proj.bias", 0, 1, 0 },
-            { "ln_2.weight", 0, 1, 1 }, { "ln_2.bias", 0, 1, 0 },
-            { "mlp.c_fc.weight", 1, 4, 0 }, { "mlp.c_fc.bias", 0, 4, 0 },
-            { "mlp.c_proj.weight", 4, 1, 0 }, { "mlp.c_proj.bias", 0, 1, 0 },
+            { "ln_2.weight", 0, 1, 1 },        { "ln_2.bias", 0, 1, 0 },
+            { "mlp.c_fc.weight", 1, 4, 0 },    { "mlp.c_fc.bias", 0, 4, 0 },
+            { "mlp.c_proj.weight", 4, 1, 0 },  { "mlp.c_proj.bias", 0, 1, 0 },
         };
         for (size_t k = 0; k < sizeof part / sizeof *part; k++, n++) {
             snprintf(t[n].name, sizeof t[n].name, "transformer.h.%d.%s", i, part[k].name);
@@ -67,8 +70,11 @@ static char *header(const tensor *t, int n)
         char shape[64];
         if (t[i].rows) snprintf(shape, sizeof shape, "%" PRId64 ",%" PRId64, t[i].rows, t[i].cols);
         else snprintf(shape, sizeof shape, "%" PRId64, t[i].cols);
-        k += (size_t)snprintf(text + k, sizeof text - k, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}",
-                              i ? "," : "", t[i].name, shape, at, at + 4 * numbers(&t[i]));
+        k +=
+            (size_t)snprintf(text + k, sizeof text - k,
+                             "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%" PRId64
+                             ",%" PRId64 "]}",
+                             i ? "," : "", t[i].name, shape, at, at + 4 * numbers(&t[i]));
         at += 4 * numbers(&t[i]);
     }
     k += (size_t)snprintf(text + k, sizeof text - k, "}");
@@ -98,8 +104,10 @@ static bool write_config(const char *path, gpt2_shape s)
 {
     FILE *f = fopen(path, "w");
     if (!f) return false;
-    fprintf(f, "{\"model_type\":\"gpt2\",\"n_layer\":%d,\"n_head\":%d,\"n_embd\":%d,\"vocab_size\":%d,\"n_positions\":%d,"
-               "\"activation_function\":\"gelu_new\",\"layer_norm_epsilon\":1e-05}\n",
+    fprintf(f,
+            "{\"model_type\":\"gpt2\",\"n_layer\":%d,\"n_head\":%d,\"n_embd\":%d,\"vocab_size\":%d,"
+            "\"n_positions\":%d,"
+            "\"activation_function\":\"gelu_new\",\"layer_norm_epsilon\":1e-05}\n",
             s.n_layer, s.n_head, s.d_model, s.n_vocab, s.n_ctx);
     return fclose(f) == 0;
 }

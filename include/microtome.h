@@ -50,7 +50,8 @@ typedef bool mt_tell(void *user, const char *what, double done);
  *   tell   may be NULL
  *
  * [err: any, in err | owns: the caller, mt_report_free | thread: any; one run a call | cost: the analysis] */
-mt_status mt_run(mt_report **out, const char *instrument, const char *request, mt_tell *tell, void *user, mt_error *err);
+mt_status mt_run(mt_report **out, const char *instrument, const char *request, mt_tell *tell,
+                 void *user, mt_error *err);
 void mt_report_free(mt_report *r);
 
 /* Did a check that the instrument makes fail (verify, replay, tokens --check)?  The report's hash.
@@ -74,7 +75,8 @@ mt_status mt_write_file(const char *path, const char *text, mt_error *err);
  * how many lie outside tol (relative to the largest entry; 0: 1e-5) or are only in the file.
  *
  * [err: NULL, with the reason in err | owns: the caller, mt_text_free | thread: any | cost: O(elements)] */
-char *mt_report_against(const mt_report *r, const char *path, double tol, int *n_wrong, mt_error *err);
+char *mt_report_against(const mt_report *r, const char *path, double tol, int *n_wrong,
+                        mt_error *err);
 
 #ifdef __cplusplus
 }

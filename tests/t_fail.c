@@ -18,7 +18,8 @@ static void stage_init(stage *x, uint64_t seed, const engine *e)
     REQUIRE(session_new(&x->s, &x->t.g, e, NULL) == E_OK);
     x->base = toy_prompt(&x->t, x->s, 5);
     lane_sweep(x->base);
-    REQUIRE(!lane_ask(x->base, x->t.logits, (box){ 4, 5, 0, x->t.n_vocab }, NULL) && !session_run(x->s, NULL, NULL));
+    REQUIRE(!lane_ask(x->base, x->t.logits, (box){ 4, 5, 0, x->t.n_vocab }, NULL) &&
+            !session_run(x->s, NULL, NULL));
     REQUIRE(lane_fork(&x->fork, x->base, NULL) == E_OK);
     lane_sweep(x->fork);
 }
@@ -28,8 +29,15 @@ static status step(stage *x, int i, error *err)
 {
     toy *t = &x->t;
     node *to = t->reader[t->n_reader - 1];
-    edit set = { .n = t->writer[0], .where = { 1, 3, 0, 1 }, .w1 = t->d_model, .kind = EDIT_SET, .factor = 0.5 };
-    edit couple = { .n = t->site[2], .where = node_all(t->site[2], x->fork), .w1 = t->site[2]->width, .kind = EDIT_SCALE,
+    edit set = { .n = t->writer[0],
+                 .where = { 1, 3, 0, 1 },
+                 .w1 = t->d_model,
+                 .kind = EDIT_SET,
+                 .factor = 0.5 };
+    edit couple = { .n = t->site[2],
+                    .where = node_all(t->site[2], x->fork),
+                    .w1 = t->site[2]->width,
+                    .kind = EDIT_SCALE,
                     .factor = 3 };
     switch (i) {
     case 0: return lane_edit(x->fork, &couple, err);
@@ -101,7 +109,8 @@ TEST("a run that fails can be run again and gives the bits it would have given")
             lane *fresh;
             REQUIRE(lane_fresh(&fresh, l[i], NULL) == E_OK);
             lane_sweep(fresh);
-            REQUIRE(!lane_ask(fresh, t.metric, node_all(t.metric, fresh), NULL) && !session_run(s, NULL, NULL));
+            REQUIRE(!lane_ask(fresh, t.metric, node_all(t.metric, fresh), NULL) &&
+                    !session_run(s, NULL, NULL));
             CHECK(toy_same(l[i], fresh, t.metric, node_all(t.metric, fresh)));
         }
         session_free(s);

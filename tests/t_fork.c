@@ -39,7 +39,11 @@ static void scene_grow(scene *x)
     case 0: l = toy_variant(&x->t, x->s, parent, len); break;
     case 1: l = toy_variant(&x->t, x->s, parent, len + 1 + (int32_t)dice_below(d, 3)); break;
     case 2: l = toy_variant(&x->t, x->s, parent, 1 + (int32_t)dice_below(d, len)); break;
-    case 5: if (!parent) { l = toy_prompt(&x->t, x->s, len); break; } /* fall through */
+    case 5:
+        if (!parent) {
+            l = toy_prompt(&x->t, x->s, len);
+            break;
+        } /* fall through */
     default: REQUIRE(lane_fork(&l, parent, NULL) == E_OK);
     }
     lane_sweep(l);
@@ -93,7 +97,9 @@ static void fork_is_fresh(const engine *e, uint64_t first, int n_scene)
         while (x.n < LANES) scene_grow(&x);
         for (int i = 0; i < x.n; i++) {
             bool same = like_fresh(&x, x.l[i], i % 2 == 0);
-            if (!same) fprintf(stderr, "seed %llu lane %d\n", (unsigned long long)seed, i), toy_show(x.l[i]);
+            if (!same)
+                fprintf(stderr, "seed %llu lane %d\n", (unsigned long long)seed, i),
+                    toy_show(x.l[i]);
             CHECK(same);
         }
         scene_release(&x);
@@ -150,18 +156,21 @@ static void identity_scene(uint64_t seed, const engine *e, bool edge)
     toy_ask_all(&x.t, base);
     REQUIRE(session_run(x.s, NULL, NULL) == E_OK);
     for (int k = 0; k < 6; k++) {
-        node *n = edge ? x.t.writer[dice_below(&x.t.d, x.t.n_writer)] : x.t.site[dice_below(&x.t.d, x.t.n_site)];
+        node *n = edge ? x.t.writer[dice_below(&x.t.d, x.t.n_writer)]
+                       : x.t.site[dice_below(&x.t.d, x.t.n_site)];
         node *to = x.t.reader[dice_below(&x.t.d, x.t.n_reader)];
         REQUIRE(lane_fork(&fork, base, NULL) == E_OK);
         lane_sweep(fork);
         edit id = identity(&x, n, base, v);
-        status st = edge ? lane_edit_edge(fork, &id, to, toy_box(&x.t, to, base), NULL) : lane_edit(fork, &id, NULL);
+        status st = edge ? lane_edit_edge(fork, &id, to, toy_box(&x.t, to, base), NULL)
+                         : lane_edit(fork, &id, NULL);
         if (st == E_NOSITE) continue;
         REQUIRE(st == E_OK);
         toy_ask_all(&x.t, fork);
         REQUIRE(session_run(x.s, &info, NULL) == E_OK);
         if (lane_effect(fork) == EFFECT_CHANGED)
-            fprintf(stderr, "seed %llu: node %d (%s), edit kind %d\n", (unsigned long long)seed, n->id, n->op->name, (int)id.kind);
+            fprintf(stderr, "seed %llu: node %d (%s), edit kind %d\n", (unsigned long long)seed,
+                    n->id, n->op->name, (int)id.kind);
         CHECK(lane_effect(fork) != EFFECT_CHANGED);
         for (int i = 0; i < x.t.n_site; i++)
             CHECK(toy_same(base, fork, x.t.site[i], node_all(x.t.site[i], base)));
@@ -196,11 +205,16 @@ TEST("editing a writer on all its edges is editing the writer")
         node *u = x.t.writer[dice_below(&x.t.d, x.t.n_writer)];
         REQUIRE(!lane_fork(&whole, base, NULL) && !lane_fork(&edges, base, NULL));
         lane_sweep(whole), lane_sweep(edges);
-        edit set = { .n = u, .where = { 0, ROW_OPEN, 0, u->n_part }, .w1 = u->width, .kind = EDIT_SET, .factor = 0.25 };
+        edit set = { .n = u,
+                     .where = { 0, ROW_OPEN, 0, u->n_part },
+                     .w1 = u->width,
+                     .kind = EDIT_SET,
+                     .factor = 0.25 };
         REQUIRE(lane_edit(whole, &set, NULL) == E_OK);
         for (int i = 0; i < x.t.n_reader; i++) {
             node *to = x.t.reader[i];
-            if (to->op && !strcmp(to->op->name, "repeat")) continue; /* it reads k, whose edge is edited */
+            if (to->op && !strcmp(to->op->name, "repeat"))
+                continue; /* it reads k, whose edge is edited */
             status st = lane_edit_edge(edges, &set, to, (box){ 0, ROW_OPEN, 0, to->n_part }, NULL);
             CHECK(st == E_OK || st == E_NOSITE);
         }

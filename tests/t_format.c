@@ -45,11 +45,13 @@ static void round_trip(const char *path)
 {
     container *c = NULL;
     error err = { 0 };
-    REQUIRE(tensors_write(path, sample, N, NULL, 0, &err) == E_OK && container_open(&c, path, &err) == E_OK);
+    REQUIRE(tensors_write(path, sample, N, NULL, 0, &err) == E_OK &&
+            container_open(&c, path, &err) == E_OK);
     CHECK(container_count(c) == N);
     for (int i = 0; i < N; i++) {
         const tensor_view *t = container_find(c, sample[i].name);
-        REQUIRE(t && t->dtype == sample[i].dtype && t->n_dim == sample[i].n_dim && t->bytes == sample[i].bytes);
+        REQUIRE(t && t->dtype == sample[i].dtype && t->n_dim == sample[i].n_dim &&
+                t->bytes == sample[i].bytes);
         CHECK(!memcmp(t->dim, sample[i].dim, (size_t)t->n_dim * sizeof *t->dim));
         CHECK(!t->bytes || !memcmp(t->data, sample[i].data, t->bytes));
     }
@@ -71,8 +73,10 @@ TEST("the hash is of the tensors, not of how they are packed; one bit changes it
     memcpy(other, numbers, sizeof other);
     memcpy(changed, sample, sizeof changed);
     other[5] = 0, changed[1].data = other;
-    REQUIRE(!tensors_write(in_dir("x.safetensors"), sample, N, (const char *const[]){ "key", "value" }, 1, NULL));
-    REQUIRE(!tensors_write(in_dir("x.npz"), sample, N, NULL, 0, NULL) && !tensors_write(in_dir("y.npz"), changed, N, NULL, 0, NULL));
+    REQUIRE(!tensors_write(in_dir("x.safetensors"), sample, N,
+                           (const char *const[]){ "key", "value" }, 1, NULL));
+    REQUIRE(!tensors_write(in_dir("x.npz"), sample, N, NULL, 0, NULL) &&
+            !tensors_write(in_dir("y.npz"), changed, N, NULL, 0, NULL));
     REQUIRE(!container_open(&c, in_dir("x.safetensors"), NULL) && !container_hash(c, a, NULL));
     CHECK(!strcmp(container_meta(c, "key"), "value") && !container_meta(c, "other"));
     container_free(c);
@@ -126,23 +130,39 @@ static status with_header(const char *header, size_t data, error *err)
 
 TEST("a safetensors header that does not hold together is refused with what was found")
 {
-    static const struct { const char *header; size_t data; status st; const char *says; } bad[] = {
+    static const struct {
+        const char *header;
+        size_t data;
+        status st;
+        const char *says;
+    } bad[] = {
         { "[]", 0, E_FORMAT, "an array" },
         { "{\"t\":1}", 0, E_FORMAT, "'t'" },
-        { "{\"t\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, E_UNSUPPORTED, "F33" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, E_FORMAT, "need 8" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,400]}}", 4, E_FORMAT, "400" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, E_FORMAT, "end before" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, E_FORMAT, "shape" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}", 4, E_FORMAT, "fit" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, E_FORMAT, "4 bytes after" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, E_FORMAT, "no tensor" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
-          E_FORMAT, "overlaps" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
-          E_FORMAT, "duplicate" },
+        { "{\"t\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, E_UNSUPPORTED,
+          "F33" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, E_FORMAT,
+          "need 8" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,400]}}", 4, E_FORMAT,
+          "400" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, E_FORMAT,
+          "end before" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, E_FORMAT,
+          "shape" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}", 4,
+          E_FORMAT, "fit" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, E_FORMAT,
+          "4 bytes after" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, E_FORMAT,
+          "no tensor" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"u\":{\"dtype\":"
+          "\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+          8, E_FORMAT, "overlaps" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"t\":{\"dtype\":"
+          "\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+          8, E_FORMAT, "duplicate" },
         { "{\"__metadata__\":{\"a\":1}}", 0, E_FORMAT, "__metadata__" },
-        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, E_UNSUPPORTED, "9 dimensions" },
+        { "{\"t\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+          E_UNSUPPORTED, "9 dimensions" },
         { "{nonsense", 0, E_FORMAT, "line 1" },
     };
     error err;
@@ -160,7 +180,8 @@ TEST("a file cut off at any byte is refused, whatever its format")
     for (int k = 0; k < 2; k++) {
         str s = { 0 };
         error err;
-        REQUIRE(!tensors_write(in_dir(names[k]), sample, N, NULL, 0, NULL) && !file_read(&s, in_dir(names[k]), 1 << 20, NULL));
+        REQUIRE(!tensors_write(in_dir(names[k]), sample, N, NULL, 0, NULL) &&
+                !file_read(&s, in_dir(names[k]), 1 << 20, NULL));
         for (size_t n = 0; n < s.n; n++) {
             REQUIRE(file_write(in_dir(names[k]), s.p, n, NULL) == E_OK);
             CHECK(open_it(in_dir(names[k]), &err) != E_OK);
@@ -172,8 +193,10 @@ TEST("a file cut off at any byte is refused, whatever its format")
 TEST("a header longer than the file, or than the limit, is refused before anything is read")
 {
     error err;
-    static const unsigned char big[16] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f }, past[16] = { 100 };
-    REQUIRE(!file_write(in_dir("big.safetensors"), big, 16, NULL) && !file_write(in_dir("past.safetensors"), past, 16, NULL));
+    static const unsigned char big[16] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
+                               past[16] = { 100 };
+    REQUIRE(!file_write(in_dir("big.safetensors"), big, 16, NULL) &&
+            !file_write(in_dir("past.safetensors"), past, 16, NULL));
     CHECK(open_it(in_dir("big.safetensors"), &err) == E_LIMIT);
     CHECK(open_it(in_dir("past.safetensors"), &err) == E_FORMAT && strstr(err.hint, "truncated"));
 }
@@ -189,12 +212,18 @@ TEST("shards are read through their index, which may name files beside it and no
     error err;
     REQUIRE(!safetensors_write(in_dir("one.safetensors"), &sample[0], 1, NULL, 0, NULL));
     REQUIRE(!safetensors_write(in_dir("two.safetensors"), &sample[1], 1, NULL, 0, NULL));
-    CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"a\":\"two.safetensors\"}}", &err) == E_OK);
+    CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"a\":\"two.safetensors\"}}",
+                     &err) == E_OK);
     CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\"}}", &err) == E_OK);
-    CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"c\":\"one.safetensors\"}}", &err) == E_FORMAT && strstr(err.msg, "'c'"));
-    CHECK(with_index("{\"weight_map\":{\"c\":\"one.safetensors\"}}", &err) == E_FORMAT && strstr(err.msg, "b.ids"));
-    CHECK(with_index("{\"weight_map\":{\"a\":\"../two.safetensors\"}}", &err) == E_FORMAT && strstr(err.msg, "beside"));
-    CHECK(with_index("{\"weight_map\":{\"a\":\"three.safetensors\"}}", &err) == E_IO && strstr(err.msg, "three"));
+    CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"c\":\"one.safetensors\"}}",
+                     &err) == E_FORMAT &&
+          strstr(err.msg, "'c'"));
+    CHECK(with_index("{\"weight_map\":{\"c\":\"one.safetensors\"}}", &err) == E_FORMAT &&
+          strstr(err.msg, "b.ids"));
+    CHECK(with_index("{\"weight_map\":{\"a\":\"../two.safetensors\"}}", &err) == E_FORMAT &&
+          strstr(err.msg, "beside"));
+    CHECK(with_index("{\"weight_map\":{\"a\":\"three.safetensors\"}}", &err) == E_IO &&
+          strstr(err.msg, "three"));
     CHECK(with_index("{\"weight_map\":[]}", &err) == E_FORMAT);
     CHECK(with_index("{", &err) == E_FORMAT);
 }
@@ -211,16 +240,24 @@ TEST("what is no container is refused with what was expected")
 
 /* ---- llama2.c ---- */
 
-TEST("a llama2.c checkpoint is cut into tensors with their names, and every wrong length is refused")
+TEST(
+    "a llama2.c checkpoint is cut into tensors with their names, and every wrong length is refused")
 {
     enum { DIM = 4, HIDDEN = 6, LAYERS = 2, HEADS = 2, KV = 1, VOCAB = 5, SEQ = 3 };
-    static struct { int32_t h[7]; float w[4096]; } f = { { DIM, HIDDEN, LAYERS, HEADS, KV, VOCAB, SEQ }, { 0 } };
-    size_t n = VOCAB * DIM + LAYERS * (2 * DIM + 2 * DIM * DIM + 2 * DIM * DIM / HEADS + 3 * DIM * HIDDEN) + DIM + SEQ * DIM / HEADS;
+    static struct {
+        int32_t h[7];
+        float w[4096];
+    } f = { { DIM, HIDDEN, LAYERS, HEADS, KV, VOCAB, SEQ }, { 0 } };
+    size_t n = VOCAB * DIM +
+               LAYERS * (2 * DIM + 2 * DIM * DIM + 2 * DIM * DIM / HEADS + 3 * DIM * HIDDEN) + DIM +
+               SEQ * DIM / HEADS;
     container *c;
     error err;
     for (int i = 0; i < 4096; i++) f.w[i] = (float)i;
-    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * n, NULL) && !container_open(&c, in_dir("m.bin"), NULL));
-    CHECK(container_count(c) == 2 + 9 * LAYERS && !strcmp(container_meta(c, "llama2c.seq_len"), "3"));
+    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * n, NULL) &&
+            !container_open(&c, in_dir("m.bin"), NULL));
+    CHECK(container_count(c) == 2 + 9 * LAYERS &&
+          !strcmp(container_meta(c, "llama2c.seq_len"), "3"));
     const tensor_view *k = container_find(c, "model.layers.1.self_attn.k_proj.weight");
     CHECK(k && k->dim[0] == DIM / HEADS && k->dim[1] == DIM);
     container_free(c);
@@ -231,7 +268,8 @@ TEST("a llama2.c checkpoint is cut into tensors with their names, and every wron
     REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * n + 4, NULL));
     CHECK(open_it(in_dir("m.bin"), &err) == E_FORMAT && strstr(err.msg, "after"));
     f.h[5] = -VOCAB;
-    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * (n + VOCAB * DIM), NULL) && !container_open(&c, in_dir("m.bin"), NULL));
+    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * (n + VOCAB * DIM), NULL) &&
+            !container_open(&c, in_dir("m.bin"), NULL));
     CHECK(container_find(c, "lm_head.weight") && !strcmp(container_meta(c, "llama2c.shared"), "0"));
     container_free(c);
     f.h[5] = VOCAB;
@@ -257,7 +295,8 @@ TEST("a full disk leaves the old file as it was, and no other")
     small.rlim_max = old.rlim_max;
     void (*was)(int) = signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    status a = tensors_write(in_dir("x.safetensors"), &t, 1, NULL, 0, &err), b = tensors_write(in_dir("y.npz"), &t, 1, NULL, 0, NULL);
+    status a = tensors_write(in_dir("x.safetensors"), &t, 1, NULL, 0, &err),
+           b = tensors_write(in_dir("y.npz"), &t, 1, NULL, 0, NULL);
     setrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, was);
     CHECK(a == E_IO && b == E_IO && strstr(err.msg, "x.safetensors"));
@@ -272,7 +311,8 @@ TEST("allocation failing at any call while writing, opening and hashing leaves n
         char hash[CONTAINER_HASH];
         error err = { 0 };
         mem_state.fail_at = n;
-        status st = tensors_write(in_dir("x.safetensors"), sample, N, (const char *const[]){ "a", "b" }, 1, &err);
+        status st = tensors_write(in_dir("x.safetensors"), sample, N,
+                                  (const char *const[]){ "a", "b" }, 1, &err);
         if (st == E_OK) st = container_open(&c, in_dir("x.safetensors"), &err);
         if (st == E_OK) st = container_hash(c, hash, &err);
         mem_state.fail_at = -1;

@@ -25,7 +25,8 @@ static bool open_bench(bench *b, const char *path, const char *precision)
     error err = { 0 };
     engine_options o = { .precision = precision, .threads = 1 };
     *b = (bench){ 0 };
-    if (model_open(&b->m, path, &err) || engine_open(&b->e, &o, &err) || session_new(&b->s, &b->m->g, b->e, &err)) {
+    if (model_open(&b->m, path, &err) || engine_open(&b->e, &o, &err) ||
+        session_new(&b->s, &b->m->g, b->e, &err)) {
         fprintf(stderr, "%s: %s\n", path, err.msg);
         return false;
     }
@@ -65,7 +66,8 @@ static lane *golden_lane(bench *b, const container *c, int k)
 }
 
 /* The stored value at (row, part, i) of a node: PAIR is stored [head, query, key], everything else [pos, ...]. */
-static double stored(const tensor_view *t, const node *n, int32_t len, int32_t r, int32_t a, int32_t i)
+static double stored(const tensor_view *t, const node *n, int32_t len, int32_t r, int32_t a,
+                     int32_t i)
 {
     int64_t at = n->extent == PAIR ? ((int64_t)a * len + r) * len + node_first_key(n, r) + i
                                    : ((int64_t)r * n->n_part + a) * n->width + i;
@@ -94,7 +96,8 @@ static double site_error(lane *l, const node *n, const tensor_view *t, double *s
 }
 
 /* Every stored site of every lane; how many there were. */
-static int parity(const char *dir, const char *file, const char *precision, double site_tolerance, double logit_tolerance)
+static int parity(const char *dir, const char *file, const char *precision, double site_tolerance,
+                  double logit_tolerance)
 {
     bench b;
     container *c;
@@ -109,21 +112,26 @@ static int parity(const char *dir, const char *file, const char *precision, doub
         size_t n = (size_t)snprintf(prefix, sizeof prefix, "lane%d/", k);
         lane_keep(l);
         for (int32_t i = 0; i < b.m->g.n_site; i++)
-            if (b.m->g.site[i].n->op) REQUIRE(!lane_ask(l, b.m->g.site[i].n, node_all(b.m->g.site[i].n, l), NULL));
+            if (b.m->g.site[i].n->op)
+                REQUIRE(!lane_ask(l, b.m->g.site[i].n, node_all(b.m->g.site[i].n, l), NULL));
         REQUIRE(session_run(b.s, NULL, NULL) == E_OK);
         for (int32_t i = 0; i < container_count(c); i++) {
             const tensor_view *t = container_at(c, i);
             node *site = strncmp(t->name, prefix, n) ? NULL : graph_find(&b.m->g, t->name + n);
             if (!site || !site->op) continue;
-            double scale, gap = site_error(l, site, t, &scale), limit = strcmp(t->name + n, "logits") ? site_tolerance * scale : logit_tolerance;
-            if (!(gap <= limit)) printf("  %s %s: off by %g, largest entry %g\n", dir, t->name, gap, scale);
+            double scale,
+                gap = site_error(l, site, t, &scale),
+                limit = strcmp(t->name + n, "logits") ? site_tolerance * scale : logit_tolerance;
+            if (!(gap <= limit))
+                printf("  %s %s: off by %g, largest entry %g\n", dir, t->name, gap, scale);
             CHECK(gap <= limit);
             if (scale && gap / scale > worst) worst = gap / scale;
             n_site++;
         }
         lane_drop(l);
     }
-    printf("  %s %s: %d sites, largest error %.2g of the largest entry\n", strrchr(dir, '/') + 1, precision, n_site, worst);
+    printf("  %s %s: %d sites, largest error %.2g of the largest entry\n", strrchr(dir, '/') + 1,
+           precision, n_site, worst);
     container_free(c);
     close_bench(&b);
     return n_site;
@@ -162,11 +170,16 @@ static void method_logits(const char *rel, double tolerance)
         for (size_t i = 0; i < json_array_size(list); i++) {
             double v[64], *got = calloc((size_t)per, sizeof *got), worst = 0;
             lane *l;
-            for (int64_t k = 0; k < t->dim[1]; k++) v[k] = (double)json_integer_value(json_array_get(json_array_get(list, i), (size_t)k));
-            REQUIRE(!lane_new(&l, b.s, NULL, (int32_t)t->dim[1], NULL) && !lane_give(l, b.m->token, v, NULL));
+            for (int64_t k = 0; k < t->dim[1]; k++)
+                v[k] =
+                    (double)json_integer_value(json_array_get(json_array_get(list, i), (size_t)k));
+            REQUIRE(!lane_new(&l, b.s, NULL, (int32_t)t->dim[1], NULL) &&
+                    !lane_give(l, b.m->token, v, NULL));
             box all = node_all(b.m->logits, l);
-            REQUIRE(!lane_ask(l, b.m->logits, all, NULL) && !session_run(b.s, NULL, NULL) && !lane_read(l, b.m->logits, all, got, NULL));
-            for (int64_t k = 0; k < per; k++) worst = fmax(worst, fabs(got[k] - ((const double *)t->data)[(int64_t)i * per + k]));
+            REQUIRE(!lane_ask(l, b.m->logits, all, NULL) && !session_run(b.s, NULL, NULL) &&
+                    !lane_read(l, b.m->logits, all, got, NULL));
+            for (int64_t k = 0; k < per; k++)
+                worst = fmax(worst, fabs(got[k] - ((const double *)t->data)[(int64_t)i * per + k]));
             if (worst > tolerance) printf("  %s: off by %g\n", rel, worst);
             CHECK(worst <= tolerance);
             free(got);
@@ -197,7 +210,8 @@ static lane *ids_lane(bench *b, const json_t *ids)
     double v[64];
     lane *l;
     int32_t n = (int32_t)json_array_size(ids);
-    for (int32_t i = 0; i < n; i++) v[i] = (double)json_integer_value(json_array_get(ids, (size_t)i));
+    for (int32_t i = 0; i < n; i++)
+        v[i] = (double)json_integer_value(json_array_get(ids, (size_t)i));
     REQUIRE(!lane_new(&l, b->s, NULL, n, NULL) && !lane_give(l, b->m->token, v, NULL));
     return l;
 }
@@ -205,23 +219,30 @@ static lane *ids_lane(bench *b, const json_t *ids)
 /* One edit of a golden as ours. */
 static edit golden_edit(bench *b, const json_t *v, lane *other, double *values)
 {
-    const char *site = json_string_value(json_object_get(v, "site")), *op = json_string_value(json_object_get(v, "op"));
+    const char *site = json_string_value(json_object_get(v, "site")),
+               *op = json_string_value(json_object_get(v, "op"));
     const json_t *value = json_object_get(v, "value");
-    int32_t pos = field(v, "pos"), part = field(v, "head") >= 0 ? field(v, "head") : field(v, "neuron");
+    int32_t pos = field(v, "pos"),
+            part = field(v, "head") >= 0 ? field(v, "head") : field(v, "neuron");
     node *n = graph_find(&b->m->g, site);
     REQUIRE(n && op);
-    edit e = { .n = n, .where = { 0, ROW_OPEN, 0, n->n_part }, .w1 = n->extent == PAIR ? ROW_OPEN : n->width };
+    edit e = { .n = n,
+               .where = { 0, ROW_OPEN, 0, n->n_part },
+               .w1 = n->extent == PAIR ? ROW_OPEN : n->width };
     if (pos >= 0) e.where.r0 = pos, e.where.r1 = pos + 1;
     if (part >= 0) e.where.a0 = part, e.where.a1 = part + 1;
-    for (size_t i = 0; i < json_array_size(value); i++) values[i] = json_number_value(json_array_get(value, i));
+    for (size_t i = 0; i < json_array_size(value); i++)
+        values[i] = json_number_value(json_array_get(value, i));
     if (json_is_number(value)) e.factor = json_number_value(value);
     if (json_array_size(value)) e.v = values, e.part_step = n->width == 1 && part < 0 ? 1 : 0;
     if (!strcmp(op, "zero")) e.kind = EDIT_SET;
     else if (!strcmp(op, "set")) e.kind = EDIT_SET;
     else if (!strcmp(op, "add")) e.kind = EDIT_ADD;
-    else if (!strcmp(op, "scale")) e.kind = EDIT_SCALE, e.factor = json_number_value(json_object_get(v, "by"));
+    else if (!strcmp(op, "scale"))
+        e.kind = EDIT_SCALE, e.factor = json_number_value(json_object_get(v, "by"));
     else if (!strcmp(op, "project_out")) e.kind = EDIT_PROJECT;
-    else if (!strcmp(op, "resample")) e.kind = EDIT_TAKE, e.from = other, e.from_n = n, e.from_row = e.where.r0;
+    else if (!strcmp(op, "resample"))
+        e.kind = EDIT_TAKE, e.from = other, e.from_n = n, e.from_row = e.where.r0;
     else printf("  op %s is not known\n", op);
     return e;
 }
@@ -241,7 +262,8 @@ static void edits_of(const char *name)
         json_t *v;
         error err = { 0 };
         REQUIRE(json_parse(&v, line, strlen(line), rel, NULL) == E_OK);
-        lane *other = ids_lane(&b, json_object_get(v, "resample_tokens")), *l = ids_lane(&b, json_object_get(v, "tokens"));
+        lane *other = ids_lane(&b, json_object_get(v, "resample_tokens")),
+             *l = ids_lane(&b, json_object_get(v, "tokens"));
         const json_t *edits = json_object_get(v, "edits"), *logits = json_object_get(v, "logits");
         lane_sweep(l); /* some were in vain */
         for (size_t i = 0; i < json_array_size(edits); i++) {
@@ -251,11 +273,16 @@ static void edits_of(const char *name)
         }
         box all = node_all(b.m->logits, l);
         double *got = calloc((size_t)node_numbers(b.m->logits, all), sizeof *got), gap = 0;
-        REQUIRE(!lane_ask(l, b.m->logits, all, NULL) && !session_run(b.s, NULL, NULL) && !lane_read(l, b.m->logits, all, got, NULL));
+        REQUIRE(!lane_ask(l, b.m->logits, all, NULL) && !session_run(b.s, NULL, NULL) &&
+                !lane_read(l, b.m->logits, all, got, NULL));
         for (int32_t r = 0; r < all.r1; r++)
             for (int32_t a = 0; a < all.a1; a++)
-                gap = fmax(gap, fabs(got[r * all.a1 + a] - json_number_value(json_array_get(json_array_get(logits, (size_t)r), (size_t)a))));
-        if (!(gap <= 5e-5)) printf("  %s case %d: off by %g: %s\n", name, n_case, gap, json_dumps(edits, JSON_COMPACT));
+                gap = fmax(gap, fabs(got[r * all.a1 + a] -
+                                     json_number_value(json_array_get(
+                                         json_array_get(logits, (size_t)r), (size_t)a))));
+        if (!(gap <= 5e-5))
+            printf("  %s case %d: off by %g: %s\n", name, n_case, gap,
+                   json_dumps(edits, JSON_COMPACT));
         CHECK(gap <= 5e-5);
         if (gap > worst) worst = gap;
         free(got);
@@ -286,12 +313,14 @@ TEST("stories260K continues with the text that llama2.c wrote, greedily, one row
     double v[256] = { 1 };
     lane *l, *next;
     REQUIRE(open_bench(&b, shared_path("data/lm-stories260K/stories260K.bin"), "f32"));
-    REQUIRE(file_read(&want, shared_path("data/lm-stories260K/golden_greedy_200steps.txt"), 1 << 20, NULL) == E_OK);
+    REQUIRE(file_read(&want, shared_path("data/lm-stories260K/golden_greedy_200steps.txt"), 1 << 20,
+                      NULL) == E_OK);
     REQUIRE(!lane_new(&l, b.s, NULL, 1, NULL) && !lane_give(l, b.m->token, v, NULL));
     double *logit = calloc(512, sizeof *logit);
     for (; n < 201; n++) {
         box last = { n - 1, n, 0, 512 };
-        REQUIRE(!lane_keep_spans(l, NULL) && !lane_ask(l, b.m->logits, last, NULL) && !session_run(b.s, NULL, NULL));
+        REQUIRE(!lane_keep_spans(l, NULL) && !lane_ask(l, b.m->logits, last, NULL) &&
+                !session_run(b.s, NULL, NULL));
         REQUIRE(!lane_read(l, b.m->logits, last, logit, NULL));
         int best = 0;
         for (int i = 1; i < 512; i++) best = logit[i] > logit[best] ? i : best;
@@ -303,7 +332,8 @@ TEST("stories260K continues with the text that llama2.c wrote, greedily, one row
     tokenizer_decode(b.m->tokens, id, n, true, &got);
     while (want.n && want.p[want.n - 1] == '\n') want.n--;
     while (got.n && (got.p[got.n - 1] == '\n' || got.p[got.n - 1] == ' ')) got.n--;
-    bool same = got.n <= want.n + 2 && want.n <= got.n + 2 && !strncmp(want.p, got.p, want.n < got.n ? want.n : got.n);
+    bool same = got.n <= want.n + 2 && want.n <= got.n + 2 &&
+                !strncmp(want.p, got.p, want.n < got.n ? want.n : got.n);
     if (!same) printf("  wrote %zu bytes, expected %zu:\n%s\n", got.n, want.n, got.p);
     CHECK(same);
     free(logit);
@@ -332,13 +362,17 @@ TEST("demo:induction has the heads it was built with, and says what came after t
     CHECK(p->n == 10 && p->has_bos);
     REQUIRE(!lane_new(&l, b.s, NULL, p->n, NULL) && !lane_give(l, b.m->token, p->value, NULL));
     for (int32_t i = 0; i < b.m->g.n_site; i++)
-        if (b.m->g.site[i].n->op) lane_ask(l, b.m->g.site[i].n, node_all(b.m->g.site[i].n, l), NULL);
+        if (b.m->g.site[i].n->op)
+            lane_ask(l, b.m->g.site[i].n, node_all(b.m->g.site[i].n, l), NULL);
     REQUIRE(session_run(b.s, NULL, NULL) == E_OK);
-    for (int q = 1; q < p->n; q++) CHECK(attends(&b, l, "blocks.0.attn.pattern", 1, q, q - 1) > 0.999999);
-    CHECK(attends(&b, l, "blocks.1.attn.pattern", 2, 9, 3) > 0.999999); /* "cat" after "cat" looks at "sat" */
+    for (int q = 1; q < p->n; q++)
+        CHECK(attends(&b, l, "blocks.0.attn.pattern", 1, q, q - 1) > 0.999999);
+    CHECK(attends(&b, l, "blocks.1.attn.pattern", 2, 9, 3) >
+          0.999999); /* "cat" after "cat" looks at "sat" */
     double v[40];
     int32_t sat;
-    REQUIRE(!lane_read(l, b.m->logits, (box){ 9, 10, 0, 40 }, v, NULL) && !token_find(b.m, "sat", 3, &sat, NULL));
+    REQUIRE(!lane_read(l, b.m->logits, (box){ 9, 10, 0, 40 }, v, NULL) &&
+            !token_find(b.m, "sat", 3, &sat, NULL));
     for (int i = 0; i < 40; i++) CHECK(i == sat ? fabs(v[i] - 40) < 1e-4 : fabs(v[i]) < 1e-4);
     prompt_free(p);
     close_bench(&b);
@@ -348,21 +382,29 @@ TEST("demo:induction has the heads it was built with, and says what came after t
 
 TEST("every site of every architecture fires: changing it changes the logits or something after it")
 {
-    static const char *const paths[] = { "demo:induction", "goldens/models/gpt2", "goldens/models/llama_gqa" };
+    static const char *const paths[] = { "demo:induction", "goldens/models/gpt2",
+                                         "goldens/models/llama_gqa" };
     for (int k = 0; k < 3; k++) {
         const char *path = k ? shared_path(paths[k]) : paths[k];
         bench b;
         if (!path) continue;
         double v[] = { 0, 1, 2, 3, 1, 2 };
         lane *base, *f;
-        REQUIRE(open_bench(&b, path, "f32") && !lane_new(&base, b.s, NULL, 6, NULL) && !lane_give(base, b.m->token, v, NULL));
+        REQUIRE(open_bench(&b, path, "f32") && !lane_new(&base, b.s, NULL, 6, NULL) &&
+                !lane_give(base, b.m->token, v, NULL));
         for (int32_t i = 0; i < b.m->g.n_site; i++) {
             node *n = b.m->g.site[i].n;
             if (!n->op) continue;
-            edit e = { .n = n, .where = node_all(n, base), .w1 = n->extent == PAIR ? 6 : n->width, .kind = EDIT_ADD, .factor = 0.5 };
-            REQUIRE(!lane_fork(&f, base, NULL) && !lane_edit(f, &e, NULL) && !lane_ask(f, n, node_all(n, f), NULL));
+            edit e = { .n = n,
+                       .where = node_all(n, base),
+                       .w1 = n->extent == PAIR ? 6 : n->width,
+                       .kind = EDIT_ADD,
+                       .factor = 0.5 };
+            REQUIRE(!lane_fork(&f, base, NULL) && !lane_edit(f, &e, NULL) &&
+                    !lane_ask(f, n, node_all(n, f), NULL));
             CHECK(session_run(b.s, NULL, NULL) == E_OK);
-            if (lane_effect(f) != EFFECT_CHANGED) printf("  %s: %s did not fire\n", path, b.m->g.site[i].name);
+            if (lane_effect(f) != EFFECT_CHANGED)
+                printf("  %s: %s did not fire\n", path, b.m->g.site[i].name);
             CHECK(lane_effect(f) == EFFECT_CHANGED);
             lane_drop(f);
         }
@@ -378,29 +420,60 @@ static bool has_site(const model *m, const char *name)
 
 TEST("the sites that the conventions give a family exist, and others are refused with the reason")
 {
-    static const char *const both[] = { "embed", "blocks.1.resid_pre", "blocks.1.resid_mid", "blocks.1.resid_post", "blocks.0.ln1.scale",
-        "blocks.0.ln1.normalized", "blocks.0.ln1.out", "blocks.0.ln2.scale", "blocks.0.ln2.normalized", "blocks.0.ln2.out", "ln_final.scale",
-        "ln_final.normalized", "ln_final.out", "blocks.0.attn.q", "blocks.0.attn.k", "blocks.0.attn.v", "blocks.0.attn.z", "blocks.0.attn.scores",
-        "blocks.0.attn.pattern", "blocks.0.attn.result", "blocks.0.attn.out", "blocks.0.attn.contribution", "blocks.0.mlp.out",
-        "blocks.0.mlp.contribution", "blocks.0.mlp.post", "logits" };
-    static const char *const gpt2[] = { "pos_embed", "blocks.0.mlp.pre", "blocks.0.attn.bias", "hook_embed", "blocks.1.hook_resid_pre",
-                                        "layers_output[1]", "resid_post.1", "blocks.0.mlp.hook_pre", "lm_head" };
-    static const char *const llama[] = { "blocks.0.attn.rot_q", "blocks.0.attn.rot_k", "blocks.0.mlp.gate", "blocks.0.mlp.up", "blocks.0.mlp.hook_pre" };
+    static const char *const both[] = { "embed",
+                                        "blocks.1.resid_pre",
+                                        "blocks.1.resid_mid",
+                                        "blocks.1.resid_post",
+                                        "blocks.0.ln1.scale",
+                                        "blocks.0.ln1.normalized",
+                                        "blocks.0.ln1.out",
+                                        "blocks.0.ln2.scale",
+                                        "blocks.0.ln2.normalized",
+                                        "blocks.0.ln2.out",
+                                        "ln_final.scale",
+                                        "ln_final.normalized",
+                                        "ln_final.out",
+                                        "blocks.0.attn.q",
+                                        "blocks.0.attn.k",
+                                        "blocks.0.attn.v",
+                                        "blocks.0.attn.z",
+                                        "blocks.0.attn.scores",
+                                        "blocks.0.attn.pattern",
+                                        "blocks.0.attn.result",
+                                        "blocks.0.attn.out",
+                                        "blocks.0.attn.contribution",
+                                        "blocks.0.mlp.out",
+                                        "blocks.0.mlp.contribution",
+                                        "blocks.0.mlp.post",
+                                        "logits" };
+    static const char *const gpt2[] = {
+        "pos_embed",    "blocks.0.mlp.pre",        "blocks.0.attn.bias",
+        "hook_embed",   "blocks.1.hook_resid_pre", "layers_output[1]",
+        "resid_post.1", "blocks.0.mlp.hook_pre",   "lm_head"
+    };
+    static const char *const llama[] = { "blocks.0.attn.rot_q", "blocks.0.attn.rot_k",
+                                         "blocks.0.mlp.gate", "blocks.0.mlp.up",
+                                         "blocks.0.mlp.hook_pre" };
     if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
     model *g, *l;
     error err = { 0 };
     address a;
-    REQUIRE(!model_open(&g, shared_path("goldens/models/gpt2"), NULL) && !model_open(&l, shared_path("goldens/models/llama_gqa"), NULL));
-    for (size_t i = 0; i < sizeof both / sizeof *both; i++) CHECK(has_site(g, both[i]) && has_site(l, both[i]));
+    REQUIRE(!model_open(&g, shared_path("goldens/models/gpt2"), NULL) &&
+            !model_open(&l, shared_path("goldens/models/llama_gqa"), NULL));
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++)
+        CHECK(has_site(g, both[i]) && has_site(l, both[i]));
     for (size_t i = 0; i < sizeof gpt2 / sizeof *gpt2; i++) CHECK(has_site(g, gpt2[i]));
     for (size_t i = 0; i < sizeof llama / sizeof *llama; i++) CHECK(has_site(l, llama[i]));
-    CHECK(site_find_one(&a, g, NULL, "blocks.0.mlp.gate", &err) == E_NOSITE && strstr(err.msg, "no gate"));
+    CHECK(site_find_one(&a, g, NULL, "blocks.0.mlp.gate", &err) == E_NOSITE &&
+          strstr(err.msg, "no gate"));
     err = (error){ 0 };
     CHECK(site_find_one(&a, l, NULL, "pos_embed", &err) == E_NOSITE && strstr(err.msg, "rotary"));
     err = (error){ 0 };
-    CHECK(site_find_one(&a, g, NULL, "blocks.0.attn.zz", &err) == E_NOSITE && strstr(err.hint, "blocks.0.attn.z"));
+    CHECK(site_find_one(&a, g, NULL, "blocks.0.attn.zz", &err) == E_NOSITE &&
+          strstr(err.hint, "blocks.0.attn.z"));
     err = (error){ 0 };
-    CHECK(site_find_one(&a, g, NULL, "blocks.0.hook_q_input", &err) == E_UNSUPPORTED && strstr(err.hint, "edge"));
+    CHECK(site_find_one(&a, g, NULL, "blocks.0.hook_q_input", &err) == E_UNSUPPORTED &&
+          strstr(err.hint, "edge"));
     model_free(g), model_free(l);
 }
 
@@ -414,27 +487,44 @@ TEST("addresses take ranges, ends, lists, tokens by their text, globs and names 
     arena mem = { 0 };
     int n;
     static const char text[] = "the cat sat on the mat";
-    REQUIRE(!model_open(&m, "demo:induction", NULL) && !prompt_from_text(&p, m, text, sizeof text - 1, BOS_AUTO, NULL));
+    REQUIRE(!model_open(&m, "demo:induction", NULL) &&
+            !prompt_from_text(&p, m, text, sizeof text - 1, BOS_AUTO, NULL));
     REQUIRE(!site_find(&a, &n, &mem, m, p, "blocks.1.attn.z[head=2, pos=-1]", NULL) && n == 1);
-    CHECK(a->where.r0 == 6 && a->where.r1 == 7 && a->where.a0 == 2 && a->where.a1 == 3 && a->w0 == 0 && a->w1 == 64);
-    REQUIRE(!site_find(&a, &n, &mem, m, p, "embed[pos=\"the\"#2]", NULL) && n == 1 && a->where.r0 == 5);
+    CHECK(a->where.r0 == 6 && a->where.r1 == 7 && a->where.a0 == 2 && a->where.a1 == 3 &&
+          a->w0 == 0 && a->w1 == 64);
+    REQUIRE(!site_find(&a, &n, &mem, m, p, "embed[pos=\"the\"#2]", NULL) && n == 1 &&
+            a->where.r0 == 5);
     REQUIRE(!site_find(&a, &n, &mem, m, p, "blocks.*.attn.z[head=0|2, pos=1:3]", NULL) && n == 4);
-    REQUIRE(!site_find(&a, &n, &mem, m, p, "logits[vocab=\"cat\", pos=2:]", NULL) && a->where.a0 == 3 && a->where.r1 == ROW_OPEN);
-    REQUIRE(!site_find(&a, &n, &mem, m, p, "blocks.0.attn.pattern[query=3, key=0:2]", NULL) && a->w0 == 0 && a->w1 == 2);
+    REQUIRE(!site_find(&a, &n, &mem, m, p, "logits[vocab=\"cat\", pos=2:]", NULL) &&
+            a->where.a0 == 3 && a->where.r1 == ROW_OPEN);
+    REQUIRE(!site_find(&a, &n, &mem, m, p, "blocks.0.attn.pattern[query=3, key=0:2]", NULL) &&
+            a->w0 == 0 && a->w1 == 2);
     REQUIRE(!site_find_list(&a, &n, &mem, m, p, "embed, blocks.0.attn.q[head=1]", NULL) && n == 2);
-    static const struct { const char *text; status st; const char *says; } bad[] = {
-        { "blocks.0.attn.z[head=7]", E_RANGE, "head=7" },       { "blocks.0.attn.z[neuron=1]", E_NOSITE, "neuron" },
-        { "embed[pos=\"dog\"]", E_RANGE, "dog" },               { "embed[pos=\"the\"#3]", E_RANGE, "later" },
-        { "embed[pos=9]", E_RANGE, "pos=9" },                   { "embed[pos=3:2]", E_RANGE, "3:2" },
-        { "embed[pos", E_USAGE, "'='" },                        { "embed[pos=]", E_USAGE, "position" },
-        { "embed]", E_NOSITE, "embed]" },                       { "", E_USAGE, "name" },
-        { "blocks.9.resid_pre", E_NOSITE, "blocks.9" },         { "embed[pos=1]x", E_USAGE, "end" },
-        { "embed[pos=1e5]", E_USAGE, "position" },              { "transformer.wte.weight@before", E_NOSITE, "before" },
+    static const struct {
+        const char *text;
+        status st;
+        const char *says;
+    } bad[] = {
+        { "blocks.0.attn.z[head=7]", E_RANGE, "head=7" },
+        { "blocks.0.attn.z[neuron=1]", E_NOSITE, "neuron" },
+        { "embed[pos=\"dog\"]", E_RANGE, "dog" },
+        { "embed[pos=\"the\"#3]", E_RANGE, "later" },
+        { "embed[pos=9]", E_RANGE, "pos=9" },
+        { "embed[pos=3:2]", E_RANGE, "3:2" },
+        { "embed[pos", E_USAGE, "'='" },
+        { "embed[pos=]", E_USAGE, "position" },
+        { "embed]", E_NOSITE, "embed]" },
+        { "", E_USAGE, "name" },
+        { "blocks.9.resid_pre", E_NOSITE, "blocks.9" },
+        { "embed[pos=1]x", E_USAGE, "end" },
+        { "embed[pos=1e5]", E_USAGE, "position" },
+        { "transformer.wte.weight@before", E_NOSITE, "before" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error err = { 0 };
         status st = site_find(&a, &n, &mem, m, p, bad[i].text, &err);
-        if (st != bad[i].st || !strstr(err.msg, bad[i].says)) printf("  '%s': %d %s\n", bad[i].text, st, err.msg);
+        if (st != bad[i].st || !strstr(err.msg, bad[i].says))
+            printf("  '%s': %d %s\n", bad[i].text, st, err.msg);
         CHECK(st == bad[i].st && strstr(err.msg, bad[i].says));
     }
     arena_release(&mem);

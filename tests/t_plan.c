@@ -11,7 +11,7 @@ enum { MAY = 1, CALC = 2, WANT = 4, CHANGED = 8, HIDDEN = 16 };
 
 typedef struct brute {
     toy *t;
-    graph *g;          /* the session's, mirrors included */
+    graph *g; /* the session's, mirrors included */
     lane *l, *fresh;
     unsigned char **flag;
     int32_t n_node;
@@ -58,12 +58,14 @@ static box source_of(const edit *e, int32_t r, int32_t a)
 }
 
 /* Do inputs with flag `what` reach the cell; new rows do by themselves. */
-static bool inputs_reach(brute *b, const node *n, const edit *e, int n_e, int32_t r, int32_t a, int what)
+static bool inputs_reach(brute *b, const node *n, const edit *e, int n_e, int32_t r, int32_t a,
+                         int what)
 {
     lane *p = lane_parent(b->l);
     if (n->extent == LANE ? lane_len(p) != lane_len(b->l) : r >= lane_len(p)) return true;
     for (int k = 0; k < n->n_in; k++)
-        if (any_flag(b, n->in[k], n->op->need(n, k, (box){ r, r + 1, a, a + 1 }, b->l), what)) return true;
+        if (any_flag(b, n->in[k], n->op->need(n, k, (box){ r, r + 1, a, a + 1 }, b->l), what))
+            return true;
     for (int i = 0; i < n_e; i++)
         if (e[i].owner != b->l && self_take(&e[i]) && within(&e[i], r, a) &&
             any_flag(b, e[i].from_n, source_of(&e[i], r, a), what))
@@ -79,9 +81,11 @@ static void mark_calc(brute *b, const node *n, bool now)
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++) {
             unsigned char *f = cell_flag(b, n, r, a);
-            if (n->op && inputs_reach(b, n, e, n_e, r, a, now ? CHANGED : MAY)) *f |= now ? 0x40 : CALC | MAY;
+            if (n->op && inputs_reach(b, n, e, n_e, r, a, now ? CHANGED : MAY))
+                *f |= now ? 0x40 : CALC | MAY;
             for (int i = 0; i < n_e; i++)
-                if (e[i].edge && e[i].owner == b->l && within(&e[i], r, a)) *f |= now ? 0x40 : CALC | MAY;
+                if (e[i].edge && e[i].owner == b->l && within(&e[i], r, a))
+                    *f |= now ? 0x40 : CALC | MAY;
             for (int i = 0; i < n_e && !now; i++) {
                 if (e[i].owner == b->l && within(&e[i], r, a)) *f |= MAY;
                 if (covers(&e[i]) && within(&e[i], r, a)) *f |= HIDDEN;
@@ -118,7 +122,8 @@ static void mark_changed(brute *b, const node *n)
             size_t bytes = (size_t)node_numbers(n, c) * 4;
             bool differ = r >= old.r1;
             if (!differ) {
-                REQUIRE(!lane_read_raw(b->fresh, n, c, x, NULL) && !lane_read_raw(p, n, c, y, NULL));
+                REQUIRE(!lane_read_raw(b->fresh, n, c, x, NULL) &&
+                        !lane_read_raw(p, n, c, y, NULL));
                 differ = memcmp(x, y, bytes) != 0;
             }
             if (differ) *cell_flag(b, n, r, a) |= CHANGED;
@@ -135,7 +140,8 @@ static void mark_weight(brute *b, const node *n)
     edit e[MAX_EDITS];
     int n_e = lane_edits(b->l, n, e);
     for (int i = 0; i < n_e; i++)
-        if (e[i].owner == b->l && any_flag(b, n, e[i].where, CHANGED)) set_flag(b, n, e[i].where, CHANGED);
+        if (e[i].owner == b->l && any_flag(b, n, e[i].where, CHANGED))
+            set_flag(b, n, e[i].where, CHANGED);
 }
 
 static void brute_count(brute *b, const node *asked, box where, int64_t *may, int64_t *done)
@@ -166,13 +172,15 @@ static void plain_edit(toy *t, lane *l)
     for (int i = 0; i < 20; i++) {
         int64_t kind = dice_below(&t->d, 3), what = dice_below(&t->d, 6);
         edit e = { .kind = (edit_kind)kind, .factor = dice_real(&t->d) };
-        e.n = what ? t->site[dice_below(&t->d, t->n_site)] : graph_node(&t->g, (int32_t)dice_below(&t->d, graph_nodes(&t->g)));
+        e.n = what ? t->site[dice_below(&t->d, t->n_site)]
+                   : graph_node(&t->g, (int32_t)dice_below(&t->d, graph_nodes(&t->g)));
         if (what == 1) e.n = t->writer[dice_below(&t->d, t->n_writer)];
         if (!e.n->op && e.n->extent != WEIGHT) continue;
         e.where = toy_box(t, e.n, l);
         e.w1 = e.n->extent == PAIR ? lane_len(l) : e.n->width;
         node *to = t->reader[dice_below(&t->d, t->n_reader)];
-        status st = what == 1 ? lane_edit_edge(l, &e, to, toy_box(t, to, l), NULL) : lane_edit(l, &e, NULL);
+        status st =
+            what == 1 ? lane_edit_edge(l, &e, to, toy_box(t, to, l), NULL) : lane_edit(l, &e, NULL);
         if (st == E_OK) return;
     }
 }
@@ -181,7 +189,8 @@ static void ask_everything(toy *t, graph *g, lane *l)
 {
     (void)t;
     for (int32_t i = 0; i < graph_nodes(g); i++)
-        if (graph_node(g, i)->op) lane_ask(l, graph_node(g, i), node_all(graph_node(g, i), l), NULL);
+        if (graph_node(g, i)->op)
+            lane_ask(l, graph_node(g, i), node_all(graph_node(g, i), l), NULL);
 }
 
 static void counts_agree(uint64_t seed, const engine *e)
@@ -219,8 +228,10 @@ static void counts_agree(uint64_t seed, const engine *e)
     int64_t may, done;
     brute_count(&b, asked, where, &may, &done);
     if (plan.n_cell != may || ran.n_cell != done)
-        fprintf(stderr, "seed %llu: planned %lld, brute %lld; ran %lld, brute %lld\n", (unsigned long long)seed,
-                (long long)plan.n_cell, (long long)may, (long long)ran.n_cell, (long long)done), toy_show(l);
+        fprintf(stderr, "seed %llu: planned %lld, brute %lld; ran %lld, brute %lld\n",
+                (unsigned long long)seed, (long long)plan.n_cell, (long long)may,
+                (long long)ran.n_cell, (long long)done),
+            toy_show(l);
     CHECK(plan.n_cell == may);
     CHECK(ran.n_cell == done);
     for (int32_t i = 0; i < b.n_node; i++) free(b.flag[i]);
@@ -248,10 +259,15 @@ TEST("planning alone computes nothing and changes nothing")
     lane *l = toy_prompt(&t, s, 6);
     REQUIRE(lane_ask(l, t.metric, node_all(t.metric, l), NULL) == E_OK);
     REQUIRE(session_plan(s, &a, NULL) == E_OK && session_plan(s, &b, NULL) == E_OK);
-    CHECK(a.n_cell == b.n_cell && a.n_op == b.n_op && a.value_bytes == b.value_bytes && a.n_call == 0);
+    CHECK(a.n_cell == b.n_cell && a.n_op == b.n_op && a.value_bytes == b.value_bytes &&
+          a.n_call == 0);
     CHECK(a.n_lane == 1 && a.n_naive_op >= a.n_op && a.value_bytes > 0 && a.plan_bytes > 0);
     CHECK(lane_read(l, t.metric, node_all(t.metric, l), &x, NULL) == E_RANGE);
-    edit e1 = { .n = t.site[0], .where = node_all(t.site[0], l), .w1 = t.site[0]->width, .kind = EDIT_SCALE, .factor = 2 };
+    edit e1 = { .n = t.site[0],
+                .where = node_all(t.site[0], l),
+                .w1 = t.site[0]->width,
+                .kind = EDIT_SCALE,
+                .factor = 2 };
     CHECK(lane_edit(l, &e1, NULL) == E_OK);
     REQUIRE(session_run(s, &b, NULL) == E_OK);
     CHECK(b.n_op == a.n_op && b.value_bytes == a.value_bytes);
@@ -270,7 +286,8 @@ TEST("values are freed after their last reader: depth costs no memory")
     toy_init(&t, 11);
     REQUIRE(session_new(&s, &t.g, e, NULL) == E_OK);
     lane *l = toy_prompt(&t, s, 6), *m = toy_prompt(&t, s, 6);
-    REQUIRE(lane_ask(l, t.logits, (box){ 5, 6, 0, t.n_vocab }, NULL) == E_OK && session_plan(s, &one, NULL) == E_OK);
+    REQUIRE(lane_ask(l, t.logits, (box){ 5, 6, 0, t.n_vocab }, NULL) == E_OK &&
+            session_plan(s, &one, NULL) == E_OK);
     toy_ask_all(&t, m);
     REQUIRE(session_plan(s, &all, NULL) == E_OK);
     bytes[0] = one.value_bytes, bytes[1] = all.value_bytes - one.value_bytes;

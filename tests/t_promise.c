@@ -25,8 +25,8 @@ static lane *story_lane(toy *t, session *s, uint64_t seed, int i)
 }
 
 /* All values of all sites of prompt i, computed with the prompts of `order`. */
-static void *story_values(toy *t, const engine *e, uint64_t seed, const int *order, int n, int i, bool all,
-                          size_t *bytes)
+static void *story_values(toy *t, const engine *e, uint64_t seed, const int *order, int n, int i,
+                          bool all, size_t *bytes)
 {
     session *s;
     lane *mine = NULL;
@@ -91,7 +91,8 @@ TEST("a prompt alone gives the bits it gives in any batch in any order")
 
 TEST("one to eight threads give the same bits")
 {
-    for (int n = 2; n <= 8; n += 2) variants_agree(plain, (variant){ "reference", n, true }, up, PROMPTS, true, 20);
+    for (int n = 2; n <= 8; n += 2)
+        variants_agree(plain, (variant){ "reference", n, true }, up, PROMPTS, true, 20);
     variants_agree(plain, (variant){ "auto", 3, false }, up, PROMPTS, false, 20);
 }
 
@@ -148,7 +149,8 @@ TEST("a text decoded token by token gives the bits of the text at once, edits in
         REQUIRE(lane_new(&l, s, NULL, 3, NULL) == E_OK && lane_give(l, t.token, v, NULL) == E_OK);
         edit steer = { .n = t.site[dice_below(&t.d, t.n_site)], .kind = EDIT_SCALE, .factor = 0.5 };
         while (steer.n->extent != ROW) steer.n = t.site[dice_below(&t.d, t.n_site)];
-        steer.where = (box){ (int32_t)dice_below(&t.d, 3), ROW_OPEN, 0, steer.n->n_part }, steer.w1 = steer.n->width;
+        steer.where = (box){ (int32_t)dice_below(&t.d, 3), ROW_OPEN, 0, steer.n->n_part },
+        steer.w1 = steer.n->width;
         REQUIRE(lane_edit(l, &steer, NULL) == E_OK && lane_edit(whole, &steer, NULL) == E_OK);
         lane_sweep(l), lane_sweep(whole);
         for (int32_t len = 3;; len++) {
@@ -178,9 +180,12 @@ TEST("a decoded token costs one row of every node")
     toy_init(&t, 3);
     REQUIRE(session_new(&s, &t.g, e, NULL) == E_OK);
     lane *l, *next;
-    REQUIRE(!lane_new(&l, s, NULL, 7, NULL) && !lane_give(l, t.token, v, NULL) && !lane_keep_spans(l, NULL));
-    REQUIRE(!session_run(s, NULL, NULL) && !lane_new(&next, s, l, 8, NULL) && !lane_give(next, t.token, v, NULL));
-    REQUIRE(!lane_ask(next, t.logits, (box){ 7, 8, 0, t.n_vocab }, NULL) && !session_run(s, &info, NULL));
+    REQUIRE(!lane_new(&l, s, NULL, 7, NULL) && !lane_give(l, t.token, v, NULL) &&
+            !lane_keep_spans(l, NULL));
+    REQUIRE(!session_run(s, NULL, NULL) && !lane_new(&next, s, l, 8, NULL) &&
+            !lane_give(next, t.token, v, NULL));
+    REQUIRE(!lane_ask(next, t.logits, (box){ 7, 8, 0, t.n_vocab }, NULL) &&
+            !session_run(s, &info, NULL));
     int64_t cells = 0;
     for (int i = 0; i < t.n_site; i++)
         if (t.site[i]->extent != LANE && t.site[i]->id <= t.logits->id) cells += t.site[i]->n_part;
@@ -204,8 +209,11 @@ TEST("NaN in a later row reaches no earlier one")
         REQUIRE(lane_fork(&sick, clean, NULL) == E_OK);
         lane_sweep(sick);
         int32_t row = 1 + (int32_t)dice_below(&t.d, 6);
-        edit nan = { .n = t.site[0], .where = { row, row + 1, 0, t.site[0]->n_part }, .w1 = t.site[0]->width,
-                     .kind = EDIT_SET, .factor = (double)NAN };
+        edit nan = { .n = t.site[0],
+                     .where = { row, row + 1, 0, t.site[0]->n_part },
+                     .w1 = t.site[0]->width,
+                     .kind = EDIT_SET,
+                     .factor = (double)NAN };
         REQUIRE(lane_edit(sick, &nan, NULL) == E_OK);
         toy_ask_all(&t, clean), toy_ask_all(&t, sick);
         lane *fresh;

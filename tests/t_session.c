@@ -47,7 +47,11 @@ static lane *fork_of(lane *l)
 
 static edit on(node *n, edit_kind kind, double factor)
 {
-    return (edit){ .n = n, .where = { 0, ROW_OPEN, 0, n->n_part }, .w1 = n->width, .kind = kind, .factor = factor };
+    return (edit){ .n = n,
+                   .where = { 0, ROW_OPEN, 0, n->n_part },
+                   .w1 = n->width,
+                   .kind = kind,
+                   .factor = factor };
 }
 
 /* Number i of row r of n in l, asked for and run. */
@@ -76,7 +80,7 @@ TEST("set, add and scale act on the numbers they name and on no other")
     REQUIRE(lane_edit(f, &e, NULL) == E_OK);
     e = on(h.late, EDIT_SCALE, 0.5);
     REQUIRE(lane_edit(f, &e, NULL) == E_OK);
-    CHECK(value(&h, f, h.late, 0, 0) == 15);       /* 3 * 10 / 2 */
+    CHECK(value(&h, f, h.late, 0, 0) == 15); /* 3 * 10 / 2 */
     CHECK(value(&h, f, h.late, 1, 0) == (12 + 100) * 5);
     CHECK(value(&h, f, h.late, 1, 1) == (-1 + 5 + 100) * 5);
     CHECK(value(&h, f, h.late, 2, 1) == (24 + 100) * 5);
@@ -105,7 +109,8 @@ TEST("projecting out a direction leaves nothing along it and all across it")
     edit e = on(h.sum, EDIT_PROJECT, 0);
     e.v = d;
     REQUIRE(lane_edit(f, &e, NULL) == E_OK);
-    double x = value(&h, f, h.sum, 0, 0), y = value(&h, f, h.sum, 0, 1), z = value(&h, f, h.sum, 0, 2);
+    double x = value(&h, f, h.sum, 0, 0), y = value(&h, f, h.sum, 0, 1),
+           z = value(&h, f, h.sum, 0, 2);
     CHECK(x == 3 && fabs(3 * y + 4 * z) < 1e-5);
     CHECK(fabs((4 * y - 3 * z) - (4 * 6 - 3 * 9)) < 1e-5);
     hand_release(&h);
@@ -142,10 +147,12 @@ TEST("a take brings rows of another lane, from another row, or from a later node
     lane *src = fork_of(h.l), *a = fork_of(h.l), *b = fork_of(h.l);
     edit e = on(h.twice, EDIT_SCALE, 10);
     REQUIRE(lane_edit(src, &e, NULL) == E_OK);
-    e = on(h.twice, EDIT_TAKE, 0), e.from = src, e.from_n = h.twice, e.from_row = 2, e.where = (box){ 0, 1, 0, 1 };
+    e = on(h.twice, EDIT_TAKE, 0), e.from = src, e.from_n = h.twice, e.from_row = 2,
+    e.where = (box){ 0, 1, 0, 1 };
     REQUIRE(lane_edit(a, &e, NULL) == E_OK);
     CHECK(value(&h, a, h.sum, 0, 0) == 140 + 1 && value(&h, a, h.sum, 1, 0) == 12);
-    e = on(h.twice, EDIT_TAKE, 0), e.from = src, e.from_n = h.late, e.from_row = 0, e.where.r1 = ROWS;
+    e = on(h.twice, EDIT_TAKE, 0), e.from = src, e.from_n = h.late, e.from_row = 0,
+    e.where.r1 = ROWS;
     REQUIRE(lane_edit(b, &e, NULL) == E_OK);
     CHECK(value(&h, b, h.sum, 1, 0) == (80 + 4) * 10 + 4);
     hand_release(&h);
@@ -203,7 +210,8 @@ TEST("edits outside the node, of the wrong shape or from the future are refused 
     CHECK(refused(f, e, &err) == E_RANGE);
     e = on(h.sum, EDIT_TAKE, 0), e.from = younger, e.from_n = h.sum;
     CHECK(refused(f, e, &err) == E_CYCLE);
-    e = on(h.sum, EDIT_TAKE, 0), e.from = h.l, e.from_n = h.sum, e.from_row = 2, e.where = (box){ 0, 4, 0, 1 };
+    e = on(h.sum, EDIT_TAKE, 0), e.from = h.l, e.from_n = h.sum, e.from_row = 2,
+    e.where = (box){ 0, 4, 0, 1 };
     CHECK(refused(f, e, &err) == E_SHAPE);
     CHECK(refused(f, on(h.x, EDIT_ADD, 1), &err) == E_RANGE);
     double zero[WIDE] = { 0 };
@@ -215,7 +223,8 @@ TEST("edits outside the node, of the wrong shape or from the future are refused 
     hand_release(&h);
 }
 
-TEST("an edit that can change nothing asked for is refused before anything runs; in a sweep it is no effect")
+TEST("an edit that can change nothing asked for is refused before anything runs; in a sweep it is "
+     "no effect")
 {
     hand h;
     error err = { 0 };
@@ -247,7 +256,8 @@ TEST("an input that was not given for all rows is refused, not read")
     REQUIRE(!lane_new(&l, h.s, NULL, 2, NULL) && !lane_ask(l, h.sum, node_all(h.sum, l), NULL));
     CHECK(session_run(h.s, NULL, &err) == E_RANGE && strstr(err.msg, "x"));
     lane_drop(l);
-    REQUIRE(!lane_new(&longer, h.s, h.l, ROWS + 1, NULL) && !lane_ask(longer, h.sum, node_all(h.sum, longer), NULL));
+    REQUIRE(!lane_new(&longer, h.s, h.l, ROWS + 1, NULL) &&
+            !lane_ask(longer, h.sum, node_all(h.sum, longer), NULL));
     CHECK(session_run(h.s, NULL, NULL) == E_RANGE);
     hand_release(&h);
 }
@@ -288,9 +298,11 @@ TEST("values that were not asked for are not there, and the message says so")
     double v[ROWS * WIDE];
     hand_init(&h);
     value(&h, h.l, h.late, 0, 0);
-    CHECK(lane_read(h.l, h.sum, node_all(h.sum, h.l), v, &err) == E_RANGE && strstr(err.msg, "sum") && err.hint[0]);
+    CHECK(lane_read(h.l, h.sum, node_all(h.sum, h.l), v, &err) == E_RANGE &&
+          strstr(err.msg, "sum") && err.hint[0]);
     lane_keep(h.l);
-    REQUIRE(lane_ask(h.l, h.twice, (box){ 0, 1, 0, 1 }, NULL) == E_OK && session_run(h.s, NULL, NULL) == E_OK);
+    REQUIRE(lane_ask(h.l, h.twice, (box){ 0, 1, 0, 1 }, NULL) == E_OK &&
+            session_run(h.s, NULL, NULL) == E_OK);
     CHECK(lane_read(h.l, h.twice, (box){ 0, 1, 0, 1 }, v, NULL) == E_OK && v[2] == 6);
     hand_release(&h);
 }
@@ -354,7 +366,9 @@ TEST("a sweep runs every cell whatever the memory limit, and stops when told wit
         REQUIRE(lane_ask(h.l, h.late, (box){ 0, 1, 0, 1 }, NULL) == E_OK);
         session_limit(h.s, limit);
         cells c = { .h = &h, .stop_at = 1000 };
-        sweep w = { .s = h.s, .n = 100, .user = &c, .make = cell_make, .take = cell_take, .tell = cell_tell };
+        sweep w = {
+            .s = h.s, .n = 100, .user = &c, .make = cell_make, .take = cell_take, .tell = cell_tell
+        };
         REQUIRE(sweep_run(&w, &n_done, NULL) == E_OK);
         for (int i = 0; i < 100; i++) CHECK(c.got[i] == (3 + i) * 10);
         c.stop_at = 1;

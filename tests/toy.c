@@ -8,8 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t dice_below(dice *d, int64_t n) { return rand_below(d->seed, rand_stream("toy"), d->at++, n); }
-double dice_real(dice *d) { return (double)(2 * rand_unit(d->seed, rand_stream("toy"), d->at++) - 1); }
+int64_t dice_below(dice *d, int64_t n)
+{
+    return rand_below(d->seed, rand_stream("toy"), d->at++, n);
+}
+double dice_real(dice *d)
+{
+    return (double)(2 * rand_unit(d->seed, rand_stream("toy"), d->at++) - 1);
+}
 
 /* ---- the model ---- */
 
@@ -25,7 +31,8 @@ static node *weight(toy *t, int n_row, int n_col, double scale, double centre)
         dtype_row_from_f32(k, &x, v + (size_t)i * size, 1);
     }
     snprintf(name, sizeof name, "w%d", graph_nodes(&t->g));
-    return graph_weight(&t->g, name, (weight_view){ v, (int64_t)n_col * (int64_t)size, k }, n_row, n_col);
+    return graph_weight(&t->g, name, (weight_view){ v, (int64_t)n_col * (int64_t)size, k }, n_row,
+                        n_col);
 }
 
 static node *linear(toy *t, node *x, int n_part, int width)
@@ -68,7 +75,8 @@ static node *rotated(toy *t, node *x, node *freq)
 static node *attention(toy *t, node *x)
 {
     graph *g = &t->g;
-    node *freq = t->d_head >= 2 && dice_one_in(&t->d, 2) ? weight(t, 1, t->d_head / 2, 0.5, 0.6) : NULL;
+    node *freq =
+        t->d_head >= 2 && dice_one_in(&t->d, 2) ? weight(t, 1, t->d_head / 2, 0.5, 0.6) : NULL;
     node *q = rotated(t, reader(t, linear(t, x, t->n_head, t->d_head)), freq);
     node *k = rotated(t, reader(t, linear(t, x, t->n_kv, t->d_head)), freq);
     node *v = reader(t, linear(t, x, t->n_kv, t->d_head));
@@ -77,12 +85,14 @@ static node *attention(toy *t, node *x)
         v = reader(t, op_repeat(g, v, t->n_head / t->n_kv));
     }
     int64_t window = dice_one_in(&t->d, 3) ? 1 + dice_below(&t->d, 4) : 0;
-    node *s = op_scores(g, q, k, 1 / sqrt(t->d_head), dice_one_in(&t->d, 4) ? 5.0 : 0.0, (double)window);
+    node *s =
+        op_scores(g, q, k, 1 / sqrt(t->d_head), dice_one_in(&t->d, 4) ? 5.0 : 0.0, (double)window);
     node *z = op_mix(g, op_softmax(g, s), v);
     int layout = (int)dice_below(&t->d, 2), in = t->n_head * t->d_head;
     node *w = layout ? weight(t, t->d_model, in, 1, 0) : weight(t, in, t->d_model, 1, 0);
     node *bias = dice_one_in(&t->d, 2)
-        ? writer(t, op_broadcast(g, t->token, weight(t, 1, t->d_model, 0.2, 0))) : NULL;
+                     ? writer(t, op_broadcast(g, t->token, weight(t, 1, t->d_model, 0.2, 0)))
+                     : NULL;
     return op_headsum(g, writer(t, op_result(g, z, w, layout)), bias);
 }
 
@@ -142,7 +152,9 @@ engine *toy_engine(const char *backend, const char *precision, int n_thread, boo
 {
     engine *e = NULL;
     error err = { 0 };
-    engine_options o = { .backend = backend, .precision = precision, .threads = n_thread, .no_fuse = no_fuse };
+    engine_options o = {
+        .backend = backend, .precision = precision, .threads = n_thread, .no_fuse = no_fuse
+    };
     if (engine_open(&e, &o, &err) == E_OK) return e;
     fprintf(stderr, "engine %s: %s\n", backend, err.msg);
     abort();
@@ -230,7 +242,8 @@ static node *same_shape(toy *t, const node *n)
 {
     for (int i = 0; i < 20; i++) {
         node *m = t->site[dice_below(&t->d, t->n_site)];
-        if (m->extent == n->extent && m->n_part == n->n_part && m->width == n->width && m->window == n->window)
+        if (m->extent == n->extent && m->n_part == n->n_part && m->width == n->width &&
+            m->window == n->window)
             return m;
     }
     return (node *)n;
@@ -271,8 +284,10 @@ static void fill_kind(toy *t, edit *e, lane *l, lane *const *elder, int n, doubl
     }
     if (e->kind == EDIT_SCALE || (e->kind != EDIT_PROJECT && dice_one_in(&t->d, 3))) return;
     e->v = v;
-    e->part_step = dice_one_in(&t->d, 2) || (e->kind == EDIT_PROJECT && e->n->width == 1) ? e->w1 - e->w0 : 0;
-    if (e->where.r1 != ROW_OPEN && dice_one_in(&t->d, 2)) e->row_step = (e->where.a1 - e->where.a0) * (e->w1 - e->w0);
+    e->part_step =
+        dice_one_in(&t->d, 2) || (e->kind == EDIT_PROJECT && e->n->width == 1) ? e->w1 - e->w0 : 0;
+    if (e->where.r1 != ROW_OPEN && dice_one_in(&t->d, 2))
+        e->row_step = (e->where.a1 - e->where.a0) * (e->w1 - e->w0);
     values = e->row_step * (e->where.r1 - e->where.r0) + 1;
     if (values > 4000) e->row_step = 0;
 }
@@ -302,8 +317,9 @@ status toy_edit(toy *t, lane *l, lane *const *elder, int n)
     static double v[4096];
     edit e = { 0 };
     int64_t what = dice_below(&t->d, 8);
-    e.n = what == 0 ? some_weight(t) : what <= 2 ? t->writer[dice_below(&t->d, t->n_writer)]
-                                                 : t->site[dice_below(&t->d, t->n_site)];
+    e.n = what == 0   ? some_weight(t)
+          : what <= 2 ? t->writer[dice_below(&t->d, t->n_writer)]
+                      : t->site[dice_below(&t->d, t->n_site)];
     fill_where(t, &e, l);
     fill_kind(t, &e, l, elder, n, v);
     if (what == 0 || what > 2 || t->no_edges) return lane_edit(l, &e, NULL);
@@ -321,14 +337,19 @@ void toy_show(const lane *l)
     graph *g = session_graph(lane_session(l));
     edit e[MAX_EDITS];
     for (const lane *p = l; p; p = lane_parent(p))
-        fprintf(stderr, "  %s lane %p, %d rows\n", p == l ? "in" : "child of", (const void *)p, lane_len(p));
+        fprintf(stderr, "  %s lane %p, %d rows\n", p == l ? "in" : "child of", (const void *)p,
+                lane_len(p));
     for (int32_t i = 0; i < graph_nodes(g); i++)
         for (int k = 0, n = lane_edits(l, graph_node(g, i), e); k < n; k++)
-            fprintf(stderr, "  %s%s node %d (%s, twin of %d) rows %d:%d parts %d:%d of %d, %d:%d of %d; from %p node %d row %d; by %p\n",
-                    e[k].edge ? "edge " : "", kind[e[k].kind], i, e[k].n->op ? e[k].n->op->name : "weight",
-                    e[k].n->original ? e[k].n->original->id : -1, e[k].where.r0, e[k].where.r1, e[k].where.a0, e[k].where.a1,
-                    e[k].n->n_part, e[k].w0, e[k].w1, e[k].n->width, (void *)e[k].from, e[k].from_n ? e[k].from_n->id : -1,
-                    e[k].from_row, (const void *)e[k].owner);
+            fprintf(stderr,
+                    "  %s%s node %d (%s, twin of %d) rows %d:%d parts %d:%d of %d, %d:%d of %d; "
+                    "from %p node %d row %d; by %p\n",
+                    e[k].edge ? "edge " : "", kind[e[k].kind], i,
+                    e[k].n->op ? e[k].n->op->name : "weight",
+                    e[k].n->original ? e[k].n->original->id : -1, e[k].where.r0, e[k].where.r1,
+                    e[k].where.a0, e[k].where.a1, e[k].n->n_part, e[k].w0, e[k].w1, e[k].n->width,
+                    (void *)e[k].from, e[k].from_n ? e[k].from_n->id : -1, e[k].from_row,
+                    (const void *)e[k].owner);
 }
 
 bool toy_same(lane *a, lane *b, const node *n, box x)
@@ -345,8 +366,9 @@ bool toy_same(lane *a, lane *b, const node *n, box x)
         float u, v;
         memcpy(&u, p + at * 4, 4), memcpy(&v, q + at * 4, 4);
         same = false;
-        fprintf(stderr, "node %d (%s) rows %d:%d parts %d:%d: number %zu of %zu: %g and %g\n", n->id,
-                n->op ? n->op->name : "-", x.r0, x.r1, x.a0, x.a1, at, bytes / 4, (double)u, (double)v);
+        fprintf(stderr, "node %d (%s) rows %d:%d parts %d:%d: number %zu of %zu: %g and %g\n",
+                n->id, n->op ? n->op->name : "-", x.r0, x.r1, x.a0, x.a1, at, bytes / 4, (double)u,
+                (double)v);
     }
     free(p), free(q);
     return same;

@@ -23,10 +23,10 @@ typedef struct toy {
     graph g;
     dice d;
     node *token, *answer, *logits, *metric;
-    node *site[TOY_SITES];     /* every op node of the graph, in order */
+    node *site[TOY_SITES]; /* every op node of the graph, in order */
     node *writer[40], *reader[40];
     int n_site, n_writer, n_reader;
-    bool no_edges;             /* toy_edit makes none */
+    bool no_edges; /* toy_edit makes none */
     int n_vocab, n_layer, n_head, n_kv, d_head, d_model;
 } toy;
 

@@ -6,7 +6,7 @@ usage: mutate.py [-k WORD] [--list] [--jobs N]
 The mutants stand in tests/mutants.txt:
 
     == NAME | FILE | TESTS
-    the text to find (exactly once, may be several lines)
+    the text to find (exactly once, may be several lines; white space does not count)
     --
     the text to put in its place
     -- harmless: why no test can tell        (only where that is so)
@@ -77,14 +77,20 @@ def first_failure(text):
     return text.strip().split("\n")[-1][:100]
 
 
+def loosely(text):
+    """Lines may be broken elsewhere since."""
+    return r"\s+".join(re.escape(word) for word in text.split())
+
+
 def try_mutant(m, tree, build, env):
     path = os.path.join(tree, m.file)
     original = open(path, encoding="utf-8").read()
-    if original.count(m.find) != 1:
-        return "stale", "the text to find is there %d times" % original.count(m.find)
+    places = re.findall(loosely(m.find), original)
+    if len(places) != 1:
+        return "stale", "the text to find is there %d times" % len(places)
     try:
         with open(path, "w", encoding="utf-8") as f:
-            f.write(original.replace(m.find, m.put))
+            f.write(original.replace(places[0], m.put))
         code, text = run(["ninja", "-C", build, "tests"], tree)
         if code:
             return "caught", "the compiler"

@@ -52,9 +52,12 @@ static json_t *describe(const instrument_def *d)
     json_t *params = json_array();
     const param *p;
     for (int i = 0; (p = instrument_param(d, i)); i++)
-        json_array_append_new(params, json_pack("{s:s,s:s,s:s?,s:s}", "name", p->name, "kind", kinds[p->kind], "default", p->otherwise, "says", p->says));
-    return json_pack("{s:s,s:s,s:s?,s:s,s:o}", "name", d->name, "says", d->says, "subject", d->subject, "positional",
-                     d->positional ? d->positional : "model", "params", params);
+        json_array_append_new(params,
+                              json_pack("{s:s,s:s,s:s?,s:s}", "name", p->name, "kind",
+                                        kinds[p->kind], "default", p->otherwise, "says", p->says));
+    return json_pack("{s:s,s:s,s:s?,s:s,s:o}", "name", d->name, "says", d->says, "subject",
+                     d->subject, "positional", d->positional ? d->positional : "model", "params",
+                     params);
 }
 
 char *mt_describe(void)
@@ -69,12 +72,14 @@ char *mt_describe(void)
     return text;
 }
 
-mt_status mt_run(mt_report **out, const char *instrument, const char *request, mt_tell *tell, void *user, mt_error *err)
+mt_status mt_run(mt_report **out, const char *instrument, const char *request, mt_tell *tell,
+                 void *user, mt_error *err)
 {
     error why = { 0 };
     json_t *json = NULL;
     mt_report *m = mem_zero(sizeof *m);
-    status st = m ? json_parse(&json, request, strlen(request), "request", &why) : error_set(&why, E_NOMEM, "out of memory");
+    status st = m ? json_parse(&json, request, strlen(request), "request", &why)
+                  : error_set(&why, E_NOMEM, "out of memory");
     if (st == E_OK) st = instrument_run(&m->r, &m->failed, instrument, json, tell, user, &why);
     json_decref(json);
     if (st == E_OK || (st == E_INTERRUPTED && m->r)) *out = m;
@@ -97,7 +102,9 @@ char *mt_report_render(const mt_report *r, const char *form, int width, bool col
     error why = { 0 };
     str s = { 0 };
     status st;
-    if (!strcmp(form, "text")) st = render_text(r->r, &s, &(text_options){ .width = width, .colour = colour, .unicode = true }, &why);
+    if (!strcmp(form, "text"))
+        st = render_text(
+            r->r, &s, &(text_options){ .width = width, .colour = colour, .unicode = true }, &why);
     else if (!strcmp(form, "json")) st = render_json(r->r, &s, &why);
     else if (!strcmp(form, "csv")) st = render_csv(r->r, NULL, &s, &why);
     else if (!strcmp(form, "html")) st = render_html(r->r, &s, &why);
@@ -134,7 +141,8 @@ mt_status mt_report_write_tensors(const mt_report *r, const char *path, mt_error
     tensor_view *t;
     const char *meta[] = { "format", "pt", "microtome.hash", r->r->cert.hash };
     int32_t n = collect(r->r, &mem, &t);
-    status st = !t ? error_set(&why, E_NOMEM, "out of memory") : tensors_write(path, t, n, meta, 2, &why);
+    status st =
+        !t ? error_set(&why, E_NOMEM, "out of memory") : tensors_write(path, t, n, meta, 2, &why);
     if (st == E_OK && !n) st = error_set(&why, E_USAGE, "%s: this report has no tensors", path);
     arena_release(&mem);
     return pass(err, st, &why);
@@ -161,7 +169,8 @@ static double worst(const tensor_view *a, const tensor_view *b, double *largest,
 static void place_text(const tensor_view *t, int64_t at, str *s)
 {
     int64_t index[TENSOR_DIMS];
-    for (int i = t->n_dim - 1; i >= 0; i--) index[i] = at % (t->dim[i] ? t->dim[i] : 1), at /= t->dim[i] ? t->dim[i] : 1;
+    for (int i = t->n_dim - 1; i >= 0; i--)
+        index[i] = at % (t->dim[i] ? t->dim[i] : 1), at /= t->dim[i] ? t->dim[i] : 1;
     str_puts(s, "[");
     for (int i = 0; i < t->n_dim; i++) str_printf(s, i ? ", %lld" : "%lld", (long long)index[i]);
     str_puts(s, "]");
@@ -188,7 +197,8 @@ static bool against_one(const tensor_view *ours, const tensor_view *theirs, doub
     return fine;
 }
 
-char *mt_report_against(const mt_report *r, const char *path, double tol, int *n_wrong, mt_error *err)
+char *mt_report_against(const mt_report *r, const char *path, double tol, int *n_wrong,
+                        mt_error *err)
 {
     error why = { 0 };
     container *c = NULL;
@@ -202,7 +212,9 @@ char *mt_report_against(const mt_report *r, const char *path, double tol, int *n
         if (ours) n_same++, *n_wrong += !against_one(&ours->t, theirs, tol > 0 ? tol : 1e-5, &s);
         else str_printf(&s, "%-40s  not in this report\n", theirs->name);
     }
-    if (st == E_OK) str_printf(&s, "%d tensors of %d are in both, %d of them wrong\n", n_same, container_count(c), *n_wrong);
+    if (st == E_OK)
+        str_printf(&s, "%d tensors of %d are in both, %d of them wrong\n", n_same,
+                   container_count(c), *n_wrong);
     if (st == E_OK && !n_same) *n_wrong = 1;
     char *text = st == E_OK ? text_out(&s) : NULL;
     if (st == E_OK && !text) st = error_set(&why, E_NOMEM, "out of memory");

@@ -35,7 +35,8 @@ static const config_key KEYS[] = {
     { "attn_pdrop", KEY_SAYS, NULL },
     { "embd_pdrop", KEY_SAYS, NULL },
     { "resid_pdrop", KEY_SAYS, NULL },
-    { "reorder_and_upcast_attn", KEY_SAYS, NULL }, /* how half precision is rounded: nothing here is */
+    { "reorder_and_upcast_attn", KEY_SAYS,
+      NULL }, /* how half precision is rounded: nothing here is */
     { "summary_activation", KEY_SAYS, NULL },
     { "summary_first_dropout", KEY_SAYS, NULL },
     { "summary_proj_to_labels", KEY_SAYS, NULL },
@@ -47,12 +48,14 @@ static const config_key KEYS[] = {
 static const char *const TYPES[] = { "gpt2", NULL };
 
 /* Causal masks that old checkpoints carry, and the copy of a tied unembedding (compared below). */
-static const char *const IGNORED[] = { "transformer.h.*.attn.bias", "transformer.h.*.attn.masked_bias", NULL };
+static const char *const IGNORED[] = { "transformer.h.*.attn.bias",
+                                       "transformer.h.*.attn.masked_bias", NULL };
 
 static bool has_bias(const builder *b)
 {
     bool bias;
-    return json_flag(json_object_get(b->json, "microtome"), "bias", true, &bias, NULL) == E_OK && bias;
+    return json_flag(json_object_get(b->json, "microtome"), "bias", true, &bias, NULL) == E_OK &&
+           bias;
 }
 
 static const char *const OWN_KEYS[] = { "attn_only", "norm", "bias", "d_head", NULL };
@@ -66,7 +69,8 @@ static status configure_own(const json_t *own, model_config *c, error *err)
     { /* only read */
         int i = 0;
         while (OWN_KEYS[i] && strcmp(OWN_KEYS[i], name)) i++;
-        if (!OWN_KEYS[i]) return error_set(err, E_UNSUPPORTED, "config.json: 'microtome.%s' is not known", name);
+        if (!OWN_KEYS[i])
+            return error_set(err, E_UNSUPPORTED, "config.json: 'microtome.%s' is not known", name);
     }
     status st = json_flag(own, "attn_only", false, &attn_only, err);
     if (st == E_OK) st = json_flag(own, "bias", true, &bias, err);
@@ -74,8 +78,9 @@ static status configure_own(const json_t *own, model_config *c, error *err)
     if (st == E_OK) st = config_count(own, "d_head", c->d_head, 1 << 16, &c->d_head, err);
     if (st != E_OK) return st;
     if (strcmp(norm, "none") && strcmp(norm, "layernorm"))
-        return error_set(err, E_UNSUPPORTED, "config.json: 'microtome.norm' is \"%.40s\", expected \"layernorm\" or \"none\"",
-                         norm);
+        return error_set(
+            err, E_UNSUPPORTED,
+            "config.json: 'microtome.norm' is \"%.40s\", expected \"layernorm\" or \"none\"", norm);
     c->norm = !strcmp(norm, "none") ? "none" : "layernorm";
     if (attn_only) c->d_mlp = 0;
     return E_OK;
@@ -100,19 +105,23 @@ static status configure_sizes(builder *b, error *err)
     if (st == E_OK) st = config_count(j, "vocab_size", 50257, 1 << 24, &c->n_vocab, err);
     if (st == E_OK) st = config_count(j, "n_positions", 1024, 1 << 24, &c->n_ctx, err);
     if (st == E_OK) st = config_count(j, "n_ctx", c->n_ctx, 1 << 24, &n_ctx, err);
-    if (st == E_OK) st = config_count(j, "n_inner", 4 * (int64_t)c->d_model, 1 << 24, &c->d_mlp, err);
+    if (st == E_OK)
+        st = config_count(j, "n_inner", 4 * (int64_t)c->d_model, 1 << 24, &c->d_mlp, err);
     if (st != E_OK) return st;
     if (n_ctx != c->n_ctx)
-        return error_set(err, E_UNSUPPORTED, "config.json: 'n_ctx' is %d and 'n_positions' %d, expected the same",
+        return error_set(err, E_UNSUPPORTED,
+                         "config.json: 'n_ctx' is %d and 'n_positions' %d, expected the same",
                          n_ctx, c->n_ctx);
     c->n_kv_head = c->n_head;
     c->d_head = c->d_model / c->n_head;
     const json_t *own = json_object_get(j, "microtome");
     if (!json_object_get(own, "d_head") && c->d_model % c->n_head)
-        return error_set(err, E_SHAPE, "config.json: 'n_embd' %d is no multiple of 'n_head' %d", c->d_model, c->n_head);
+        return error_set(err, E_SHAPE, "config.json: 'n_embd' %d is no multiple of 'n_head' %d",
+                         c->d_model, c->n_head);
     if (!own) return E_OK;
     if (!json_is_object(own))
-        return error_set(err, E_FORMAT, "config.json: 'microtome' is %s, expected an object", json_kind(own));
+        return error_set(err, E_FORMAT, "config.json: 'microtome' is %s, expected an object",
+                         json_kind(own));
     return configure_own(own, c, err);
 }
 
@@ -123,7 +132,8 @@ static status configure(builder *b, error *err)
     c->norm = "layernorm", c->position = "learned";
     status st = configure_sizes(b, err);
     if (st == E_OK) st = config_positive(b->json, "layer_norm_epsilon", 1e-5, &c->norm_eps, err);
-    if (st == E_OK) st = config_activation(b->json, "activation_function", "gelu_new", &c->activation, err);
+    if (st == E_OK)
+        st = config_activation(b->json, "activation_function", "gelu_new", &c->activation, err);
     if (st == E_OK) st = json_flag(b->json, "tie_word_embeddings", true, &c->tied, err);
     if (st == E_OK) st = json_flag(b->json, "scale_attn_by_inverse_layer_idx", false, &unused, err);
     return st == E_OK ? configure_scale(b, err) : st;
@@ -183,7 +193,9 @@ static node *final_norm(builder *b, node *x)
     int64_t d = b->c->d_model;
     if (!strcmp(b->c->norm, "none")) return x;
     node *gain = build_weight(b, 1, d, "transformer.ln_f.weight");
-    return build_norm(b, x, gain, has_bias(b) ? build_weight(b, 1, d, "transformer.ln_f.bias") : NULL, "ln_final");
+    return build_norm(b, x, gain,
+                      has_bias(b) ? build_weight(b, 1, d, "transformer.ln_f.bias") : NULL,
+                      "ln_final");
 }
 
 static void build(builder *b)
@@ -195,7 +207,8 @@ static void build(builder *b)
     node *x = graph_axes(op_add(b->g, e, p), "", "d_model");
     for (int32_t i = 0; i < c->n_layer; i++) {
         build_block(b, i, x);
-        x = build_add(b, x, attend(b, norm(b, x, "ln1", "ln_1")), c->d_mlp ? "resid_mid" : "resid_post");
+        x = build_add(b, x, attend(b, norm(b, x, "ln1", "ln_1")),
+                      c->d_mlp ? "resid_mid" : "resid_post");
         if (!c->d_mlp) continue;
         x = build_add(b, x, feed_forward(b, norm(b, x, "ln2", "ln_2")), "resid_post");
     }

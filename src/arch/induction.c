@@ -15,21 +15,29 @@
 #include <string.h>
 
 enum { V = 40, N = 64, D = 3 * V + N, HEADS = 3, D_HEAD = 64, WIDE = HEADS * D_HEAD };
-enum { TOKEN = 0, POSITION = V, BEFORE = V + N, SAID = 2 * V + N }; /* where each begins in the stream */
+enum {
+    TOKEN = 0,
+    POSITION = V,
+    BEFORE = V + N,
+    SAID = 2 * V + N
+}; /* where each begins in the stream */
 enum { PREVIOUS_HEAD = 1, INDUCTION_HEAD = 2, REST = V };
 static const float COLD = 100, SAY = 40;
 
 static const char *const words[V] = {
-    "<start>", "the",   "a",     "cat",  "dog",  "bird",  "mouse", "horse", "sat",   "ran",   "saw",   "ate",   "on",   "under",
-    "near",    "mat",   "table", "tree", "river", "house", "red",  "blue",  "old",   "young", "Mary",  "John",  "Anna", "Tom",
-    "gave",    "took",  "book",  "cup",  "key",  "lamp",  "and",   "then",  "again", "while", "they",  ".",
+    "<start>", "the",  "a",   "cat",   "dog",  "bird", "mouse", "horse", "sat",   "ran",
+    "saw",     "ate",  "on",  "under", "near", "mat",  "table", "tree",  "river", "house",
+    "red",     "blue", "old", "young", "Mary", "John", "Anna",  "Tom",   "gave",  "took",
+    "book",    "cup",  "key", "lamp",  "and",  "then", "again", "while", "they",  ".",
 };
 
 /* A cleared weight [n_row, n_col] under that name. */
 static float *weight(builder *b, const char *name, int64_t n_row, int64_t n_col, error *err)
 {
     float *v = arena_array(&b->g->mem, n_row * n_col, sizeof *v);
-    weight_tensor t = { .name = name, .dtype = DTYPE_F32, .n_dim = 2, .dim = { n_row, n_col }, .data = v };
+    weight_tensor t = {
+        .name = name, .dtype = DTYPE_F32, .n_dim = 2, .dim = { n_row, n_col }, .data = v
+    };
     if (!v) error_set(err, E_NOMEM, "demo:induction: out of memory");
     return v && weights_add(&b->weights, &b->g->mem, t, err) == E_OK ? v : NULL;
 }
@@ -40,8 +48,10 @@ static int column(int what, int h) { return what * WIDE + h * D_HEAD; }
 static void previous_token(float *qkv, float *out)
 {
     const float cold = COLD * sqrtf(D_HEAD);
-    for (int p = 0; p < N; p++) qkv[(POSITION + p) * 3 * WIDE + column(0, PREVIOUS_HEAD) + p] = cold;
-    for (int p = 0; p + 1 < N; p++) qkv[(POSITION + p) * 3 * WIDE + column(1, PREVIOUS_HEAD) + p + 1] = 1;
+    for (int p = 0; p < N; p++)
+        qkv[(POSITION + p) * 3 * WIDE + column(0, PREVIOUS_HEAD) + p] = cold;
+    for (int p = 0; p + 1 < N; p++)
+        qkv[(POSITION + p) * 3 * WIDE + column(1, PREVIOUS_HEAD) + p + 1] = 1;
     for (int v = 0; v < V; v++) {
         qkv[(TOKEN + v) * 3 * WIDE + column(2, PREVIOUS_HEAD) + v] = 1;
         out[(PREVIOUS_HEAD * D_HEAD + v) * D + BEFORE + v] = 1;
@@ -65,7 +75,8 @@ static void induction(float *qkv, float *out)
 
 static status fill(builder *b, error *err)
 {
-    float *e = weight(b, "transformer.wte.weight", V, D, err), *p = weight(b, "transformer.wpe.weight", N, D, err);
+    float *e = weight(b, "transformer.wte.weight", V, D, err),
+          *p = weight(b, "transformer.wpe.weight", N, D, err);
     float *qkv[2], *out[2], *u = weight(b, "lm_head.weight", V, D, err);
     qkv[0] = weight(b, "transformer.h.0.attn.c_attn.weight", D, 3 * WIDE, err);
     qkv[1] = weight(b, "transformer.h.1.attn.c_attn.weight", D, 3 * WIDE, err);
@@ -82,9 +93,10 @@ static status fill(builder *b, error *err)
 static status provide(builder *b, const char **arch, error *err)
 {
     tokenizer *t;
-    json_t *config = json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:b,s:{s:b,s:s,s:b,s:i}}", "model_type", "gpt2", "n_layer", 2, "n_head",
-                               HEADS, "n_embd", D, "vocab_size", V, "n_positions", N, "tie_word_embeddings", 0, "microtome",
-                               "attn_only", 1, "norm", "none", "bias", 0, "d_head", D_HEAD);
+    json_t *config = json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:b,s:{s:b,s:s,s:b,s:i}}", "model_type",
+                               "gpt2", "n_layer", 2, "n_head", HEADS, "n_embd", D, "vocab_size", V,
+                               "n_positions", N, "tie_word_embeddings", 0, "microtome", "attn_only",
+                               1, "norm", "none", "bias", 0, "d_head", D_HEAD);
     if (!config) return error_set(err, E_NOMEM, "demo:induction: out of memory");
     model_give_config(b->m, config);
     b->json = config;

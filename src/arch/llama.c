@@ -47,19 +47,25 @@ static status configure_sizes(builder *b, error *err)
     status st = config_count(j, "num_hidden_layers", 32, 4096, &c->n_layer, err);
     if (st == E_OK) st = config_count(j, "hidden_size", 4096, 1 << 20, &c->d_model, err);
     if (st == E_OK) st = config_count(j, "num_attention_heads", 32, 1 << 16, &c->n_head, err);
-    if (st == E_OK) st = config_count(j, "num_key_value_heads", c->n_head, 1 << 16, &c->n_kv_head, err);
+    if (st == E_OK)
+        st = config_count(j, "num_key_value_heads", c->n_head, 1 << 16, &c->n_kv_head, err);
     if (st == E_OK) st = config_count(j, "intermediate_size", 11008, 1 << 24, &c->d_mlp, err);
     if (st == E_OK) st = config_count(j, "vocab_size", 32000, 1 << 24, &c->n_vocab, err);
     if (st == E_OK) st = config_count(j, "max_position_embeddings", 2048, 1 << 24, &c->n_ctx, err);
-    if (st == E_OK) st = config_count(j, "head_dim", c->d_model / c->n_head, 1 << 16, &c->d_head, err);
+    if (st == E_OK)
+        st = config_count(j, "head_dim", c->d_model / c->n_head, 1 << 16, &c->d_head, err);
     if (st != E_OK) return st;
     const json_t *given = json_object_get(j, "head_dim");
     if ((!given || json_is_null(given)) && c->d_model % c->n_head)
-        return error_set(err, E_SHAPE, "config.json: 'hidden_size' %d is no multiple of 'num_attention_heads' %d, and there is no 'head_dim'",
+        return error_set(err, E_SHAPE,
+                         "config.json: 'hidden_size' %d is no multiple of 'num_attention_heads' "
+                         "%d, and there is no 'head_dim'",
                          c->d_model, c->n_head);
     if (c->d_head % 2)
-        return error_set(err, E_SHAPE, "config.json: heads of %d numbers cannot be rotated, expected an even number",
-                         c->d_head);
+        return error_set(
+            err, E_SHAPE,
+            "config.json: heads of %d numbers cannot be rotated, expected an even number",
+            c->d_head);
     return E_OK;
 }
 
@@ -152,7 +158,8 @@ static void build(builder *b)
     for (int32_t i = 0; i < c->n_layer; i++) {
         build_block(b, i, x);
         x = build_add(b, x, attend(b, norm(b, x, "ln1", "input_layernorm"), inv_freq), "resid_mid");
-        x = build_add(b, x, feed_forward(b, norm(b, x, "ln2", "post_attention_layernorm")), "resid_post");
+        x = build_add(b, x, feed_forward(b, norm(b, x, "ln2", "post_attention_layernorm")),
+                      "resid_post");
     }
     x = build_norm(b, x, build_weight(b, 1, c->d_model, "model.norm.weight"), NULL, "ln_final");
     node *w_u = build_unembed(b, w_e, "model.embed_tokens.weight", "lm_head.weight");

@@ -40,7 +40,8 @@ void error_prefix(error *err, const char *fmt, ...)
 const char *status_name(status code)
 {
     switch (code) {
-#define X(name, value, says) case E_##name: return #name;
+#define X(name, value, says)                                                                       \
+    case E_##name: return #name;
         STATUS_LIST(X)
 #undef X
     }
@@ -50,7 +51,8 @@ const char *status_name(status code)
 const char *status_text(status code)
 {
     switch (code) {
-#define X(name, value, says) case E_##name: return says;
+#define X(name, value, says)                                                                       \
+    case E_##name: return says;
         STATUS_LIST(X)
 #undef X
     }

@@ -7,21 +7,21 @@
 #define MICROTOME_BASE_ERROR_H
 
 /* name, value, what it means */
-#define STATUS_LIST(X)                                                     \
-    X(OK, 0, "ok")                                                         \
-    X(NOMEM, -1, "out of memory")                                          \
-    X(IO, -2, "the operating system refused a file operation")             \
-    X(FORMAT, -3, "a file or text is not what its format says")            \
-    X(UNSUPPORTED, -4, "understood, but not built")                        \
-    X(NOSITE, -5, "no site, axis or edge of that name")                    \
-    X(RANGE, -6, "a number or slice is out of its range")                  \
-    X(SHAPE, -7, "two shapes that must agree do not")                      \
-    X(FROZEN, -8, "the lane has run: fork it")                             \
-    X(CYCLE, -9, "something would have to be computed before itself")      \
-    X(NOEFFECT, -10, "an edit that can change nothing wanted")             \
-    X(USAGE, -11, "the request is not well-formed")                        \
-    X(MISMATCH, -12, "two results that must agree do not")                 \
-    X(INTERRUPTED, -13, "stopped on request; what is done is kept")        \
+#define STATUS_LIST(X)                                                                             \
+    X(OK, 0, "ok")                                                                                 \
+    X(NOMEM, -1, "out of memory")                                                                  \
+    X(IO, -2, "the operating system refused a file operation")                                     \
+    X(FORMAT, -3, "a file or text is not what its format says")                                    \
+    X(UNSUPPORTED, -4, "understood, but not built")                                                \
+    X(NOSITE, -5, "no site, axis or edge of that name")                                            \
+    X(RANGE, -6, "a number or slice is out of its range")                                          \
+    X(SHAPE, -7, "two shapes that must agree do not")                                              \
+    X(FROZEN, -8, "the lane has run: fork it")                                                     \
+    X(CYCLE, -9, "something would have to be computed before itself")                              \
+    X(NOEFFECT, -10, "an edit that can change nothing wanted")                                     \
+    X(USAGE, -11, "the request is not well-formed")                                                \
+    X(MISMATCH, -12, "two results that must agree do not")                                         \
+    X(INTERRUPTED, -13, "stopped on request; what is done is kept")                                \
     X(LIMIT, -14, "a stated limit would be exceeded")
 
 typedef enum status {

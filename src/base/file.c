@@ -11,14 +11,18 @@
 static status io(error *err, const char *path, const char *what)
 {
     error_set(err, E_IO, "%s: cannot %s: %s", path, what, strerror(errno));
-    if (errno == ENOENT) error_hint(err, "check the path; it is looked up from the current directory");
+    if (errno == ENOENT)
+        error_hint(err, "check the path; it is looked up from the current directory");
     if (errno == ENOSPC) error_hint(err, "the disk is full; nothing that was there before is lost");
     return E_IO;
 }
 
 static const char *kind_of(mode_t mode)
 {
-    return S_ISDIR(mode) ? "a directory" : S_ISCHR(mode) || S_ISBLK(mode) ? "a device" : S_ISFIFO(mode) ? "a pipe" : "no regular file";
+    return S_ISDIR(mode)                    ? "a directory"
+           : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+           : S_ISFIFO(mode)                 ? "a pipe"
+                                            : "no regular file";
 }
 
 static status open_regular(int *fd, struct stat *st, const char *path, error *err)
@@ -63,7 +67,8 @@ status file_read(str *s, const char *path, size_t max_bytes, error *err)
     status st = file_open_map(&m, path, err);
     if (st != E_OK) return st;
     if (m.bytes > max_bytes)
-        st = error_set(err, E_LIMIT, "%s: has %zu bytes, at most %zu are read", path, m.bytes, max_bytes);
+        st = error_set(err, E_LIMIT, "%s: has %zu bytes, at most %zu are read", path, m.bytes,
+                       max_bytes);
     else {
         str_add(s, m.p, m.bytes);
         if (s->failed) st = error_set(err, E_NOMEM, "%s: out of memory", path);
@@ -112,10 +117,12 @@ status file_out_open(file_out *out, const char *path, error *err)
 {
     static atomic_uint n_made;
     file_out o = { 0 };
-    if (file_is_dir(path)) return error_set(err, E_IO, "%s: is a directory, expected a file to write", path);
+    if (file_is_dir(path))
+        return error_set(err, E_IO, "%s: is a directory, expected a file to write", path);
     o.path = text_new("%s%.0d%.0u", path, 0, 0);
-    o.temp = goes_straight(path) ? text_new("%s%.0d%.0u", path, 0, 0)
-                                 : text_new("%s.%d-%u.part", path, (int)getpid(), atomic_fetch_add(&n_made, 1));
+    o.temp = goes_straight(path)
+                 ? text_new("%s%.0d%.0u", path, 0, 0)
+                 : text_new("%s.%d-%u.part", path, (int)getpid(), atomic_fetch_add(&n_made, 1));
     if (!o.path || !o.temp) {
         out_forget(&o);
         return error_set(err, E_NOMEM, "%s: out of memory", path);

@@ -29,7 +29,8 @@ void hash_add(hash *h, const void *bytes, size_t n)
 void hash_text(const hash *h, char out[HASH_TEXT])
 {
     XXH128_hash_t v = XXH3_128bits_digest(h->state);
-    snprintf(out, HASH_TEXT, "%016llx%016llx", (unsigned long long)v.high64, (unsigned long long)v.low64);
+    snprintf(out, HASH_TEXT, "%016llx%016llx", (unsigned long long)v.high64,
+             (unsigned long long)v.low64);
 }
 
 void hash_free(hash *h)

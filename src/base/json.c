@@ -38,10 +38,12 @@ static status parse_error(const json_error_t *e, const char *name, error *err)
 {
     if (starved || json_error_code(e) == json_error_out_of_memory)
         return error_set(err, E_NOMEM, "%s: out of memory", name);
-    return error_set(err, E_FORMAT, "%s: line %d, column %d: %s", name, e->line, e->column, e->text);
+    return error_set(err, E_FORMAT, "%s: line %d, column %d: %s", name, e->line, e->column,
+                     e->text);
 }
 
-static status load(json_t **out, const char *text, size_t n, const char *name, size_t flags, error *err)
+static status load(json_t **out, const char *text, size_t n, const char *name, size_t flags,
+                   error *err)
 {
     json_error_t e;
     starved = false;
@@ -72,7 +74,8 @@ status json_open(json_t **out, const char *path, size_t max_bytes, error *err)
 
 const char *json_kind(const json_t *v)
 {
-    static const char *const kind[] = { "an object", "an array", "a string", "an integer", "a number", "true", "false", "null" };
+    static const char *const kind[] = { "an object", "an array", "a string", "an integer",
+                                        "a number",  "true",     "false",    "null" };
     return v ? kind[json_typeof(v)] : "nothing";
 }
 
@@ -93,7 +96,8 @@ status json_int(const json_t *obj, const char *key, int64_t otherwise, int64_t *
     const json_t *v = at(obj, key);
     if (!v) *out = otherwise;
     else if (json_is_integer(v)) *out = json_integer_value(v);
-    else if (json_is_real(v) && rint(json_real_value(v)) == json_real_value(v) && fabs(json_real_value(v)) < 0x1p53)
+    else if (json_is_real(v) && rint(json_real_value(v)) == json_real_value(v) &&
+             fabs(json_real_value(v)) < 0x1p53)
         *out = (int64_t)json_real_value(v);
     else return wrong(v, key, "a whole number", err);
     return E_OK;
@@ -115,7 +119,8 @@ status json_flag(const json_t *obj, const char *key, bool otherwise, bool *out, 
     return E_OK;
 }
 
-status json_text(const json_t *obj, const char *key, const char *otherwise, const char **out, error *err)
+status json_text(const json_t *obj, const char *key, const char *otherwise, const char **out,
+                 error *err)
 {
     const json_t *v = at(obj, key);
     if (v && !json_is_string(v)) return wrong(v, key, "a string", err);
@@ -133,7 +138,8 @@ static int put(const char *bytes, size_t n, void *s)
 
 static void dump(str *s, const json_t *v, size_t flags)
 {
-    if (json_dump_callback(v, put, s, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))) s->failed = true;
+    if (json_dump_callback(v, put, s, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)))
+        s->failed = true;
 }
 
 void json_write(str *s, const json_t *v, int indent)

@@ -32,7 +32,8 @@ status json_flag(const json_t *obj, const char *key, bool otherwise, bool *out, 
 /* obj[key] as a string borrowed from obj; absent or null gives `otherwise` (may be NULL).
  *
  * [err: FORMAT | owns: nothing | thread: any | cost: one lookup] */
-status json_text(const json_t *obj, const char *key, const char *otherwise, const char **out, error *err);
+status json_text(const json_t *obj, const char *key, const char *otherwise, const char **out,
+                 error *err);
 
 /* Write a value: keys in insertion order, `indent` spaces (0: one line), numbers with %.17g.
  * json_canonical sorts keys and leaves no spaces: what hashes are made of.

@@ -19,7 +19,8 @@ static bool must_fail(void)
 static void count(int64_t blocks, int64_t bytes)
 {
     atomic_fetch_add_explicit(&mem_state.n_live, blocks, memory_order_relaxed);
-    int64_t live = atomic_fetch_add_explicit(&mem_state.live_bytes, bytes, memory_order_relaxed) + bytes;
+    int64_t live =
+        atomic_fetch_add_explicit(&mem_state.live_bytes, bytes, memory_order_relaxed) + bytes;
     int64_t peak = atomic_load_explicit(&mem_state.peak_bytes, memory_order_relaxed);
     while (live > peak && !atomic_compare_exchange_weak(&mem_state.peak_bytes, &peak, live)) {}
 }

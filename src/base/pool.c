@@ -46,7 +46,8 @@ static int cpus_allowed(void)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                        : (int)sysconf(_SC_NPROCESSORS_ONLN);
     int most = quota();
     n = n < most ? n : most;
     return n < 1 ? 1 : n > MAX_THREAD ? MAX_THREAD : n;

@@ -3,7 +3,9 @@
 #include <math.h>
 
 __extension__ typedef unsigned __int128 u128;
-typedef struct block { uint32_t v[4]; } block;
+typedef struct block {
+    uint32_t v[4];
+} block;
 
 static block philox(uint64_t seed, uint32_t stream, uint64_t index)
 {
@@ -38,7 +40,8 @@ float rand_unit(uint64_t seed, uint32_t stream, uint64_t index)
 double rand_normal(uint64_t seed, uint32_t stream, uint64_t index)
 {
     block b = philox(seed, stream, index);
-    double u = ((double)b.v[0] + 1.0) * 0x1p-32, angle = 6.283185307179586 * ((double)b.v[1] * 0x1p-32);
+    double u = ((double)b.v[0] + 1.0) * 0x1p-32,
+           angle = 6.283185307179586 * ((double)b.v[1] * 0x1p-32);
     return sqrt(-2.0 * log(u)) * cos(angle);
 }
 

@@ -65,7 +65,12 @@ int utf8_next(const char *p, size_t n, uint32_t *cp)
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     const unsigned char *u = (const unsigned char *)p;
     if (!n) return 0;
-    int len = u[0] < 0x80 ? 1 : u[0] < 0xc0 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf8 ? 4 : 0;
+    int len = u[0] < 0x80   ? 1
+              : u[0] < 0xc0 ? 0
+              : u[0] < 0xe0 ? 2
+              : u[0] < 0xf0 ? 3
+              : u[0] < 0xf8 ? 4
+                            : 0;
     if (!len || (size_t)len > n || !tail(u, len)) return 0;
     uint32_t c = len == 1 ? u[0] : u[0] & (0x7fu >> len);
     for (int i = 1; i < len; i++) c = c << 6 | (u[i] & 0x3fu);
@@ -124,8 +129,10 @@ int str_distance(const char *a, const char *b)
         int *now = d[i % 3], *before = d[(i + 2) % 3], *two = d[(i + 1) % 3];
         now[0] = (int)i;
         for (size_t j = 1; j <= m; j++) {
-            now[j] = least(least(before[j], now[j - 1]) + 1, before[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = least(now[j], two[j - 2] + 1);
+            now[j] =
+                least(least(before[j], now[j - 1]) + 1, before[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = least(now[j], two[j - 2] + 1);
         }
     }
     return d[n % 3][m];

@@ -11,7 +11,8 @@ static status nomem(error *err) { return error_set(err, E_NOMEM, "pairs: out of 
 void pairs_free(pairs *p)
 {
     if (!p) return;
-    for (int i = 0; i < p->n; i++) prompt_free(p->clean[i]), prompt_free(p->corrupt ? p->corrupt[i] : NULL);
+    for (int i = 0; i < p->n; i++)
+        prompt_free(p->clean[i]), prompt_free(p->corrupt ? p->corrupt[i] : NULL);
     for (int i = 0; i < p->n_reference; i++) prompt_free(p->reference[i]);
     arena_release(&p->mem);
     mem_free(p, sizeof *p);
@@ -23,12 +24,17 @@ static status one_prompt(prompt **out, const model *m, const json_t *v, bos_poli
     arena mem = { 0 };
     size_t i;
     const json_t *x;
-    if (json_is_string(v)) return prompt_from_text(out, m, json_string_value(v), json_string_length(v), bos, err);
-    if (!json_is_array(v)) return error_set(err, E_FORMAT, "a prompt is %s, expected a text or a list of ids", json_kind(v));
+    if (json_is_string(v))
+        return prompt_from_text(out, m, json_string_value(v), json_string_length(v), bos, err);
+    if (!json_is_array(v))
+        return error_set(err, E_FORMAT, "a prompt is %s, expected a text or a list of ids",
+                         json_kind(v));
     int64_t *id = arena_array(&mem, (int64_t)json_array_size(v) + 1, sizeof *id);
     status st = id ? E_OK : nomem(err);
-    json_array_foreach(v, i, x) {
-        if (st == E_OK && !json_is_integer(x)) st = error_set(err, E_FORMAT, "token %zu is %s, expected an id", i, json_kind(x));
+    json_array_foreach(v, i, x)
+    {
+        if (st == E_OK && !json_is_integer(x))
+            st = error_set(err, E_FORMAT, "token %zu is %s, expected an id", i, json_kind(x));
         if (st == E_OK) id[i] = json_integer_value(x);
     }
     if (st == E_OK) st = prompt_from_ids(out, m, id, (int64_t)json_array_size(v), err);
@@ -36,16 +42,19 @@ static status one_prompt(prompt **out, const model *m, const json_t *v, bos_poli
     return st;
 }
 
-static status prompt_array(prompt ***out, int *n, arena *mem, const model *m, const json_t *v, const char *key, bos_policy bos,
-                           error *err)
+static status prompt_array(prompt ***out, int *n, arena *mem, const model *m, const json_t *v,
+                           const char *key, bos_policy bos, error *err)
 {
     size_t i;
     const json_t *x;
-    if (!json_is_array(v)) return error_set(err, E_FORMAT, "'%s' is %s, expected a list of prompts", key, json_kind(v));
+    if (!json_is_array(v))
+        return error_set(err, E_FORMAT, "'%s' is %s, expected a list of prompts", key,
+                         json_kind(v));
     prompt **list = arena_array(mem, (int64_t)json_array_size(v) + 1, sizeof *list);
     if (!list) return nomem(err);
     *out = list, *n = 0;
-    json_array_foreach(v, i, x) {
+    json_array_foreach(v, i, x)
+    {
         status st = one_prompt(&list[i], m, x, bos, err);
         if (st != E_OK) {
             error_prefix(err, "'%s', prompt %zu", key, i);
@@ -56,19 +65,27 @@ static status prompt_array(prompt ***out, int *n, arena *mem, const model *m, co
     return E_OK;
 }
 
-static status answers(int32_t **out, pairs *p, const model *m, const json_t *v, const char *key, error *err)
+static status answers(int32_t **out, pairs *p, const model *m, const json_t *v, const char *key,
+                      error *err)
 {
     if (!json_is_array(v) || json_array_size(v) != (size_t)p->n)
-        return error_set(err, E_FORMAT, "'%s' has %zu answers, expected one for each of the %d pairs", key, json_array_size(v), p->n);
+        return error_set(err, E_FORMAT,
+                         "'%s' has %zu answers, expected one for each of the %d pairs", key,
+                         json_array_size(v), p->n);
     *out = arena_array(&p->mem, p->n + 1, sizeof **out);
     if (!*out) return nomem(err);
     for (int i = 0; i < p->n; i++) {
         const json_t *x = json_array_get(v, (size_t)i);
         status st = E_OK;
-        if (json_is_string(x)) st = token_find(m, json_string_value(x), json_string_length(x), &(*out)[i], err);
-        else if (json_is_integer(x) && json_integer_value(x) >= 0 && json_integer_value(x) < m->config.n_vocab)
+        if (json_is_string(x))
+            st = token_find(m, json_string_value(x), json_string_length(x), &(*out)[i], err);
+        else if (json_is_integer(x) && json_integer_value(x) >= 0 &&
+                 json_integer_value(x) < m->config.n_vocab)
             (*out)[i] = (int32_t)json_integer_value(x);
-        else st = error_set(err, E_RANGE, "'%s', pair %d: expected a token's text or an id of 0 to %d", key, i, m->config.n_vocab - 1);
+        else
+            st = error_set(err, E_RANGE,
+                           "'%s', pair %d: expected a token's text or an id of 0 to %d", key, i,
+                           m->config.n_vocab - 1);
         if (st != E_OK) return st;
     }
     return E_OK;
@@ -78,8 +95,10 @@ static status check_lengths(const pairs *p, error *err)
 {
     for (int i = 0; i < p->n; i++) {
         if (p->clean[i]->n == p->corrupt[i]->n) continue;
-        error_set(err, E_SHAPE, "pair %d: the clean prompt has %d tokens, the corrupted one %d", i, p->clean[i]->n, p->corrupt[i]->n);
-        error_hint(err, "the two of a pair must line up token by token; 'microtome tokens' shows how texts are cut");
+        error_set(err, E_SHAPE, "pair %d: the clean prompt has %d tokens, the corrupted one %d", i,
+                  p->clean[i]->n, p->corrupt[i]->n);
+        error_hint(err, "the two of a pair must line up token by token; 'microtome tokens' shows "
+                        "how texts are cut");
         return E_SHAPE;
     }
     return E_OK;
@@ -88,18 +107,23 @@ static status check_lengths(const pairs *p, error *err)
 static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, error *err)
 {
     int n_corrupt = 0;
-    const json_t *reference = json_object_get(v, "ablation_reference_set"), *wrong = json_object_get(v, "wrong");
-    status st = prompt_array(&p->clean, &p->n, &p->mem, m, json_object_get(v, "clean"), "clean", bos, err);
+    const json_t *reference = json_object_get(v, "ablation_reference_set"),
+                 *wrong = json_object_get(v, "wrong");
+    status st =
+        prompt_array(&p->clean, &p->n, &p->mem, m, json_object_get(v, "clean"), "clean", bos, err);
     if (st != E_OK) return st;
-    st = prompt_array(&p->corrupt, &n_corrupt, &p->mem, m, json_object_get(v, "corrupt"), "corrupt", bos, err);
+    st = prompt_array(&p->corrupt, &n_corrupt, &p->mem, m, json_object_get(v, "corrupt"), "corrupt",
+                      bos, err);
     if (st == E_OK && n_corrupt != p->n)
-        st = error_set(err, E_FORMAT, "there are %d clean prompts and %d corrupted ones", p->n, n_corrupt);
+        st = error_set(err, E_FORMAT, "there are %d clean prompts and %d corrupted ones", p->n,
+                       n_corrupt);
     if (st == E_OK && !p->n) st = error_set(err, E_FORMAT, "there are no pairs");
     if (st == E_OK) st = check_lengths(p, err);
     if (st == E_OK) st = answers(&p->correct, p, m, json_object_get(v, "correct"), "correct", err);
     if (st == E_OK && wrong) st = answers(&p->wrong, p, m, wrong, "wrong", err);
     if (st == E_OK && reference)
-        st = prompt_array(&p->reference, &p->n_reference, &p->mem, m, reference, "ablation_reference_set", bos, err);
+        st = prompt_array(&p->reference, &p->n_reference, &p->mem, m, reference,
+                          "ablation_reference_set", bos, err);
     return st;
 }
 
@@ -116,7 +140,10 @@ status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos,
 {
     json_t *v = NULL;
     status st = json_open(&v, path, MAX_FILE, err);
-    if (st == E_OK && !json_is_object(v)) st = error_set(err, E_FORMAT, "%s: is %s, expected an object with clean, corrupt and correct", path, json_kind(v));
+    if (st == E_OK && !json_is_object(v))
+        st = error_set(err, E_FORMAT,
+                       "%s: is %s, expected an object with clean, corrupt and correct", path,
+                       json_kind(v));
     else if (st == E_OK) {
         st = from_json(out, m, v, bos, err);
         if (st != E_OK) error_prefix(err, "%s", path);
@@ -125,10 +152,11 @@ status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos,
     return st;
 }
 
-status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt, const char *correct, const char *wrong,
-                        bos_policy bos, error *err)
+status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt,
+                        const char *correct, const char *wrong, bos_policy bos, error *err)
 {
-    json_t *v = json_pack("{s:[s],s:[s],s:[s]}", "clean", clean, "corrupt", corrupt, "correct", correct);
+    json_t *v =
+        json_pack("{s:[s],s:[s],s:[s]}", "clean", clean, "corrupt", corrupt, "correct", correct);
     if (!v) return error_set(err, E_FORMAT, "the prompts or the answer are not UTF-8");
     if (wrong) json_object_set_new(v, "wrong", json_pack("[s]", wrong));
     status st = from_json(out, m, v, bos, err);
@@ -136,15 +164,16 @@ status pairs_from_texts(pairs **out, const model *m, const char *clean, const ch
     return st;
 }
 
-status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path, bos_policy bos, error *err)
+status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path,
+                    bos_policy bos, error *err)
 {
     str s = { 0 };
     json_t *v = NULL;
     status st = file_read(&s, path, MAX_FILE, err);
     if (st == E_OK && s.n && *s.p == '[') st = json_parse(&v, s.p, s.n, path, err);
-    else if (st == E_OK) { /* lines of text */
-        v = json_array();
-        for (char *line = s.n ? strtok(s.p, "\n") : NULL; v && line; line = strtok(NULL, "\n")) json_array_append_new(v, json_string(line));
+    else if (st == E_OK) { /* lines of text */ v = json_array();
+        for (char *line = s.n ? strtok(s.p, "\n") : NULL; v && line; line = strtok(NULL, "\n"))
+            json_array_append_new(v, json_string(line));
         if (!v) st = nomem(err);
     }
     if (st == E_OK) st = prompt_array(out, n, mem, m, v, path, bos, err);

@@ -20,14 +20,15 @@ typedef struct pairs {
  *
  * [err: IO, FORMAT, SHAPE (lengths differ), what prompts and token_find return, NOMEM | owns: the caller, pairs_free | thread: any | cost: O(tokens)] */
 status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, error *err);
-status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt, const char *correct,
-                        const char *wrong, bos_policy bos, error *err);
+status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt,
+                        const char *correct, const char *wrong, bos_policy bos, error *err);
 void pairs_free(pairs *p);
 
 /* Prompts of a file: a list of texts, or of lists of ids, or lines of text.
  *
  * [err: as pairs_read | owns: the prompts are the caller's, the list mem's | thread: any | cost: O(tokens)] */
-status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path, bos_policy bos, error *err);
+status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path,
+                    bos_policy bos, error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */

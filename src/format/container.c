@@ -49,7 +49,8 @@ status container_note(container *c, const char *key, const char *value, error *e
 {
     note *wider = more(c, c->meta, c->n_meta, &c->cap_meta, sizeof *wider);
     if (wider) c->meta = wider;
-    char *k = wider ? arena_string(&c->mem, key) : NULL, *v = k ? arena_string(&c->mem, value) : NULL;
+    char *k = wider ? arena_string(&c->mem, key) : NULL,
+         *v = k ? arena_string(&c->mem, value) : NULL;
     if (!v) return nomem(c, err);
     c->meta[c->n_meta++] = (note){ k, v };
     return E_OK;
@@ -78,7 +79,9 @@ static status read_directory(container *c, const char *path, error *err)
     if (!one || !index) return nomem(c, err);
     if (file_exists(one)) return safetensors_read(c, one, err);
     if (file_exists(index)) return safetensors_read_index(c, index, err);
-    error_set(err, E_IO, "%s: no model.safetensors and no model.safetensors.index.json in this directory", path);
+    error_set(err, E_IO,
+              "%s: no model.safetensors and no model.safetensors.index.json in this directory",
+              path);
     error_hint(err, "other formats (pytorch_model.bin) must be converted to safetensors first");
     return E_IO;
 }
@@ -90,7 +93,8 @@ static status read_path(container *c, const char *path, error *err)
     if (ends(path, ".index.json")) return safetensors_read_index(c, path, err);
     if (ends(path, ".npz")) return npz_read(c, path, err);
     if (ends(path, ".bin")) return llama2c_read(c, path, err);
-    if (!file_exists(path)) return error_set(err, E_IO, "%s: there is no such file or directory", path);
+    if (!file_exists(path))
+        return error_set(err, E_IO, "%s: there is no such file or directory", path);
     error_set(err, E_UNSUPPORTED, "%s: unknown kind of file", path);
     error_hint(err, "expected .safetensors, .index.json, .npz, .bin (llama2.c) or a directory");
     return E_UNSUPPORTED;
@@ -106,7 +110,8 @@ static status sort(container *c, const char *path, error *err)
     if (c->n) qsort(c->t, (size_t)c->n, sizeof *c->t, by_name);
     for (int32_t i = 1; i < c->n; i++)
         if (!strcmp(c->t[i - 1].name, c->t[i].name))
-            return error_set(err, E_FORMAT, "%s: tensor '%.120s' is there twice", path, c->t[i].name);
+            return error_set(err, E_FORMAT, "%s: tensor '%.120s' is there twice", path,
+                             c->t[i].name);
     return E_OK;
 }
 
@@ -133,7 +138,10 @@ void container_free(container *c)
 
 const char *container_format(const container *c) { return c->format; }
 int32_t container_count(const container *c) { return c->n; }
-const tensor_view *container_at(const container *c, int32_t i) { return i >= 0 && i < c->n ? &c->t[i] : NULL; }
+const tensor_view *container_at(const container *c, int32_t i)
+{
+    return i >= 0 && i < c->n ? &c->t[i] : NULL;
+}
 
 const tensor_view *container_find(const container *c, const char *name)
 {
@@ -168,8 +176,8 @@ status container_hash(const container *c, char out[CONTAINER_HASH], error *err)
     return E_OK;
 }
 
-status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta,
-                     error *err)
+status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+                     int32_t n_meta, error *err)
 {
     if (ends(path, ".safetensors")) return safetensors_write(path, t, n, meta, n_meta, err);
     if (ends(path, ".npz")) return npz_write(path, t, n, err);

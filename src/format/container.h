@@ -14,9 +14,9 @@ typedef struct note {
 struct container {
     arena mem;
     const char *format;
-    file_map *map;     /* [n_map] */
-    tensor_view *t;    /* [n], sorted by name once open */
-    note *meta;        /* [n_meta] */
+    file_map *map;  /* [n_map] */
+    tensor_view *t; /* [n], sorted by name once open */
+    note *meta;     /* [n_meta] */
     int32_t n, cap, n_map, cap_map, n_meta, cap_meta;
 };
 

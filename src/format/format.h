@@ -60,11 +60,11 @@ status container_hash(const container *c, char out[CONTAINER_HASH], error *err);
  * tensors_write goes by the path's end (.safetensors, .npz; npz has no metadata).
  *
  * [err: IO (disk full), USAGE (the path's end; a name twice), NOMEM | owns: nothing | thread: any | cost: O(bytes)] */
-status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta,
-                         error *err);
+status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+                         int32_t n_meta, error *err);
 status npz_write(const char *path, const tensor_view *t, int32_t n, error *err);
-status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta,
-                     error *err);
+status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+                     int32_t n_meta, error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -15,8 +15,10 @@
 
 enum { N_HEAD = 7, MOST = 1 << 24, MOST_LAYERS = 4096 };
 
-static const char *const keys[N_HEAD] = { "llama2c.dim",        "llama2c.hidden_dim", "llama2c.n_layers", "llama2c.n_heads",
-                                          "llama2c.n_kv_heads", "llama2c.vocab_size", "llama2c.seq_len" };
+static const char *const keys[N_HEAD] = { "llama2c.dim",        "llama2c.hidden_dim",
+                                          "llama2c.n_layers",   "llama2c.n_heads",
+                                          "llama2c.n_kv_heads", "llama2c.vocab_size",
+                                          "llama2c.seq_len" };
 
 typedef struct reader {
     container *c;
@@ -29,10 +31,15 @@ typedef struct reader {
 /* The next tensor; n_row 0: a vector. */
 static status take(reader *r, const char *name, int64_t n_row, int64_t n_col)
 {
-    tensor_view t = { .name = name, .dtype = DTYPE_F32, .n_dim = n_row ? 2 : 1, .dim = { n_row ? n_row : n_col, n_col }, .data = r->p };
+    tensor_view t = { .name = name,
+                      .dtype = DTYPE_F32,
+                      .n_dim = n_row ? 2 : 1,
+                      .dim = { n_row ? n_row : n_col, n_col },
+                      .data = r->p };
     size_t n;
     if (!tensor_size(&t, &n, &t.bytes) || t.bytes > r->left) {
-        error_set(r->err, E_FORMAT, "%s: tensor '%s' needs %" PRId64 " numbers, the file has %zu left", r->path, name,
+        error_set(r->err, E_FORMAT,
+                  "%s: tensor '%s' needs %" PRId64 " numbers, the file has %zu left", r->path, name,
                   (n_row ? n_row : 1) * n_col, r->left / 4);
         error_hint(r->err, "the file is truncated, or is not a llama2.c checkpoint");
         return E_FORMAT;
@@ -41,7 +48,8 @@ static status take(reader *r, const char *name, int64_t n_row, int64_t n_col)
     return container_add(r->c, t, r->err);
 }
 
-static status take_layers(reader *r, int32_t n_layer, const char *name, int64_t n_row, int64_t n_col)
+static status take_layers(reader *r, int32_t n_layer, const char *name, int64_t n_row,
+                          int64_t n_col)
 {
     char full[128];
     status st = E_OK;
@@ -56,14 +64,17 @@ static status read_header(reader *r, int32_t h[N_HEAD], bool *shared)
 {
     char text[24];
     if (r->left < N_HEAD * 4)
-        return error_set(r->err, E_FORMAT, "%s: has %zu bytes, a llama2.c checkpoint begins with %d", r->path, r->left, N_HEAD * 4);
+        return error_set(r->err, E_FORMAT,
+                         "%s: has %zu bytes, a llama2.c checkpoint begins with %d", r->path,
+                         r->left, N_HEAD * 4);
     memcpy(h, r->p, N_HEAD * 4);
     r->p += N_HEAD * 4, r->left -= N_HEAD * 4;
     *shared = h[5] > 0;
     if (h[5] < 0 && h[5] != INT32_MIN) h[5] = -h[5];
     for (int i = 0; i < N_HEAD; i++) {
         if (h[i] < 1 || h[i] > MOST) {
-            error_set(r->err, E_FORMAT, "%s: %s is %d, expected 1 to %d", r->path, keys[i] + 8, h[i], MOST);
+            error_set(r->err, E_FORMAT, "%s: %s is %d, expected 1 to %d", r->path, keys[i] + 8,
+                      h[i], MOST);
             error_hint(r->err, "is this a llama2.c checkpoint of the first format?");
             return E_FORMAT;
         }
@@ -72,14 +83,17 @@ static status read_header(reader *r, int32_t h[N_HEAD], bool *shared)
         if (st != E_OK) return st;
     }
     if (h[2] > MOST_LAYERS || h[0] % h[3] || h[3] % h[4] || (h[0] / h[3]) % 2)
-        return error_set(r->err, E_FORMAT, "%s: %d layers, %d dimensions, %d heads and %d key heads do not go together", r->path, h[2],
-                         h[0], h[3], h[4]);
+        return error_set(
+            r->err, E_FORMAT,
+            "%s: %d layers, %d dimensions, %d heads and %d key heads do not go together", r->path,
+            h[2], h[0], h[3], h[4]);
     return container_note(r->c, "llama2c.shared", *shared ? "1" : "0", r->err);
 }
 
 static status read_weights(reader *r, const int32_t h[N_HEAD], bool shared)
 {
-    int64_t dim = h[0], hidden = h[1], vocab = h[5], kv = dim / h[3] * h[4], tables = (int64_t)h[6] * (dim / h[3]) * 4;
+    int64_t dim = h[0], hidden = h[1], vocab = h[5], kv = dim / h[3] * h[4],
+            tables = (int64_t)h[6] * (dim / h[3]) * 4;
     int32_t n = h[2];
     status st = take(r, "model.embed_tokens.weight", vocab, dim);
     if (st == E_OK) st = take_layers(r, n, "input_layernorm", 0, dim);
@@ -94,8 +108,10 @@ static status read_weights(reader *r, const int32_t h[N_HEAD], bool shared)
     if (st == E_OK) st = take(r, "model.norm.weight", 0, dim);
     if (st != E_OK) return st;
     if ((uint64_t)tables > r->left)
-        return error_set(r->err, E_FORMAT, "%s: ends inside its rotary tables (%zu bytes left, they have %" PRId64 ")", r->path, r->left,
-                         tables);
+        return error_set(r->err, E_FORMAT,
+                         "%s: ends inside its rotary tables (%zu bytes left, they have %" PRId64
+                         ")",
+                         r->path, r->left, tables);
     r->p += tables, r->left -= (size_t)tables;
     if (!shared) st = take(r, "lm_head.weight", vocab, dim);
     if (st == E_OK && r->left)

@@ -15,10 +15,13 @@
 
 enum { MAX_NAME = 512, MAX_NPY_HEADER = 1 << 16 };
 
-static const struct { const char *descr; dtype type; } descrs[] = {
-    { "<f4", DTYPE_F32 }, { "<f2", DTYPE_F16 }, { "<f8", DTYPE_F64 }, { "<i8", DTYPE_I64 }, { "<i4", DTYPE_I32 },
-    { "<i2", DTYPE_I16 }, { "|i1", DTYPE_I8 },  { "<u8", DTYPE_U64 }, { "<u4", DTYPE_U32 }, { "<u2", DTYPE_U16 },
-    { "|u1", DTYPE_U8 },  { "|b1", DTYPE_BOOL },
+static const struct {
+    const char *descr;
+    dtype type;
+} descrs[] = {
+    { "<f4", DTYPE_F32 }, { "<f2", DTYPE_F16 }, { "<f8", DTYPE_F64 }, { "<i8", DTYPE_I64 },
+    { "<i4", DTYPE_I32 }, { "<i2", DTYPE_I16 }, { "|i1", DTYPE_I8 },  { "<u8", DTYPE_U64 },
+    { "<u4", DTYPE_U32 }, { "<u2", DTYPE_U16 }, { "|u1", DTYPE_U8 },  { "|b1", DTYPE_BOOL },
 };
 
 static status bad(error *err, const char *path, const char *name, const char *what)
@@ -63,25 +66,33 @@ static bool read_shape(const char *text, tensor_view *t)
     return true;
 }
 
-static status read_npy(container *c, const unsigned char *p, size_t n, const char *path, const char *name, error *err)
+static status read_npy(container *c, const unsigned char *p, size_t n, const char *path,
+                       const char *name, error *err)
 {
     char text[MAX_NPY_HEADER + 1];
     tensor_view t = { .name = name };
     size_t count, head = n < 12 ? 0 : p[6] == 1 ? 10 : 12;
-    if (!head || memcmp(p, "\x93NUMPY", 6) || p[6] < 1 || p[6] > 3) return bad(err, path, name, "is no .npy file of version 1 to 3");
+    if (!head || memcmp(p, "\x93NUMPY", 6) || p[6] < 1 || p[6] > 3)
+        return bad(err, path, name, "is no .npy file of version 1 to 3");
     size_t length = p[8] | (size_t)p[9] << 8;
     if (head == 12) length |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
-    if (length > n - head || length > MAX_NPY_HEADER) return bad(err, path, name, "its header is longer than it may be");
+    if (length > n - head || length > MAX_NPY_HEADER)
+        return bad(err, path, name, "its header is longer than it may be");
     memcpy(text, p + head, length);
     text[length] = 0;
     const char *order = after_key(text, "'fortran_order'");
-    if (!read_descr(text, &t)) return error_set(err, E_UNSUPPORTED, "%s: '%.120s': type not read; header %.80s", path, name, text);
-    if (!order || strncmp(order, "False", 5)) return bad(err, path, name, "is in Fortran order; save it with np.ascontiguousarray");
+    if (!read_descr(text, &t))
+        return error_set(err, E_UNSUPPORTED, "%s: '%.120s': type not read; header %.80s", path,
+                         name, text);
+    if (!order || strncmp(order, "False", 5))
+        return bad(err, path, name, "is in Fortran order; save it with np.ascontiguousarray");
     if (!read_shape(text, &t)) return bad(err, path, name, "its shape cannot be read");
-    if (!tensor_size(&t, &count, &t.bytes)) return bad(err, path, name, "its shape has more numbers than fit");
+    if (!tensor_size(&t, &count, &t.bytes))
+        return bad(err, path, name, "its shape has more numbers than fit");
     if (t.bytes != n - head - length)
-        return error_set(err, E_FORMAT, "%s: '%.120s' has %zu bytes of data, its shape and type need %zu", path, name,
-                         n - head - length, t.bytes);
+        return error_set(err, E_FORMAT,
+                         "%s: '%.120s' has %zu bytes of data, its shape and type need %zu", path,
+                         name, n - head - length, t.bytes);
     t.data = p + head + length;
     return container_add(c, t, err);
 }
@@ -90,15 +101,18 @@ static status read_entry(container *c, unzFile zip, const file_map *m, const cha
 {
     unz_file_info64 info;
     char name[MAX_NAME];
-    if (unzGetCurrentFileInfo64(zip, &info, name, sizeof name - 1, NULL, 0, NULL, 0) != UNZ_OK || info.size_filename >= sizeof name)
+    if (unzGetCurrentFileInfo64(zip, &info, name, sizeof name - 1, NULL, 0, NULL, 0) != UNZ_OK ||
+        info.size_filename >= sizeof name)
         return error_set(err, E_FORMAT, "%s: the zip's list of entries is damaged", path);
     name[info.size_filename] = 0;
     if (info.compression_method != 0) {
         error_set(err, E_UNSUPPORTED, "%s: '%.120s' is compressed", path, name);
-        error_hint(err, "save it with np.savez, not np.savez_compressed: stored entries are mapped");
+        error_hint(err,
+                   "save it with np.savez, not np.savez_compressed: stored entries are mapped");
         return E_UNSUPPORTED;
     }
-    if (unzOpenCurrentFile(zip) != UNZ_OK) return bad(err, path, name, "the entry cannot be opened");
+    if (unzOpenCurrentFile(zip) != UNZ_OK)
+        return bad(err, path, name, "the entry cannot be opened");
     uint64_t at = unzGetCurrentFileZStreamPos64(zip);
     unzCloseCurrentFile(zip);
     if (at > m->bytes || info.uncompressed_size > m->bytes - at || info.flag & 1)
@@ -158,7 +172,8 @@ static void header_write(str *s, const tensor_view *t)
         if (descrs[i].type == t->dtype) descr = descrs[i].descr;
     str_add(s, "\x93NUMPY\x01\0\0\0", 10);
     str_printf(s, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
-    for (int i = 0; i < t->n_dim; i++) str_printf(s, "%lld,%s", (long long)t->dim[i], i + 1 < t->n_dim ? " " : "");
+    for (int i = 0; i < t->n_dim; i++)
+        str_printf(s, "%lld,%s", (long long)t->dim[i], i + 1 < t->n_dim ? " " : "");
     str_puts(s, "), }");
     while ((s->n + 1) % 64 && !s->failed) str_puts(s, " ");
     str_puts(s, "\n");
@@ -168,11 +183,14 @@ static void header_write(str *s, const tensor_view *t)
 
 static bool entry_write(zipFile zip, const tensor_view *t)
 {
-    zip_fileinfo info = { .dosDate = 0x00210000 }; /* the first of January 1980: the same bytes every time */
+    zip_fileinfo info = {
+        .dosDate = 0x00210000
+    }; /* the first of January 1980: the same bytes every time */
     char name[MAX_NAME];
     str head = { 0 };
     snprintf(name, sizeof name, "%s.npy", t->name);
-    bool fine = zipOpenNewFileInZip64(zip, name, &info, NULL, 0, NULL, 0, NULL, 0, 0, t->bytes > 0xf0000000u) == ZIP_OK;
+    bool fine = zipOpenNewFileInZip64(zip, name, &info, NULL, 0, NULL, 0, NULL, 0, 0,
+                                      t->bytes > 0xf0000000u) == ZIP_OK;
     header_write(&head, t);
     fine = fine && !head.failed && zipWriteInFileInZip(zip, head.p, (unsigned)head.n) == ZIP_OK;
     for (size_t at = 0; fine && at < t->bytes;) {
@@ -189,10 +207,15 @@ status npz_write(const char *path, const tensor_view *t, int32_t n, error *err)
     zlib_filefunc64_def f;
     file_out out;
     for (int32_t i = 0; i < n; i++) {
-        if (strlen(t[i].name) + 5 > MAX_NAME) return error_set(err, E_USAGE, "tensor '%.40s...': the name is too long for npz", t[i].name);
-        if (t[i].dtype == DTYPE_BF16) return error_set(err, E_USAGE, "tensor '%.120s': npz has no BF16; write .safetensors", t[i].name);
+        if (strlen(t[i].name) + 5 > MAX_NAME)
+            return error_set(err, E_USAGE, "tensor '%.40s...': the name is too long for npz",
+                             t[i].name);
+        if (t[i].dtype == DTYPE_BF16)
+            return error_set(err, E_USAGE, "tensor '%.120s': npz has no BF16; write .safetensors",
+                             t[i].name);
         for (int32_t j = 0; j < i; j++)
-            if (!strcmp(t[i].name, t[j].name)) return error_set(err, E_USAGE, "tensor '%.120s' is to be written twice", t[i].name);
+            if (!strcmp(t[i].name, t[j].name))
+                return error_set(err, E_USAGE, "tensor '%.120s' is to be written twice", t[i].name);
     }
     status st = file_out_open(&out, path, err);
     if (st != E_OK) return st;
@@ -204,6 +227,7 @@ status npz_write(const char *path, const tensor_view *t, int32_t n, error *err)
     if (zip && zipClose(zip, NULL) != ZIP_OK) fine = false;
     if (fine || ferror(out.f)) return file_out_commit(&out, err);
     file_out_abandon(&out);
-    return error_set(err, E_IO, "%s: the archive could not be written (disk full, or out of memory)", path);
+    return error_set(err, E_IO,
+                     "%s: the archive could not be written (disk full, or out of memory)", path);
 }
 /* SPDX-License-Identifier: MIT */

@@ -33,17 +33,21 @@ static uint64_t little64(const unsigned char *p)
 static status header_find(const file_map *m, const char *path, uint64_t *bytes, error *err)
 {
     if (m->bytes < 8)
-        return error_set(err, E_FORMAT, "%s: has %zu bytes, a safetensors file begins with 8 for the length of its header",
-                         path, m->bytes);
+        return error_set(
+            err, E_FORMAT,
+            "%s: has %zu bytes, a safetensors file begins with 8 for the length of its header",
+            path, m->bytes);
     *bytes = little64(m->p);
     if (*bytes > MAX_HEADER) {
-        error_set(err, E_LIMIT, "%s: says its header has %" PRIu64 " bytes, at most %d are read", path, *bytes, MAX_HEADER);
+        error_set(err, E_LIMIT, "%s: says its header has %" PRIu64 " bytes, at most %d are read",
+                  path, *bytes, MAX_HEADER);
         error_hint(err, "is this a safetensors file?");
         return E_LIMIT;
     }
     if (*bytes > m->bytes - 8) {
-        error_set(err, E_FORMAT, "%s: says its header has %" PRIu64 " bytes, the file has %zu after the length", path, *bytes,
-                  m->bytes - 8);
+        error_set(err, E_FORMAT,
+                  "%s: says its header has %" PRIu64 " bytes, the file has %zu after the length",
+                  path, *bytes, m->bytes - 8);
         error_hint(err, "the file is truncated: get it again");
         return E_FORMAT;
     }
@@ -54,34 +58,40 @@ static status read_shape(tensor_view *t, const json_t *shape, const char *path, 
 {
     if (!json_is_array(shape)) return bad(err, path, t->name, "shape is missing or no list");
     if (json_array_size(shape) > TENSOR_DIMS)
-        return error_set(err, E_UNSUPPORTED, "%s: tensor '%.120s' has %zu dimensions, at most %d are read", path, t->name,
-                         json_array_size(shape), TENSOR_DIMS);
+        return error_set(err, E_UNSUPPORTED,
+                         "%s: tensor '%.120s' has %zu dimensions, at most %d are read", path,
+                         t->name, json_array_size(shape), TENSOR_DIMS);
     t->n_dim = (int32_t)json_array_size(shape);
     for (int i = 0; i < t->n_dim; i++) {
         const json_t *d = json_array_get(shape, (size_t)i);
-        if (!json_is_integer(d) || json_integer_value(d) < 0) return bad(err, path, t->name, "shape has an entry that is no length");
+        if (!json_is_integer(d) || json_integer_value(d) < 0)
+            return bad(err, path, t->name, "shape has an entry that is no length");
         t->dim[i] = json_integer_value(d);
     }
     return E_OK;
 }
 
-static status read_offsets(uint64_t at[2], const tensor_view *t, const json_t *v, uint64_t data_bytes, const char *path, error *err)
+static status read_offsets(uint64_t at[2], const tensor_view *t, const json_t *v,
+                           uint64_t data_bytes, const char *path, error *err)
 {
     for (int i = 0; i < 2; i++) {
-        const json_t *x = json_is_array(v) && json_array_size(v) == 2 ? json_array_get(v, (size_t)i) : NULL;
-        if (!json_is_integer(x) || json_integer_value(x) < 0) return bad(err, path, t->name, "data_offsets is not two offsets");
+        const json_t *x =
+            json_is_array(v) && json_array_size(v) == 2 ? json_array_get(v, (size_t)i) : NULL;
+        if (!json_is_integer(x) || json_integer_value(x) < 0)
+            return bad(err, path, t->name, "data_offsets is not two offsets");
         at[i] = (uint64_t)json_integer_value(x);
     }
     if (at[0] > at[1]) return bad(err, path, t->name, "data_offsets end before they begin");
     if (at[1] <= data_bytes) return E_OK;
-    error_set(err, E_FORMAT, "%s: tensor '%.120s' ends at byte %" PRIu64 " of the data, which has %" PRIu64, path, t->name, at[1],
-              data_bytes);
+    error_set(err, E_FORMAT,
+              "%s: tensor '%.120s' ends at byte %" PRIu64 " of the data, which has %" PRIu64, path,
+              t->name, at[1], data_bytes);
     error_hint(err, "the file is truncated: get it again");
     return E_FORMAT;
 }
 
-static status read_tensor(container *c, const file_map *m, uint64_t head, const char *path, const char *name, const json_t *v,
-                          error *err)
+static status read_tensor(container *c, const file_map *m, uint64_t head, const char *path,
+                          const char *name, const json_t *v, error *err)
 {
     tensor_view t = { .name = name };
     uint64_t at[2];
@@ -90,15 +100,20 @@ static status read_tensor(container *c, const file_map *m, uint64_t head, const 
     if (!json_is_object(v)) return bad(err, path, name, "is described by no object");
     if (!json_is_string(type)) return bad(err, path, name, "dtype is missing or no string");
     if (!dtype_find(json_string_value(type), &t.dtype))
-        return error_set(err, E_UNSUPPORTED, "%s: tensor '%.120s' is of type '%.40s', which is not read", path, name,
+        return error_set(err, E_UNSUPPORTED,
+                         "%s: tensor '%.120s' is of type '%.40s', which is not read", path, name,
                          json_string_value(type));
     status st = read_shape(&t, json_object_get(v, "shape"), path, err);
-    if (st == E_OK) st = read_offsets(at, &t, json_object_get(v, "data_offsets"), m->bytes - 8 - head, path, err);
+    if (st == E_OK)
+        st = read_offsets(at, &t, json_object_get(v, "data_offsets"), m->bytes - 8 - head, path,
+                          err);
     if (st != E_OK) return st;
-    if (!tensor_size(&t, &n, &bytes)) return bad(err, path, name, "its shape has more numbers than fit");
+    if (!tensor_size(&t, &n, &bytes))
+        return bad(err, path, name, "its shape has more numbers than fit");
     if (bytes != at[1] - at[0])
-        return error_set(err, E_FORMAT, "%s: tensor '%.120s' has %" PRIu64 " bytes, its shape and type need %zu", path, name,
-                         at[1] - at[0], bytes);
+        return error_set(err, E_FORMAT,
+                         "%s: tensor '%.120s' has %" PRIu64 " bytes, its shape and type need %zu",
+                         path, name, at[1] - at[0], bytes);
     t.bytes = bytes, t.data = m->p + 8 + head + at[0];
     return container_add(c, t, err);
 }
@@ -107,10 +122,14 @@ static status read_notes(container *c, const char *path, const json_t *v, error 
 {
     const char *key;
     json_t *value;
-    if (!json_is_object(v)) return error_set(err, E_FORMAT, "%s: __metadata__ is %s, expected an object", path, json_kind(v));
-    json_object_foreach((json_t *)v, key, value) {
+    if (!json_is_object(v))
+        return error_set(err, E_FORMAT, "%s: __metadata__ is %s, expected an object", path,
+                         json_kind(v));
+    json_object_foreach((json_t *)v, key, value)
+    {
         if (!json_is_string(value))
-            return error_set(err, E_FORMAT, "%s: __metadata__ '%.60s' is %s, expected a string", path, key, json_kind(value));
+            return error_set(err, E_FORMAT, "%s: __metadata__ '%.60s' is %s, expected a string",
+                             path, key, json_kind(value));
         status st = container_note(c, key, json_string_value(value), err);
         if (st != E_OK) return st;
     }
@@ -125,7 +144,8 @@ static int by_place(const void *a, const void *b)
 }
 
 /* Together the tensors are the data: no hole, no overlap, nothing after the last. */
-static status check_cover(container *c, int32_t first, const file_map *m, uint64_t head, const char *path, error *err)
+static status check_cover(container *c, int32_t first, const file_map *m, uint64_t head,
+                          const char *path, error *err)
 {
     const unsigned char *at = m->p + 8 + head;
     int32_t n = c->n - first;
@@ -136,24 +156,31 @@ static status check_cover(container *c, int32_t first, const file_map *m, uint64
     for (int32_t i = 0; i < n; i++) {
         const unsigned char *p = order[i]->data;
         if (p < at) return bad(err, path, order[i]->name, "overlaps another tensor");
-        if (p > at) return bad(err, path, order[i]->name, "begins after bytes that belong to no tensor");
+        if (p > at)
+            return bad(err, path, order[i]->name, "begins after bytes that belong to no tensor");
         at += order[i]->bytes;
     }
     if (at == m->p + m->bytes) return E_OK;
-    return error_set(err, E_FORMAT, "%s: %zu bytes after the last tensor belong to none", path, (size_t)(m->p + m->bytes - at));
+    return error_set(err, E_FORMAT, "%s: %zu bytes after the last tensor belong to none", path,
+                     (size_t)(m->p + m->bytes - at));
 }
 
-static status read_header(container *c, const file_map *m, uint64_t head, const char *path, error *err)
+static status read_header(container *c, const file_map *m, uint64_t head, const char *path,
+                          error *err)
 {
     json_t *json = NULL, *value;
     const char *name;
     int32_t first = c->n;
     status st = json_parse(&json, (const char *)m->p + 8, (size_t)head, path, err);
     if (st != E_OK) return st;
-    if (!json_is_object(json)) st = error_set(err, E_FORMAT, "%s: the header is %s, expected an object", path, json_kind(json));
-    json_object_foreach(json, name, value) {
+    if (!json_is_object(json))
+        st = error_set(err, E_FORMAT, "%s: the header is %s, expected an object", path,
+                       json_kind(json));
+    json_object_foreach(json, name, value)
+    {
         if (st != E_OK) break;
-        st = strcmp(name, "__metadata__") ? read_tensor(c, m, head, path, name, value, err) : read_notes(c, path, value, err);
+        st = strcmp(name, "__metadata__") ? read_tensor(c, m, head, path, name, value, err)
+                                          : read_notes(c, path, value, err);
     }
     json_decref(json);
     return st == E_OK ? check_cover(c, first, m, head, path, err) : st;
@@ -172,26 +199,38 @@ status safetensors_read(container *c, const char *path, error *err)
 /* ---- shards ---- */
 
 /* A plain file name: shards lie beside their index. */
-static bool plain_name(const char *name) { return *name && !strchr(name, '/') && strcmp(name, "..") && strcmp(name, "."); }
+static bool plain_name(const char *name)
+{
+    return *name && !strchr(name, '/') && strcmp(name, "..") && strcmp(name, ".");
+}
 
-static bool known_shard(const json_t *seen, const char *name) { return json_object_get(seen, name) != NULL; }
+static bool known_shard(const json_t *seen, const char *name)
+{
+    return json_object_get(seen, name) != NULL;
+}
 
-static status read_shards(container *c, const char *path, const json_t *map, json_t *seen, error *err)
+static status read_shards(container *c, const char *path, const json_t *map, json_t *seen,
+                          error *err)
 {
     const char *slash = strrchr(path, '/'), *name;
     json_t *file;
     char *dir = arena_string(&c->mem, slash ? path : ".");
     if (!dir) return error_set(err, E_NOMEM, "%s: out of memory", path);
     if (slash) dir[slash == path ? 1 : slash - path] = 0;
-    json_object_foreach((json_t *)map, name, file) {
+    json_object_foreach((json_t *)map, name, file)
+    {
         const char *shard = json_string_value(file);
         if (!shard || !plain_name(shard))
-            return error_set(err, E_FORMAT, "%s: tensor '%.120s' is said to be in '%.120s', expected the name of a file beside the index",
+            return error_set(err, E_FORMAT,
+                             "%s: tensor '%.120s' is said to be in '%.120s', expected the name of "
+                             "a file beside the index",
                              path, name, shard ? shard : json_kind(file));
         if (known_shard(seen, shard)) continue;
-        if (json_object_size(seen) >= MAX_SHARDS) return error_set(err, E_LIMIT, "%s: more than %d shards", path, MAX_SHARDS);
+        if (json_object_size(seen) >= MAX_SHARDS)
+            return error_set(err, E_LIMIT, "%s: more than %d shards", path, MAX_SHARDS);
         char *full = path_join(&c->mem, dir, shard);
-        if (!full || json_object_set_new(seen, shard, json_integer(c->n))) return error_set(err, E_NOMEM, "%s: out of memory", path);
+        if (!full || json_object_set_new(seen, shard, json_integer(c->n)))
+            return error_set(err, E_NOMEM, "%s: out of memory", path);
         status st = safetensors_read(c, full, err);
         if (st != E_OK) return st;
     }
@@ -199,22 +238,28 @@ static status read_shards(container *c, const char *path, const json_t *map, jso
 }
 
 /* Every tensor of the index is in the shard it is said to be in, and no shard has others. */
-static status check_index(const container *c, const char *path, const json_t *map, const json_t *seen, error *err)
+static status check_index(const container *c, const char *path, const json_t *map,
+                          const json_t *seen, error *err)
 {
     for (int32_t i = 0; i < c->n; i++) {
         const char *shard = json_string_value(json_object_get(map, c->t[i].name));
-        if (!shard) return error_set(err, E_FORMAT, "%s: tensor '%.120s' is in a shard but not in the index", path, c->t[i].name);
+        if (!shard)
+            return error_set(err, E_FORMAT,
+                             "%s: tensor '%.120s' is in a shard but not in the index", path,
+                             c->t[i].name);
         (void)seen;
     }
     if ((size_t)c->n == json_object_size(map)) return E_OK;
     const char *name;
     json_t *file;
-    json_object_foreach((json_t *)map, name, file) {
+    json_object_foreach((json_t *)map, name, file)
+    {
         bool there = false;
         for (int32_t i = 0; i < c->n && !there; i++) there = !strcmp(c->t[i].name, name);
         if (!there)
-            return error_set(err, E_FORMAT, "%s: tensor '%.120s' is said to be in %s, which does not have it", path, name,
-                             json_string_value(file));
+            return error_set(err, E_FORMAT,
+                             "%s: tensor '%.120s' is said to be in %s, which does not have it",
+                             path, name, json_string_value(file));
     }
     return error_set(err, E_FORMAT, "%s: a tensor is in two shards", path);
 }
@@ -227,7 +272,9 @@ status safetensors_read_index(container *c, const char *path, error *err)
     const json_t *map = json_object_get(json, "weight_map");
     seen = json_object();
     if (!seen) st = error_set(err, E_NOMEM, "%s: out of memory", path);
-    else if (!json_is_object(map)) st = error_set(err, E_FORMAT, "%s: weight_map is %s, expected an object", path, json_kind(map));
+    else if (!json_is_object(map))
+        st = error_set(err, E_FORMAT, "%s: weight_map is %s, expected an object", path,
+                       json_kind(map));
     else st = read_shards(c, path, map, seen, err);
     if (st == E_OK) st = check_index(c, path, map, seen, err);
     c->format = "safetensors";
@@ -241,21 +288,25 @@ status safetensors_read_index(container *c, const char *path, error *err)
 static json_t *describe(const tensor_view *t, size_t at)
 {
     json_t *shape = json_array(), *v = NULL;
-    for (int i = 0; shape && i < t->n_dim; i++) json_array_append_new(shape, json_integer(t->dim[i]));
-    v = json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets", (json_int_t)at,
-                  (json_int_t)(at + t->bytes));
+    for (int i = 0; shape && i < t->n_dim; i++)
+        json_array_append_new(shape, json_integer(t->dim[i]));
+    v = json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype_name(t->dtype), "shape", shape,
+                  "data_offsets", (json_int_t)at, (json_int_t)(at + t->bytes));
     return v;
 }
 
-static status build_header(str *s, const tensor_view *const *t, int32_t n, const char *const *meta, int32_t n_meta, error *err)
+static status build_header(str *s, const tensor_view *const *t, int32_t n, const char *const *meta,
+                           int32_t n_meta, error *err)
 {
     json_t *json = json_object(), *notes = json_object();
     size_t at = 0;
     status st = E_OK;
-    for (int32_t i = 0; i < n_meta; i++) json_object_set_new(notes, meta[2 * i], json_string(meta[2 * i + 1]));
+    for (int32_t i = 0; i < n_meta; i++)
+        json_object_set_new(notes, meta[2 * i], json_string(meta[2 * i + 1]));
     if (n_meta) json_object_set(json, "__metadata__", notes);
     for (int32_t i = 0; i < n && st == E_OK; i++) {
-        if (json_object_get(json, t[i]->name)) st = error_set(err, E_USAGE, "tensor '%.120s' is to be written twice", t[i]->name);
+        if (json_object_get(json, t[i]->name))
+            st = error_set(err, E_USAGE, "tensor '%.120s' is to be written twice", t[i]->name);
         json_object_set_new(json, t[i]->name, describe(t[i], at));
         at += t[i]->bytes;
     }
@@ -281,11 +332,13 @@ static bool write_all(FILE *f, const str *head, const tensor_view *const *t, int
     unsigned char length[8];
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)head->n >> 8 * i);
     bool fine = fwrite(length, 1, 8, f) == 8 && fwrite(head->p, 1, head->n, f) == head->n;
-    for (int32_t i = 0; fine && i < n; i++) fine = fwrite(t[i]->data, 1, t[i]->bytes, f) == t[i]->bytes;
+    for (int32_t i = 0; fine && i < n; i++)
+        fine = fwrite(t[i]->data, 1, t[i]->bytes, f) == t[i]->bytes;
     return fine;
 }
 
-status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta, int32_t n_meta, error *err)
+status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+                         int32_t n_meta, error *err)
 {
     arena mem = { 0 };
     str head = { 0 };

@@ -42,7 +42,8 @@ static void score_line(const batch *b, const view *v, int64_t i, int32_t head, r
     }
 }
 
-static void mix_line(const batch *b, const view *v, int64_t i, int32_t head, const real *p, real *restrict y)
+static void mix_line(const batch *b, const view *v, int64_t i, int32_t head, const real *p,
+                     real *restrict y)
 {
     int32_t d = b->n->width, key0 = node_first_key(v->scores, b->pos[i]);
     for (int32_t j = 0; j < d; j++) y[j] = 0;

@@ -17,9 +17,9 @@ typedef struct patch {
 
 /* What a cell keeps between runs. */
 typedef struct hold {
-    region asked;   /* by the user */
-    region done;    /* resolved: a patch holds it, or it equals the parent's */
-    patch *patch;   /* disjoint */
+    region asked; /* by the user */
+    region done;  /* resolved: a patch holds it, or it equals the parent's */
+    patch *patch; /* disjoint */
     int32_t n_patch;
 } hold;
 
@@ -33,8 +33,8 @@ typedef struct cell {
 /* Memory for one box of what may be computed. */
 typedef struct home {
     box b;
-    int64_t at;     /* offset in the run's slab, or in the lane's own chunk */
-    bool stays;     /* in the lane's chunk: asked for, or the lane is kept */
+    int64_t at; /* offset in the run's slab, or in the lane's own chunk */
+    bool stays; /* in the lane's chunk: asked for, or the lane is kept */
 } home;
 
 typedef struct due {
@@ -42,19 +42,21 @@ typedef struct due {
     cell *c;
     const node *n;
     struct due *elder, *younger; /* of the same node, by age of the lane */
-    region want;    /* must be resolved in this run */
-    region stay;    /* of that, what is held afterwards: asked of l or of a lane that reads l */
-    region got;     /* is resolved */
+    region want;                 /* must be resolved in this run */
+    region stay; /* of that, what is held afterwards: asked of l or of a lane that reads l */
+    region got;  /* is resolved */
     const fusion *fusion;
     home *home;
-    patch *patch;   /* made by the wave: n_calc computed ones, then those only edited */
-    hold *result;   /* what will be held (run.c) */
-    char *weight;   /* an edited weight, whole; its patches then say where it differs */
+    patch *patch; /* made by the wave: n_calc computed ones, then those only edited */
+    hold *result; /* what will be held (run.c) */
+    char *weight; /* an edited weight, whole; its patches then say where it differs */
     int32_t n_home, n_patch, cap_patch, n_calc;
 } due;
 
 /* The dues of one node, youngest lane first. */
-typedef struct due_list { due *youngest, *eldest; } due_list;
+typedef struct due_list {
+    due *youngest, *eldest;
+} due_list;
 
 typedef struct edge_use {
     const node *reader;
@@ -75,30 +77,30 @@ struct lane {
     arena mem;
     value_block *values;
     int32_t len, serial, generation, n_cell;
-    int32_t n_user;      /* children, and lanes that take from it */
-    int32_t n_planned;   /* nodes for which `may` is known */
-    cell **cell;         /* by node id; NULL: as in the parent */
+    int32_t n_user;    /* children, and lanes that take from it */
+    int32_t n_planned; /* nodes for which `may` is known */
+    cell **cell;       /* by node id; NULL: as in the parent */
     edit *edit, **edit_end;
     edge_use *edge;      /* reader slices with edges edited in this lane (mirror.c) */
     int64_t chunk_bytes; /* of the values that stay, in the run under way */
     char *chunk;
     bool keep, sweep, dropped;
-    bool ran;            /* inputs and edits are fixed */
-    bool asks;           /* something asked for is not held yet */
-    bool busy;           /* it has something to do in the run under way */
-    bool pinned;         /* lanes of a later generation read it in this run */
+    bool ran;    /* inputs and edits are fixed */
+    bool asks;   /* something asked for is not held yet */
+    bool busy;   /* it has something to do in the run under way */
+    bool pinned; /* lanes of a later generation read it in this run */
 };
 
 struct session {
-    graph g;              /* the overlay */
+    graph g; /* the overlay */
     const engine *e;
     lane *first, *last;
     int32_t n_lane, n_serial;
-    int32_t *n_edit;      /* by node id: live edits, so that most nodes skip the search */
+    int32_t *n_edit; /* by node id: live edits, so that most nodes skip the search */
     int32_t cap_edit;
     int64_t limit_bytes;
     run_info total;
-    char *slab;           /* kept from run to run: fresh pages cost more than they hold */
+    char *slab; /* kept from run to run: fresh pages cost more than they hold */
     int64_t slab_bytes;
     session_tell *tell;
     void *tell_user;
@@ -114,18 +116,18 @@ typedef struct slot {
 /* One run: its plan and its memory, gone at its end. */
 typedef struct run {
     session *s;
-    arena mem;            /* dues, regions, homes */
-    arena wave;           /* scratch of one node */
-    due_list *list;       /* [generation][node id] */
+    arena mem;      /* dues, regions, homes */
+    arena wave;     /* scratch of one node */
+    due_list *list; /* [generation][node id] */
     int32_t n_generation, n_node;
-    int32_t *last_use;    /* by node id: the graph's, or for ever where a take reads it */
-    slot *slot;           /* of the generation under way, by address */
+    int32_t *last_use; /* by node id: the graph's, or for ever where a take reads it */
+    slot *slot;        /* of the generation under way, by address */
     int32_t n_slot;
     char *slab;
     int64_t slab_bytes, chunk_bytes;
     int64_t plan_op, plan_cell; /* what pass 2 allows for */
     run_info info;
-    error refused;        /* the first thing planning found wrong */
+    error refused; /* the first thing planning found wrong */
 } run;
 
 static inline cell *cell_get(const lane *l, const node *n)
@@ -202,7 +204,8 @@ void plan_effects(run *r, const lane *l);
  *
  * [err: mem->failed | owns: mem | thread: the session's | cost: O(boxes)] */
 box plan_need(const node *n, const fusion *f, int k, box b, const lane *l);
-void plan_reach(arena *mem, region *out, const node *n, const fusion *f, int k, box changed, const lane *l);
+void plan_reach(arena *mem, region *out, const node *n, const fusion *f, int k, box changed,
+                const lane *l);
 void plan_reach_length(arena *mem, region *out, const node *n, const fusion *f, const lane *l);
 void plan_kernel(arena *mem, region *out, const region *want, box calc, const edit *e, int n_e,
                  const lane *l);

@@ -28,8 +28,11 @@ static status check_where(const lane *l, const edit *e, error *err)
     bool fits = !box_empty(w) && e->where.r0 >= 0 && e->where.a0 >= 0 && e->where.a1 <= all.a1 &&
                 (e->where.r1 == ROW_OPEN || e->where.r1 <= all.r1);
     if (!fits)
-        return error_set(err, E_RANGE, "%s: edit of rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
-                         node_label(l, e->n), e->where.r0, e->where.r1, e->where.a0, e->where.a1, all.r1, all.a1);
+        return error_set(
+            err, E_RANGE,
+            "%s: edit of rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
+            node_label(l, e->n), e->where.r0, e->where.r1, e->where.a0, e->where.a1, all.r1,
+            all.a1);
     if (e->w0 < 0 || e->w0 >= e->w1 || (e->n->extent != PAIR && e->w1 > wide))
         return error_set(err, E_RANGE, "%s: edit of %d:%d of the last axis, expected within 0:%d",
                          node_label(l, e->n), e->w0, e->w1, wide);
@@ -42,18 +45,21 @@ static status check_take(const lane *l, const edit *e, error *err)
     const node *a = e->from_n, *n = e->n;
     box all = node_all(a, from), w = edit_where(e, l);
     if (n->extent == WEIGHT || a->extent == WEIGHT)
-        return error_set(err, E_UNSUPPORTED, "%s: a weight is not taken from a lane", node_label(l, n));
+        return error_set(err, E_UNSUPPORTED, "%s: a weight is not taken from a lane",
+                         node_label(l, n));
     if (from->serial > l->serial)
         return error_set(err, E_CYCLE, "%s: lane %d is younger than lane %d that takes from it",
                          node_label(l, n), from->serial, l->serial);
-    if (a->n_part != n->n_part || a->width != n->width || a->extent != n->extent || a->window != n->window)
-        return error_set(err, E_SHAPE, "%s: %s is not of its shape", node_label(l, n), node_label(l, a));
+    if (a->n_part != n->n_part || a->width != n->width || a->extent != n->extent ||
+        a->window != n->window)
+        return error_set(err, E_SHAPE, "%s: %s is not of its shape", node_label(l, n),
+                         node_label(l, a));
     if (n->extent == PAIR && e->from_row != e->where.r0)
-        return error_set(err, E_SHAPE, "%s: row %d sees other keys than row %d", node_label(l, n), e->where.r0,
-                         e->from_row);
+        return error_set(err, E_SHAPE, "%s: row %d sees other keys than row %d", node_label(l, n),
+                         e->where.r0, e->from_row);
     if (e->from && (e->from_row < 0 || e->from_row + w.r1 - w.r0 > all.r1))
-        return error_set(err, E_SHAPE, "%s: takes rows %d:%d, the source has 0:%d", node_label(l, n), e->from_row,
-                         e->from_row + w.r1 - w.r0, all.r1);
+        return error_set(err, E_SHAPE, "%s: takes rows %d:%d, the source has 0:%d",
+                         node_label(l, n), e->from_row, e->from_row + w.r1 - w.r0, all.r1);
     return E_OK;
 }
 
@@ -62,12 +68,13 @@ static status check_kind(const lane *l, const edit *e, error *err)
     bool pair = e->n->extent == PAIR;
     if (e->kind == EDIT_TAKE) return check_take(l, e, err);
     if ((e->kind == EDIT_CALL || e->kind == EDIT_PROJECT) && pair)
-        return error_set(err, E_UNSUPPORTED, "%s: no %s on a value per query and key", node_label(l, e->n),
-                         e->kind == EDIT_CALL ? "callback" : "projection");
+        return error_set(err, E_UNSUPPORTED, "%s: no %s on a value per query and key",
+                         node_label(l, e->n), e->kind == EDIT_CALL ? "callback" : "projection");
     if (e->kind == EDIT_CALL && !e->call) return error_set(err, E_USAGE, "edit: no callback");
     if (e->kind == EDIT_PROJECT && !e->v) return error_set(err, E_USAGE, "edit: no direction");
     if (e->v && e->row_step && e->where.r1 == ROW_OPEN)
-        return error_set(err, E_RANGE, "%s: values for every row, and no last row", node_label(l, e->n));
+        return error_set(err, E_RANGE, "%s: values for every row, and no last row",
+                         node_label(l, e->n));
     return E_OK;
 }
 
@@ -100,7 +107,8 @@ static status values_copy(lane *l, edit *own, const lane *made_for, error *err)
     bool zero = true;
     for (int64_t i = 0; i < n; i++) zero &= own->v[i] == 0;
     if (own->kind == EDIT_PROJECT && zero)
-        return error_set(err, E_RANGE, "%s: the direction to project out is zero", node_label(l, own->n));
+        return error_set(err, E_RANGE, "%s: the direction to project out is zero",
+                         node_label(l, own->n));
     own->v = arena_copy(&l->mem, own->v, (size_t)n * sizeof *own->v);
     return own->v ? E_OK : error_set(err, E_NOMEM, "edit: out of memory");
 }
@@ -110,7 +118,8 @@ static bool count_room(session *s)
 {
     int32_t n = graph_nodes(&s->g);
     if (s->cap_edit >= n) return true;
-    int32_t *wider = mem_resize(s->n_edit, (size_t)s->cap_edit * sizeof *wider, (size_t)n * sizeof *wider);
+    int32_t *wider =
+        mem_resize(s->n_edit, (size_t)s->cap_edit * sizeof *wider, (size_t)n * sizeof *wider);
     if (!wider) return false;
     memset(wider + s->cap_edit, 0, (size_t)(n - s->cap_edit) * sizeof *wider);
     s->n_edit = wider, s->cap_edit = n;
@@ -121,7 +130,8 @@ static status edit_add(lane *l, const edit *e, const lane *made_for, error *err)
 {
     session *s = l->s;
     edit *own = count_room(s) ? arena_copy(&l->mem, e, sizeof *e) : NULL;
-    status st = own ? values_copy(l, own, made_for, err) : error_set(err, E_NOMEM, "edit: out of memory");
+    status st =
+        own ? values_copy(l, own, made_for, err) : error_set(err, E_NOMEM, "edit: out of memory");
     if (st != E_OK) {
         l->mem.failed = false;
         return st;
@@ -140,10 +150,7 @@ status lane_edit(lane *l, const edit *e, error *err)
     return st == E_OK ? edit_add(l, e, l, err) : st;
 }
 
-status lane_edit_again(lane *l, const edit *e, error *err)
-{
-    return edit_add(l, e, e->owner, err);
-}
+status lane_edit_again(lane *l, const edit *e, error *err) { return edit_add(l, e, e->owner, err); }
 
 void lane_edit_undo(lane *l)
 {
@@ -169,7 +176,8 @@ static bool edit_translate(edit *e, const node *n)
     if (e->n != n && e->n != n->original) return false;
     if (e->n != n && n->adjoint) {
         if (e->kind == EDIT_ADD) return false;
-        if (e->kind == EDIT_SET || e->kind == EDIT_TAKE) e->kind = EDIT_SET, e->v = NULL, e->factor = 0;
+        if (e->kind == EDIT_SET || e->kind == EDIT_TAKE)
+            e->kind = EDIT_SET, e->v = NULL, e->factor = 0;
     }
     e->n = (node *)n; /* the copy's own field; the node is not written to */
     return true;
@@ -224,7 +232,8 @@ box edit_widen(const edit *e, box b, const lane *l)
 box take_in(const edit *e, box source, const lane *l)
 {
     int32_t shift = e->where.r0 - e->from_row;
-    return box_cut((box){ source.r0 + shift, source.r1 + shift, source.a0, source.a1 }, edit_where(e, l));
+    return box_cut((box){ source.r0 + shift, source.r1 + shift, source.a0, source.a1 },
+                   edit_where(e, l));
 }
 
 box take_out(const edit *e, box here, const lane *l)
@@ -267,7 +276,8 @@ static void project_part(void *y, const double *d, int32_t w0, int32_t w1, int32
         put(y, i, get(y, i, bytes) - dot / norm * d[i - w0], bytes);
 }
 
-static void edit_part(const edit *e, void *y, const void *src, int32_t row, int32_t part, int32_t bytes)
+static void edit_part(const edit *e, void *y, const void *src, int32_t row, int32_t part,
+                      int32_t bytes)
 {
     const node *n = e->n;
     int32_t key0 = n->extent == PAIR ? node_first_key(n, row) : 0, width = node_width(n, row);
@@ -279,8 +289,9 @@ static void edit_part(const edit *e, void *y, const void *src, int32_t row, int3
         return;
     }
     if (e->kind == EDIT_TAKE) {
-        if (hi > lo) memcpy((char *)y + (int64_t)lo * bytes, (const char *)src + (int64_t)lo * bytes,
-                            (size_t)(hi - lo) * (size_t)bytes);
+        if (hi > lo)
+            memcpy((char *)y + (int64_t)lo * bytes, (const char *)src + (int64_t)lo * bytes,
+                   (size_t)(hi - lo) * (size_t)bytes);
         return;
     }
     for (int32_t i = lo; i < hi; i++) {
@@ -297,25 +308,31 @@ static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
     if (box_empty(b)) return true;
     if (e->kind == EDIT_TAKE) {
         src = arena_array(&r->wave, b.r1 - b.r0, sizeof *src);
-        if (!src || !lane_view(&r->wave, e->from ? e->from : d->l, e->from_n, out, src)) return false;
+        if (!src || !lane_view(&r->wave, e->from ? e->from : d->l, e->from_n, out, src))
+            return false;
     }
     for (int32_t row = b.r0; row < b.r1; row++) {
         const char *line = src ? src[row - b.r0] : NULL;
         int64_t step = (int64_t)node_width(d->n, row) * s->e->real_bytes;
         for (int32_t a = b.a0; a < b.a1; a++)
             if (!src || line)
-                edit_part(e, patch_at(s, d->n, p, row, a), line ? line + (a - b.a0) * step : NULL, row, a,
-                          s->e->real_bytes);
+                edit_part(e, patch_at(s, d->n, p, row, a), line ? line + (a - b.a0) * step : NULL,
+                          row, a, s->e->real_bytes);
     }
     return true;
 }
 
 /* ---- coupled edits: gather what belongs together, act, scatter ---- */
 
-typedef struct table { double *x; int64_t n_row, n_part, width; box b; } table;
+typedef struct table {
+    double *x;
+    int64_t n_row, n_part, width;
+    box b;
+} table;
 
 /* Between the table and the patches [first, end); returns how many numbers met. */
-static int64_t table_move(const due *d, const edit *e, table *t, int32_t first, int32_t end, bool out)
+static int64_t table_move(const due *d, const edit *e, table *t, int32_t first, int32_t end,
+                          bool out)
 {
     const session *s = d->l->s;
     int64_t met = 0;
@@ -343,7 +360,8 @@ static void table_project(const edit *e, const table *t)
             double y = v[a * e->part_step];
             dot += x[a] * y, norm += y * y;
         }
-        for (int64_t a = 0; norm > 0 && a < t->n_part; a++) x[a] -= dot / norm * v[a * e->part_step];
+        for (int64_t a = 0; norm > 0 && a < t->n_part; a++)
+            x[a] -= dot / norm * v[a * e->part_step];
     }
 }
 
@@ -353,7 +371,8 @@ static bool edit_coupled(run *r, due *d, const edit *e, box b, int32_t first, in
     int64_t n = t.n_row * t.n_part * t.width;
     t.x = arena_array(&r->wave, n, sizeof *t.x);
     if (!t.x) return false;
-    if (table_move(d, e, &t, first, end, false) != n) return true; /* none of it is there: not ours to do */
+    if (table_move(d, e, &t, first, end, false) != n)
+        return true; /* none of it is there: not ours to do */
     if (e->kind == EDIT_CALL) e->call(t.x, t.n_row, t.n_part, t.width, e->user);
     else table_project(e, &t);
     table_move(d, e, &t, first, end, true);

@@ -42,8 +42,12 @@ static node *node_new(graph *g, const op_def *op)
         error_set(&g->err, E_NOMEM, "graph: out of memory at %d nodes", g->n_own);
         return NULL;
     }
-    *n = (node){ .op = op, .id = g->n_base + g->n_own, .n_part = 1, .width = 1,
-                 .part_axis = "", .width_axis = "" };
+    *n = (node){ .op = op,
+                 .id = g->n_base + g->n_own,
+                 .n_part = 1,
+                 .width = 1,
+                 .part_axis = "",
+                 .width_axis = "" };
     return g->own[g->n_own++] = n;
 }
 
@@ -94,7 +98,8 @@ node *graph_push(graph *g, const op_def *op, node *const in[MAX_IN], const doubl
 node *graph_copy(graph *g, const node *n, node *const in[MAX_IN])
 {
     node *copy = graph_push(g, n->op, in, n->attr);
-    if (copy) copy->part_axis = n->part_axis, copy->width_axis = n->width_axis, copy->absent = n->absent;
+    if (copy)
+        copy->part_axis = n->part_axis, copy->width_axis = n->width_axis, copy->absent = n->absent;
     return copy;
 }
 
@@ -226,7 +231,8 @@ static void alias_run(const batch *b, int64_t first, int64_t end, void *scratch)
     (void)scratch;
     for (int64_t i = first; i < end; i++)
         memcpy(b->y[i], b->x[0][i],
-               (size_t)(b->a1 - b->a0) * (size_t)node_width(b->n, b->pos[i]) * (size_t)b->real_bytes);
+               (size_t)(b->a1 - b->a0) * (size_t)node_width(b->n, b->pos[i]) *
+                   (size_t)b->real_bytes);
 }
 
 static int64_t alias_cost(const node *n, box b)
@@ -241,9 +247,14 @@ static node *alias_vjp(graph *g, node *n, node *dy, int k)
     return dy;
 }
 
-const op_def graph_alias_def = { .name = "alias", .n_in = 1, .shape = alias_shape, .reach = need_same,
-                                 .need = need_same, .kernel = { .run = alias_run },
-                                 .cost = alias_cost, .vjp = alias_vjp };
+const op_def graph_alias_def = { .name = "alias",
+                                 .n_in = 1,
+                                 .shape = alias_shape,
+                                 .reach = need_same,
+                                 .need = need_same,
+                                 .kernel = { .run = alias_run },
+                                 .cost = alias_cost,
+                                 .vjp = alias_vjp };
 
 node *graph_alias(graph *g, node *x)
 {

@@ -42,8 +42,8 @@ typedef struct weight_view {
 /* One box of one node in one lane. */
 typedef struct job {
     lane *lane;
-    box b;            /* what to compute */
-    box xb[MAX_IN];   /* need() of b, per input */
+    box b;              /* what to compute */
+    box xb[MAX_IN];     /* need() of b, per input */
     int32_t x0[MAX_IN]; /* index in x[k] of row xb[k].r0 */
 } job;
 
@@ -56,19 +56,19 @@ typedef struct job {
 typedef struct batch {
     const node *n;
     int32_t a0, a1, n_line, n_job, real_bytes;
-    void **y;              /* [n_line] output lines, at part a0 */
-    const int32_t *pos;    /* [n_line] their rows */
+    void **y;                /* [n_line] output lines, at part a0 */
+    const int32_t *pos;      /* [n_line] their rows */
     const int32_t *line_job; /* [n_line] whose they are */
-    const void **x[MAX_IN]; /* inputs read row by row: [n_line]; spans: see job.x0 */
-    weight_view w[MAX_IN]; /* inputs that are weights; absolute rows and columns */
+    const void **x[MAX_IN];  /* inputs read row by row: [n_line]; spans: see job.x0 */
+    weight_view w[MAX_IN];   /* inputs that are weights; absolute rows and columns */
     const job *job;
-    const node *const *in; /* the inputs' nodes: n->in, or the leaves of a fusion; [MAX_IN] */
+    const node *const *in;       /* the inputs' nodes: n->in, or the leaves of a fusion; [MAX_IN] */
     const struct fusion *fusion; /* NULL: the node's own op */
 } batch;
 
 /* A unit of a call: what one worker does on its own.  Units write disjoint memory. */
 typedef struct kernel {
-    int64_t (*units)(const batch *b);             /* NULL: one per line */
+    int64_t (*units)(const batch *b);                     /* NULL: one per line */
     size_t (*scratch)(const batch *b, size_t real_bytes); /* bytes one worker needs; NULL: none */
     void (*run)(const batch *b, int64_t first, int64_t end, void *scratch);
 } kernel;
@@ -88,7 +88,7 @@ typedef struct op_def {
     /* Which of input k the output `wanted` depends on.  reach and need are transposes.  Of a weight
      * it may depend on the parts, not on the rows: a call sees its weights once. */
     box (*need)(const node *n, int k, box wanted, const lane *l);
-    kernel kernel;           /* the canonical order of operations, in plain C */
+    kernel kernel;                         /* the canonical order of operations, in plain C */
     int64_t (*cost)(const node *n, box b); /* multiply-adds, about */
     /* d/d in[k] as new nodes, or NULL where nothing flows. */
     node *(*vjp)(graph *g, node *n, node *dy, int k);
@@ -102,7 +102,7 @@ typedef struct op_def {
 enum { MAX_PATTERN = 4, MAX_LEAF = 4, MAX_INNER = 6 };
 typedef struct fuse_def {
     const char *name;
-    const char *pattern[MAX_PATTERN]; /* tried in order; NULL ends */
+    const char *pattern[MAX_PATTERN];                        /* tried in order; NULL ends */
     bool (*fits)(const node *root, const node *const *leaf); /* a further condition; NULL: none */
     kernel kernel;
 } fuse_def;
@@ -115,46 +115,52 @@ typedef struct fusion {
 } fusion;
 
 struct node {
-    const op_def *op;      /* NULL: an input that lanes give, or a weight */
+    const op_def *op; /* NULL: an input that lanes give, or a weight */
     node *in[MAX_IN];
-    int32_t n_in, id;      /* id: order of birth */
+    int32_t n_in, id; /* id: order of birth */
     extent extent;
     int32_t n_part, width, n_row, window; /* n_row: WEIGHT only; window: PAIR only, 0 = all keys */
     double attr[MAX_ATTR];
-    bool writer, reader;   /* adds to the stream; reads it: the ends of edges (mirror.h) */
+    bool writer, reader; /* adds to the stream; reads it: the ends of edges (mirror.h) */
     const char *part_axis, *width_axis; /* "" where there is nothing to cut or name */
-    float absent;          /* what a masked entry of a PAIR is shown as */
-    weight_view weight;    /* WEIGHT: the model's values; base NULL: none */
+    float absent;                       /* what a masked entry of a PAIR is shown as */
+    weight_view weight;                 /* WEIGHT: the model's values; base NULL: none */
     const char *weight_name;
-    const node *original;  /* a twin: edits of that node act here too ... */
-    bool adjoint;          /* ... transposed, because this is its adjoint */
+    const node *original; /* a twin: edits of that node act here too ... */
+    bool adjoint;         /* ... transposed, because this is its adjoint */
 };
 
-struct site { const char *name; node *n; };
+struct site {
+    const char *name;
+    node *n;
+};
 
 /* A node that must be evaluated before another although it is no input: an edit copies from it. */
-struct precedence { const node *early, *late; };
+struct precedence {
+    const node *early, *late;
+};
 
 extern const op_def graph_alias_def; /* y = x, in any precision; graph.c */
 
 struct graph {
     arena mem;
-    const graph *base;     /* NULL: a model's own graph */
-    node **own;            /* the nodes added here, by id - n_base */
+    const graph *base; /* NULL: a model's own graph */
+    node **own;        /* the nodes added here, by id - n_base */
     struct site *site;
     struct precedence *precede;
     int32_t n_base, n_own, n_site, n_precede;
     int32_t cap_own, cap_site, cap_precede;
     /* the order of evaluation (graph_sort): */
-    const node **order;    /* by turn */
-    int32_t *turn;         /* by id */
-    int32_t *last_use;     /* by id: the turn of the last node that reads it; its own turn when none does */
-    const fusion **fused;  /* by id: the fusion that may compute it, or NULL */
+    const node **order; /* by turn */
+    int32_t *turn;      /* by id */
+    int32_t
+        *last_use; /* by id: the turn of the last node that reads it; its own turn when none does */
+    const fusion **fused;        /* by id: the fusion that may compute it, or NULL */
     const fuse_def *const *fuse; /* what graph_sort looks for; may be NULL */
     int32_t n_sorted;
     struct mirror **mirror; /* mirror.h */
     int32_t n_mirror;
-    error err;             /* the first thing that went wrong while building */
+    error err; /* the first thing that went wrong while building */
 };
 
 /* ---- building: cannot half-fail; after the first bad call all later ones return NULL and the

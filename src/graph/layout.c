@@ -39,7 +39,8 @@ static void homes_make(run *r, due *d)
     box all = node_all(d->n, d->l);
     if (d->n->extent == WEIGHT) region_add(&r->mem, &go, all); /* a copy is whole */
     else
-        for (int i = 0; i < d->want.n; i++) region_add_cut(&r->mem, &go, &d->c->may, *region_box(&d->want, i));
+        for (int i = 0; i < d->want.n; i++)
+            region_add_cut(&r->mem, &go, &d->c->may, *region_box(&d->want, i));
     for (int i = 0; i < d->stay.n && d->n->extent != WEIGHT; i++) {
         region_add_cut(&r->mem, &stay, &d->c->may, *region_box(&d->stay, i));
         region_sub(&r->mem, &go, *region_box(&d->stay, i));
@@ -116,7 +117,8 @@ static void pin(run *r)
             for (const edit *e = a->edit; e; e = e->next) {
                 if (e->kind != EDIT_TAKE) continue;
                 r->last_use[e->from_n->id] = INT32_MAX - 1;
-                for (lane *p = e->from; p; p = p->parent) p->pinned |= p->generation < l->generation;
+                for (lane *p = e->from; p; p = p->parent)
+                    p->pinned |= p->generation < l->generation;
             }
     }
 }

@@ -82,7 +82,8 @@ static status mirror_make(graph *g, error *err)
     before.mem = g->mem;
     *g = before;
     g->mem.failed = false;
-    return error_set(err, why.code ? why.code : E_NOMEM, "%s", why.code ? why.msg : "edges: out of memory");
+    return error_set(err, why.code ? why.code : E_NOMEM, "%s",
+                     why.code ? why.msg : "edges: out of memory");
 }
 
 status mirror_get(const mirror **out, graph *g, int32_t index, error *err)
@@ -135,15 +136,21 @@ static const edge_use *edge_find(const lane *l, const node *reader, box slice, i
     return NULL;
 }
 
-static status edge_open(lane *l, const node *reader, box slice, const mirror *m, int32_t index, error *err)
+static status edge_open(lane *l, const node *reader, box slice, const mirror *m, int32_t index,
+                        error *err)
 {
     edge_use *use = arena_get(&l->mem, sizeof *use);
     if (!use) {
         l->mem.failed = false;
         return error_set(err, E_NOMEM, "edge: out of memory");
     }
-    edit take = { .n = (node *)reader, .where = slice, .w1 = reader->width, .kind = EDIT_TAKE,
-                  .from_n = m->top[reader->id], .from_row = slice.r0, .edge = true };
+    edit take = { .n = (node *)reader,
+                  .where = slice,
+                  .w1 = reader->width,
+                  .kind = EDIT_TAKE,
+                  .from_n = m->top[reader->id],
+                  .from_row = slice.r0,
+                  .edge = true };
     status st = lane_edit(l, &take, err);
     if (st != E_OK) return st;
     *use = (edge_use){ reader, slice, index, l->edge };
@@ -157,13 +164,15 @@ static status edge_check(lane *l, const node *writer, const node *reader, error 
     const char *from = graph_name(g, writer), *to = graph_name(g, reader);
     bool there = false;
     if (!writer->writer)
-        return error_set(err, E_NOSITE, "%s: not a writer of the residual stream", from ? from : "node");
+        return error_set(err, E_NOSITE, "%s: not a writer of the residual stream",
+                         from ? from : "node");
     if (!reader->reader)
-        return error_set(err, E_NOSITE, "%s: not a reader of the residual stream", to ? to : "node");
+        return error_set(err, E_NOSITE, "%s: not a reader of the residual stream",
+                         to ? to : "node");
     status st = mirror_edge(&there, g, writer, reader, err);
     if (st != E_OK || there) return st;
-    return error_set(err, E_NOSITE, "no edge from %s to %s: the reader comes first", from ? from : "node",
-                     to ? to : "node");
+    return error_set(err, E_NOSITE, "no edge from %s to %s: the reader comes first",
+                     from ? from : "node", to ? to : "node");
 }
 
 status lane_edit_edge(lane *l, const edit *e, node *reader, box slice, error *err)

@@ -29,9 +29,9 @@
 #include "graph/session.h"
 
 typedef struct mirror {
-    int32_t n;     /* nodes there were when it was made */
-    node **of;     /* [n] the copy of that node (an alias for a writer), or NULL: it has none */
-    node **top;    /* [n] of a reader: the copy its slices are taken from */
+    int32_t n;  /* nodes there were when it was made */
+    node **of;  /* [n] the copy of that node (an alias for a writer), or NULL: it has none */
+    node **top; /* [n] of a reader: the copy its slices are taken from */
 } mirror;
 
 /* The index-th mirror of a session's graph, made on first use.  A failure leaves the graph as it was.

@@ -10,7 +10,7 @@ enum { UNSEEN = -1, VISITING = -2 };
 
 typedef struct walk {
     graph *g;
-    int32_t *first;  /* by id of a late node: index + 1 into next[], 0: none */
+    int32_t *first; /* by id of a late node: index + 1 into next[], 0: none */
     int32_t *next;
     error *err;
 } walk;
@@ -19,7 +19,8 @@ static void visit(walk *w, const node *n)
 {
     graph *g = w->g;
     if (g->turn[n->id] == VISITING)
-        error_set(w->err, E_CYCLE, "node %d (%s) waits for itself", n->id, n->op ? n->op->name : "input");
+        error_set(w->err, E_CYCLE, "node %d (%s) waits for itself", n->id,
+                  n->op ? n->op->name : "input");
     if (g->turn[n->id] != UNSEEN) return;
     g->turn[n->id] = VISITING;
     for (int k = 0; k < n->n_in; k++) visit(w, n->in[k]);
@@ -154,7 +155,8 @@ static bool is_leaf(const fusion *f, const node *n)
 }
 
 /* Find leaf k below n, counting leaves left to right; compose need() on the way. */
-static bool need_below(const fusion *f, const node *n, int *at, int k, box b, const lane *l, box *out)
+static bool need_below(const fusion *f, const node *n, int *at, int k, box b, const lane *l,
+                       box *out)
 {
     if (is_leaf(f, n)) {
         *out = b;
@@ -173,7 +175,8 @@ box fusion_need(const fusion *f, int k, box b, const lane *l)
     return out;
 }
 
-static bool reach_above(const fusion *f, const node *n, int *at, int k, box b, const lane *l, box *out)
+static bool reach_above(const fusion *f, const node *n, int *at, int k, box b, const lane *l,
+                        box *out)
 {
     if (is_leaf(f, n)) {
         *out = b;

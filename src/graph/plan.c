@@ -36,7 +36,8 @@ static box reach_of(const node *n, const fusion *f, int k, box changed, const la
 
 /* An op may look at the lane's length (a last row, a window), so beside a parent of another
  * length both lanes' views of the change count. */
-void plan_reach(arena *mem, region *out, const node *n, const fusion *f, int k, box changed, const lane *l)
+void plan_reach(arena *mem, region *out, const node *n, const fusion *f, int k, box changed,
+                const lane *l)
 {
     box all = node_all(n, l);
     if (!n->op->scattered) {
@@ -152,8 +153,8 @@ static status check_self_takes(const lane *l, error *err)
     for (const edit *e = l->edit; e; e = e->next) {
         if (e->kind != EDIT_TAKE || e->from || g->turn[e->from_n->id] < g->turn[e->n->id]) continue;
         const char *name = graph_name(g, e->n);
-        return error_set(err, E_CYCLE, "lane %d: %s takes from a node that is computed later", l->serial,
-                         name ? name : "a node");
+        return error_set(err, E_CYCLE, "lane %d: %s takes from a node that is computed later",
+                         l->serial, name ? name : "a node");
     }
     return E_OK;
 }
@@ -197,8 +198,8 @@ static void refuse_input(run *r, const lane *l, const node *n)
 {
     const char *name = graph_name(&l->s->g, n);
     if (r->refused.code) return;
-    error_set(&r->refused, E_RANGE, "lane %d: input %s was not given for all of its %d rows", l->serial,
-              name ? name : "(unnamed)", l->len);
+    error_set(&r->refused, E_RANGE, "lane %d: input %s was not given for all of its %d rows",
+              l->serial, name ? name : "(unnamed)", l->len);
     error_hint(&r->refused, "give the lane its inputs (lane_give) before it runs");
 }
 
@@ -212,7 +213,8 @@ static void want_add(run *r, lane *l, const node *n, box b, bool stay)
         if (!n->op && n->extent != WEIGHT && box_cells(b) != cells) refuse_input(r, first, n);
         if (box_empty(b)) return;
         if ((c = cell_get(l, n)) && region_meets(&c->may, b)) break;
-        if (!l->parent && !n->op && n->extent != WEIGHT && !(c && c->hold && region_has(&c->hold->done, b)))
+        if (!l->parent && !n->op && n->extent != WEIGHT &&
+            !(c && c->hold && region_has(&c->hold->done, b)))
             refuse_input(r, first, n);
     }
     if (!l || (c->hold && region_has(&c->hold->done, b))) return;
@@ -251,7 +253,8 @@ static void hide(arena *mem, region *out, const edit *e, int n_e, const lane *l,
     }
 }
 
-void plan_kernel(arena *mem, region *out, const region *want, box calc, const edit *e, int n_e, const lane *l)
+void plan_kernel(arena *mem, region *out, const region *want, box calc, const edit *e, int n_e,
+                 const lane *l)
 {
     region_add_cut(mem, out, want, calc);
     hide(mem, out, e, n_e, l, true);
@@ -287,7 +290,8 @@ static const fusion *fusion_here(const due *d, const graph *g, const engine *e)
 static void due_trim(run *r, due *d)
 {
     const hold *h = d->c->hold;
-    region want = region_copy(&r->mem, &d->want), stay = region_copy(&r->mem, d->l->keep ? &d->want : &d->stay);
+    region want = region_copy(&r->mem, &d->want),
+           stay = region_copy(&r->mem, d->l->keep ? &d->want : &d->stay);
     for (int i = 0; h && i < h->done.n; i++) {
         region_sub(&r->mem, &want, *region_box(&h->done, i));
         region_sub(&r->mem, &stay, *region_box(&h->done, i));
@@ -376,9 +380,10 @@ void plan_effects(run *r, const lane *l)
     for (const edit *e = l->edit; e; e = e->next) {
         if (e->used || edit_wanted(l, e)) continue;
         const char *name = graph_name(&l->s->g, e->n);
-        error_set(&r->refused, E_NOEFFECT, "lane %d: nothing asked for depends on the edit of %s", l->serial,
-                  name ? name : "an unnamed node");
-        error_hint(&r->refused, "ask for something later in the model or in the text, or edit elsewhere");
+        error_set(&r->refused, E_NOEFFECT, "lane %d: nothing asked for depends on the edit of %s",
+                  l->serial, name ? name : "an unnamed node");
+        error_hint(&r->refused,
+                   "ask for something later in the model or in the text, or edit elsewhere");
         return;
     }
 }

@@ -17,13 +17,18 @@
 #define MICROTOME_GRAPH_REGION_H
 #include "base/mem.h"
 
-typedef struct box { int32_t r0, r1, a0, a1; } box;
+typedef struct box {
+    int32_t r0, r1, a0, a1;
+} box;
 
 /* {0} is the empty region.  A copy of the struct shares the boxes of the original: fine as long as
  * neither is added to afterwards. */
 typedef struct region {
     int32_t n, cap; /* cap 0: the only box is `one` */
-    union { box one; box *many; } b;
+    union {
+        box one;
+        box *many;
+    } b;
 } region;
 
 static inline const box *region_box(const region *r, int i)
@@ -35,8 +40,8 @@ static inline bool box_empty(box b) { return b.r0 >= b.r1 || b.a0 >= b.a1; }
 
 static inline box box_cut(box a, box b)
 {
-    return (box){ a.r0 > b.r0 ? a.r0 : b.r0, a.r1 < b.r1 ? a.r1 : b.r1,
-                  a.a0 > b.a0 ? a.a0 : b.a0, a.a1 < b.a1 ? a.a1 : b.a1 };
+    return (box){ a.r0 > b.r0 ? a.r0 : b.r0, a.r1 < b.r1 ? a.r1 : b.r1, a.a0 > b.a0 ? a.a0 : b.a0,
+                  a.a1 < b.a1 ? a.a1 : b.a1 };
 }
 
 static inline bool box_meets(box a, box b) { return !box_empty(box_cut(a, b)); }

@@ -129,8 +129,10 @@ static status run_waves(run *r, error *err)
             status st = run_list(r, gen, n)->eldest ? wave_node(r, gen, n, err) : E_OK;
             if (st != E_OK) return st;
             if (s->poison) layout_poison(r, gen, t);
-            if (s->tell && run_list(r, gen, n)->eldest && !s->tell(s->tell_user, r->info.n_op, r->plan_op))
-                return error_set(err, E_INTERRUPTED, "run: stopped at node %d of %d", t + 1, s->g.n_sorted);
+            if (s->tell && run_list(r, gen, n)->eldest &&
+                !s->tell(s->tell_user, r->info.n_op, r->plan_op))
+                return error_set(err, E_INTERRUPTED, "run: stopped at node %d of %d", t + 1,
+                                 s->g.n_sorted);
         }
     return E_OK;
 }
@@ -227,7 +229,8 @@ static void run_end(run *r)
 static void total_add(run_info *total, const run_info *x)
 {
     total->n_lane += x->n_lane, total->n_cell += x->n_cell, total->n_op += x->n_op;
-    total->n_naive_op += x->n_naive_op, total->n_touched += x->n_touched, total->n_call += x->n_call;
+    total->n_naive_op += x->n_naive_op, total->n_touched += x->n_touched,
+        total->n_call += x->n_call;
     if (x->value_bytes > total->value_bytes) total->value_bytes = x->value_bytes;
     if (x->plan_bytes > total->plan_bytes) total->plan_bytes = x->plan_bytes;
 }
@@ -250,9 +253,11 @@ status session_run(session *s, run_info *info, error *err)
     unsigned mode = fp_enter();
     status st = run_plan(&r, err);
     if (st == E_OK && !memory_get(&r))
-        st = error_set(err, E_NOMEM, "run: no memory for %lld bytes of values", (long long)r.info.value_bytes);
+        st = error_set(err, E_NOMEM, "run: no memory for %lld bytes of values",
+                       (long long)r.info.value_bytes);
     if (st == E_OK) st = run_waves(&r, err);
-    if (st == E_OK && !results_prepare(&r)) st = error_set(err, E_NOMEM, "run: out of memory for its results");
+    if (st == E_OK && !results_prepare(&r))
+        st = error_set(err, E_NOMEM, "run: out of memory for its results");
     if (st == E_OK) {
         chunks_keep(&r);
         results_commit(&r);

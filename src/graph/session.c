@@ -227,7 +227,8 @@ static status outside(const lane *l, const node *n, box b, error *err)
 {
     box all = node_all(n, l);
     const char *name = graph_name(&l->s->g, n);
-    return error_set(err, E_RANGE, "%s: rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
+    return error_set(err, E_RANGE,
+                     "%s: rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
                      name ? name : "node", b.r0, b.r1, b.a0, b.a1, all.r1, all.a1);
 }
 
@@ -284,7 +285,8 @@ static bool resolved(arena *tmp, const lane *l, const node *n, box b)
 static status not_held(const lane *l, const node *n, box b, error *err)
 {
     const char *name = graph_name(&l->s->g, n);
-    error_set(err, E_RANGE, "%s: rows %d:%d of lane %d are not held", name ? name : "node", b.r0, b.r1, l->serial);
+    error_set(err, E_RANGE, "%s: rows %d:%d of lane %d are not held", name ? name : "node", b.r0,
+              b.r1, l->serial);
     error_hint(err, "ask for it before the run");
     return E_RANGE;
 }
@@ -295,10 +297,12 @@ status lane_read_raw(lane *l, const node *n, box b, void *out, error *err)
     arena tmp = { 0 };
     status st = n->extent == WEIGHT || resolved(&tmp, l, n, b) ? E_OK : not_held(l, n, b, err);
     const void **row = arena_array(&tmp, b.r1 - b.r0, sizeof *row);
-    if (tmp.failed || !row || !lane_view(&tmp, l, n, b, row)) st = error_set(err, E_NOMEM, "read: out of memory");
+    if (tmp.failed || !row || !lane_view(&tmp, l, n, b, row))
+        st = error_set(err, E_NOMEM, "read: out of memory");
     char *to = out;
     for (int32_t r = b.r0; st == E_OK && r < b.r1; r++) {
-        size_t bytes = (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r) * (size_t)l->s->e->real_bytes;
+        size_t bytes =
+            (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r) * (size_t)l->s->e->real_bytes;
         if (row[r - b.r0]) memcpy(to, row[r - b.r0], bytes);
         else st = not_held(l, n, (box){ r, r + 1, b.a0, b.a1 }, err);
         to += bytes;

@@ -30,16 +30,23 @@ typedef struct session session;
 /* How nodes are computed: which kernels, in which precision, on which threads (backend/). */
 typedef struct engine {
     const char *name;
-    int32_t real_bytes;            /* 4: canonical float32; 8: float64 */
+    int32_t real_bytes; /* 4: canonical float32; 8: float64 */
     const kernel *(*kernel_of)(const struct engine *e, const op_def *op); /* never NULL */
     const kernel *(*fused_of)(const struct engine *e, const fuse_def *f); /* NULL: do not fuse */
-    const fuse_def *const *fuse;   /* NULL-terminated; NULL: fuse nothing */
-    pool *pool;                    /* NULL: the caller's thread */
+    const fuse_def *const *fuse; /* NULL-terminated; NULL: fuse nothing */
+    pool *pool;                  /* NULL: the caller's thread */
 } engine;
 
 enum { MAX_EDITS = 64, ROW_OPEN = INT32_MAX };
 
-typedef enum edit_kind { EDIT_SET, EDIT_ADD, EDIT_SCALE, EDIT_PROJECT, EDIT_TAKE, EDIT_CALL } edit_kind;
+typedef enum edit_kind {
+    EDIT_SET,
+    EDIT_ADD,
+    EDIT_SCALE,
+    EDIT_PROJECT,
+    EDIT_TAKE,
+    EDIT_CALL
+} edit_kind;
 
 /* One lane's slice as a table x [row, part, width], dense; to be edited in place; must be pure: the
  * same input gives the same output, whenever it is called. */
@@ -48,20 +55,20 @@ typedef void edit_fn(double *x, int64_t n_row, int64_t n_part, int64_t width, vo
 /* What to do with numbers [w0, w1) of each part in `where`. */
 typedef struct edit {
     node *n;
-    box where;               /* r1 ROW_OPEN: all rows, later ones included */
-    int32_t w0, w1;          /* of a PAIR: absolute keys, clipped to the visible ones */
+    box where;      /* r1 ROW_OPEN: all rows, later ones included */
+    int32_t w0, w1; /* of a PAIR: absolute keys, clipped to the visible ones */
     edit_kind kind;
-    double factor;           /* SCALE: the factor; SET and ADD without v: the number */
-    const double *v;         /* SET, ADD: values; PROJECT: the direction (any length but 0) ... */
+    double factor;   /* SCALE: the factor; SET and ADD without v: the number */
+    const double *v; /* SET, ADD: values; PROJECT: the direction (any length but 0) ... */
     int64_t row_step, part_step; /* ... with these strides; 0 repeats */
-    lane *from;              /* TAKE: the source lane; NULL: the very lane the edit acts on */
-    const node *from_n;      /* TAKE: the source node */
-    int32_t from_row;        /* TAKE: source row of where.r0 */
-    edit_fn *call;           /* CALL; refused on PAIR */
-    void *user;              /* borrowed until the session is freed */
-    const lane *owner;       /* filled by lane_edit, as is the rest */
-    bool edge;               /* part of what computes the node: before all other edits (mirror.h) */
-    bool used;               /* it has acted in a run */
+    lane *from;                  /* TAKE: the source lane; NULL: the very lane the edit acts on */
+    const node *from_n;          /* TAKE: the source node */
+    int32_t from_row;            /* TAKE: source row of where.r0 */
+    edit_fn *call;               /* CALL; refused on PAIR */
+    void *user;                  /* borrowed until the session is freed */
+    const lane *owner;           /* filled by lane_edit, as is the rest */
+    bool edge; /* part of what computes the node: before all other edits (mirror.h) */
+    bool used; /* it has acted in a run */
     struct edit *next;
 } edit;
 

@@ -28,7 +28,8 @@ static status wave_make(const sweep *w, wave_list *v, int64_t first, int64_t siz
     return st;
 }
 
-static status wave_take(const sweep *w, const wave_list *v, int64_t first, int64_t *n_done, error *err)
+static status wave_take(const sweep *w, const wave_list *v, int64_t first, int64_t *n_done,
+                        error *err)
 {
     status st = E_OK;
     for (int64_t i = 0; i < v->n && st == E_OK; i++) {
@@ -64,8 +65,8 @@ status sweep_run(const sweep *w, int64_t *n_done, error *err)
         if (st == E_OK) size = next_size(&info, v.n);
         wave_drop(&v);
         if (st == E_OK && w->tell && !w->tell(w->user, *n_done, w->n))
-            st = error_set(&local, E_INTERRUPTED, "sweep: stopped after %lld of %lld cells", (long long)*n_done,
-                           (long long)w->n);
+            st = error_set(&local, E_INTERRUPTED, "sweep: stopped after %lld of %lld cells",
+                           (long long)*n_done, (long long)w->n);
         if (st == E_OK) continue;
         error_set(err, st, "%s", local.msg);
         error_hint(err, "%s", local.hint);

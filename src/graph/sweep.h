@@ -9,7 +9,7 @@
 
 typedef struct sweep {
     session *s;
-    int64_t n;             /* cells */
+    int64_t n; /* cells */
     void *user;
     /* Make the lane of cell i: forked, edited, asked.  *out NULL: this cell needs none. */
     status (*make)(void *user, int64_t i, lane **out, error *err);

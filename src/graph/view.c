@@ -9,7 +9,8 @@
 char *patch_at(const session *s, const node *n, const patch *p, int32_t row, int32_t part)
 {
     int64_t before = node_offset(n, row) - node_offset(n, p->home.r0);
-    int64_t at = before * (p->home.a1 - p->home.a0) + (int64_t)(part - p->home.a0) * node_width(n, row);
+    int64_t at =
+        before * (p->home.a1 - p->home.a0) + (int64_t)(part - p->home.a0) * node_width(n, row);
     return p->v + at * s->e->real_bytes;
 }
 

@@ -55,7 +55,9 @@ static void task_add(wave *w, const due *d, box b, patch to)
     if (!wider) return;
     w->task = wider;
     task *t = &w->task[w->n_task++];
-    *t = (task){ .j = { .lane = d->l, .b = b }, .to = to, .f = d->fusion,
+    *t = (task){ .j = { .lane = d->l, .b = b },
+                 .to = to,
+                 .f = d->fusion,
                  .weights = weights_of(d->l, w->n, d->fusion) };
     for (int k = 0; k < plan_inputs(w->n, d->fusion); k++)
         t->j.xb[k] = plan_need(w->n, d->fusion, k, b, d->l);
@@ -102,7 +104,8 @@ static region changed_now(wave *w, const due *d, const edit *e, int n_e)
     for (int k = 0; k < plan_inputs(w->n, d->fusion); k++) reach_patches(w, d, k, &now);
     for (int i = 0; i < n_e; i++) {
         if (e[i].edge && e[i].owner == d->l) region_add(mem, &now, edit_where(&e[i], d->l));
-        else if (e[i].kind == EDIT_TAKE && !e[i].from && e[i].owner != d->l) take_patches(w, d, &e[i], &now);
+        else if (e[i].kind == EDIT_TAKE && !e[i].from && e[i].owner != d->l)
+            take_patches(w, d, &e[i], &now);
     }
     plan_couple(mem, &now, e, n_e, d->l);
     return now;
@@ -146,7 +149,8 @@ static void due_open(wave *w, due *d)
 
 static bool same_call(const task *a, const task *b)
 {
-    return a->j.b.a0 == b->j.b.a0 && a->j.b.a1 == b->j.b.a1 && a->weights == b->weights && a->f == b->f;
+    return a->j.b.a0 == b->j.b.a0 && a->j.b.a1 == b->j.b.a1 && a->weights == b->weights &&
+           a->f == b->f;
 }
 
 /* The tasks of the first one's kind, and how many lines they have. */
@@ -168,7 +172,8 @@ static bool batch_lines(wave *w, batch *b, const patch *to)
 {
     arena *mem = &w->r->wave;
     void **y = arena_array(mem, b->n_line, sizeof *y);
-    int32_t *pos = arena_array(mem, b->n_line, sizeof *pos), *owner = arena_array(mem, b->n_line, sizeof *owner);
+    int32_t *pos = arena_array(mem, b->n_line, sizeof *pos),
+            *owner = arena_array(mem, b->n_line, sizeof *owner);
     if (!y || !pos || !owner) return false;
     int32_t at = 0;
     for (int32_t j = 0; j < b->n_job; j++)
@@ -189,7 +194,8 @@ static bool batch_input(wave *w, batch *b, job *jobs, int k)
         b->w[k] = weight_see(jobs[0].lane, in);
         return true;
     }
-    for (int32_t i = 0; i < b->n_job; i++) n_row += box_empty(jobs[i].xb[k]) ? 0 : jobs[i].xb[k].r1 - jobs[i].xb[k].r0;
+    for (int32_t i = 0; i < b->n_job; i++)
+        n_row += box_empty(jobs[i].xb[k]) ? 0 : jobs[i].xb[k].r1 - jobs[i].xb[k].r0;
     const void **row = b->x[k] = arena_array(&w->r->wave, n_row + 1, sizeof *row);
     for (int32_t i = 0; row && i < b->n_job; i++) {
         box need = jobs[i].xb[k];
@@ -244,8 +250,12 @@ static bool kernel_run(wave *w, const batch *b, int64_t cost)
 static bool call_kernel(wave *w, int32_t first)
 {
     const task *key = &w->task[first];
-    batch b = { .n = w->n, .a0 = key->j.b.a0, .a1 = key->j.b.a1, .real_bytes = w->r->s->e->real_bytes,
-                .fusion = key->f, .in = key->f ? key->f->leaf : (const node *const *)w->n->in };
+    batch b = { .n = w->n,
+                .a0 = key->j.b.a0,
+                .a1 = key->j.b.a1,
+                .real_bytes = w->r->s->e->real_bytes,
+                .fusion = key->f,
+                .in = key->f ? key->f->leaf : (const node *const *)w->n->in };
     job *jobs = arena_array(&w->r->wave, w->n_task - first, sizeof *jobs);
     patch *to = arena_array(&w->r->wave, w->n_task - first, sizeof *to);
     if (!jobs || !to) return false;
@@ -282,7 +292,8 @@ static bool patch_copy(wave *w, const due *d, const patch *p)
     const void **row = parent_lines(w, d, p->b);
     for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
         char *y = patch_at(s, w->n, p, r, p->b.a0);
-        size_t bytes = (size_t)(p->b.a1 - p->b.a0) * (size_t)node_width(w->n, r) * (size_t)s->e->real_bytes;
+        size_t bytes =
+            (size_t)(p->b.a1 - p->b.a0) * (size_t)node_width(w->n, r) * (size_t)s->e->real_bytes;
         if (row[r - p->b.r0]) memcpy(y, row[r - p->b.r0], bytes);
         else memset(y, 0xff, bytes); /* hidden from the parent by the set that comes next */
     }
@@ -329,7 +340,8 @@ static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
         for (int32_t a = p->b.a0; a < p->b.a1; a += step) {
             box b = { r, r + 1, a, a + step };
             bool there = old && (known || parent_has(d, b));
-            if (!there || memcmp(old, patch_at(s, n, p, r, a), bytes)) region_add(&w->r->wave, out, b);
+            if (!there || memcmp(old, patch_at(s, n, p, r, a), bytes))
+                region_add(&w->r->wave, out, b);
             if (old) old += bytes;
         }
     }
@@ -343,7 +355,8 @@ static bool due_edit(wave *w, due *d)
     for (int32_t i = d->n_calc; i < d->n_patch; i++)
         if (!patch_copy(w, d, &d->patch[i])) return false;
     for (int i = 0; i < n_e; i++) /* what was only copied has the inherited ones already */
-        if (!edit_apply(w->r, d, &e[i], 0, e[i].owner == d->l ? d->n_patch : d->n_calc)) return false;
+        if (!edit_apply(w->r, d, &e[i], 0, e[i].owner == d->l ? d->n_patch : d->n_calc))
+            return false;
     return true;
 }
 
@@ -359,7 +372,8 @@ static bool due_close(wave *w, due *d)
         region changed = { 0 };
         if (!patch_changes(w, d, &was[i], &changed)) return false;
         for (int j = 0; j < changed.n; j++) {
-            patch *wider = list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
+            patch *wider =
+                list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
             if (!wider) return false;
             d->patch = wider;
             d->patch[d->n_patch++] = (patch){ *region_box(&changed, j), was[i].home, was[i].v };
@@ -409,7 +423,8 @@ static bool weight_resolve(wave *w, due *d)
     for (const edit *e = d->l->edit; e; e = e->next) {
         box b = edit_where(e, d->l);
         if (e->n != w->n) continue;
-        if (!w->r->s->keep_equal && weight_known(d->l, w->n, b) && weight_equal(w, d, b, &old)) continue;
+        if (!w->r->s->keep_equal && weight_known(d->l, w->n, b) && weight_equal(w, d, b, &old))
+            continue;
         patch *wider = list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
         if (!wider) return false;
         d->patch = wider;
@@ -437,6 +452,7 @@ status wave_node(run *r, int32_t generation, const node *n, error *err)
         for (due *d = list->eldest; d && fine; d = d->younger) fine = due_close(&w, d);
     }
     if (fine && !r->wave.failed && !r->mem.failed) return E_OK;
-    return error_set(err, E_NOMEM, "run: out of memory at node %d (%s)", n->id, n->op ? n->op->name : "weight");
+    return error_set(err, E_NOMEM, "run: out of memory at node %d (%s)", n->id,
+                     n->op ? n->op->name : "weight");
 }
 /* SPDX-License-Identifier: MIT */

@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const param params[] = {
-    { "sites", PARAM_TEXT, "*", "addresses with commas: blocks.*.resid_post, blocks.3.attn.z[head=2]; *: every site", false },
+    { "sites", PARAM_TEXT, "*",
+      "addresses with commas: blocks.*.resid_post, blocks.3.attn.z[head=2]; *: every site", false },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
@@ -16,7 +17,9 @@ static status all_sites(work *w, address **out, int *n, error *err)
     for (int32_t i = 0; i < g->n_site; i++) {
         node *x = g->site[i].n;
         if (!x->op) continue;
-        a[(*n)++] = (address){ .name = g->site[i].name, .n = x, .where = { 0, ROW_OPEN, 0, x->n_part },
+        a[(*n)++] = (address){ .name = g->site[i].name,
+                               .n = x,
+                               .where = { 0, ROW_OPEN, 0, x->n_part },
                                .w1 = x->extent == PAIR ? ROW_OPEN : x->width };
     }
     return E_OK;
@@ -25,11 +28,13 @@ static status all_sites(work *w, address **out, int *n, error *err)
 static status find_sites(work *w, const prompt *p, address **out, int *n, error *err)
 {
     const char *text = work_text(w, "sites");
-    return !strcmp(text, "*") ? all_sites(w, out, n, err) : site_find_list(out, n, &w->mem, w->m, p, text, err);
+    return !strcmp(text, "*") ? all_sites(w, out, n, err)
+                              : site_find_list(out, n, &w->mem, w->m, p, text, err);
 }
 
 /* Names and lengths of the tensor's axes: as the address cuts them. */
-static int shape_of(const address *a, const node *n, box b, int32_t len, char *axes, size_t bytes, int64_t dim[3])
+static int shape_of(const address *a, const node *n, box b, int32_t len, char *axes, size_t bytes,
+                    int64_t dim[3])
 {
     int k = 0;
     const char *name[3];
@@ -43,7 +48,8 @@ static int shape_of(const address *a, const node *n, box b, int32_t len, char *a
         if (*n->width_axis) name[k] = n->width_axis, dim[k++] = a->w1 - a->w0;
     }
     *axes = 0;
-    for (int i = 0; i < k; i++) snprintf(axes + strlen(axes), bytes - strlen(axes), "%s%s", i ? " " : "", name[i]);
+    for (int i = 0; i < k; i++)
+        snprintf(axes + strlen(axes), bytes - strlen(axes), "%s%s", i ? " " : "", name[i]);
     return k;
 }
 
@@ -55,7 +61,10 @@ static void put(const address *a, const node *n, box b, int32_t len, const doubl
         for (int32_t p = b.a0; p < b.a1; p++) {
             int32_t width = node_width(n, r), key0 = n->extent == PAIR ? node_first_key(n, r) : 0;
             int32_t w1 = n->extent == PAIR && a->w1 > len ? len : a->w1, wide = w1 - a->w0;
-            double *line = out + (n->extent == PAIR ? ((int64_t)(p - b.a0) * (b.r1 - b.r0) + (r - b.r0)) : ((int64_t)(r - b.r0) * (b.a1 - b.a0) + (p - b.a0))) * wide;
+            double *line =
+                out + (n->extent == PAIR ? ((int64_t)(p - b.a0) * (b.r1 - b.r0) + (r - b.r0))
+                                         : ((int64_t)(r - b.r0) * (b.a1 - b.a0) + (p - b.a0))) *
+                          wide;
             for (int32_t i = a->w0; i < w1; i++) {
                 bool there = i >= key0 && i - key0 < width;
                 line[i - a->w0] = there ? v[at + i - key0] : (double)n->absent;
@@ -64,7 +73,8 @@ static void put(const address *a, const node *n, box b, int32_t len, const doubl
         }
 }
 
-static status store(work *w, lane *l, const prompt *p, const address *a, node *n, int which, error *err)
+static status store(work *w, lane *l, const prompt *p, const address *a, node *n, int which,
+                    error *err)
 {
     char name[220], text[180], axes[80];
     int64_t dim[3];
@@ -87,7 +97,8 @@ static status store(work *w, lane *l, const prompt *p, const address *a, node *n
         if (f64) ((double *)out)[i] = wide[i];
         else ((float *)out)[i] = (float)wide[i];
     }
-    if (out && (n->extent == ROW) && b.r0 == 0 && b.r1 == p->n) work_label_tokens(w, name, "pos", p);
+    if (out && (n->extent == ROW) && b.r0 == 0 && b.r1 == p->n)
+        work_label_tokens(w, name, "pos", p);
     return E_OK;
 }
 
@@ -99,7 +110,8 @@ static void store_tokens(work *w, const prompt *p, int which)
     for (int32_t i = 0; out && i < p->n; i++) out[i] = p->id[i];
 }
 
-static status one_prompt(work *w, const prompt *p, named_lane *named, int which, table *t, error *err)
+static status one_prompt(work *w, const prompt *p, named_lane *named, int which, table *t,
+                         error *err)
 {
     address *a;
     int n, n_edit;
@@ -141,13 +153,21 @@ static status run(work *w, error *err)
     status st = work_prompts(w, &p, &n, err);
     if (st != E_OK) return st;
     named_lane *named = arena_array(&w->mem, n, sizeof *named);
-    table *t = report_table(w->r, "tensors", 2, (column[]){ { "tensor", NULL, CELL_TEXT, 0, false }, { "axes", NULL, CELL_TEXT, 0, false } });
+    table *t = report_table(w->r, "tensors", 2,
+                            (column[]){ { "tensor", NULL, CELL_TEXT, 0, false },
+                                        { "axes", NULL, CELL_TEXT, 0, false } });
     if (!named) return error_set(err, E_NOMEM, "cache: out of memory");
     for (int i = 0; i < n && st == E_OK; i++) st = one_prompt(w, p[i], named, i, t, err);
-    report_note(w->r, "Write them with --out FILE.safetensors or FILE.npz. Masked entries of scores are -inf, of patterns 0.");
+    report_note(w->r, "Write them with --out FILE.safetensors or FILE.npz. Masked entries of "
+                      "scores are -inf, of patterns 0.");
     return st;
 }
 
-const instrument_def instrument_cache_def = { .name = "cache", .says = "Activations of chosen sites as tensors", .subject = "MODEL",
-                                              .needs = NEEDS_MODEL, .prompts = true, .param = params, .run = run };
+const instrument_def instrument_cache_def = { .name = "cache",
+                                              .says = "Activations of chosen sites as tensors",
+                                              .subject = "MODEL",
+                                              .needs = NEEDS_MODEL,
+                                              .prompts = true,
+                                              .param = params,
+                                              .run = run };
 /* SPDX-License-Identifier: MIT */

@@ -9,7 +9,8 @@
 
 static const param prompt_params[] = {
     { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", false },
-    { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids", false },
+    { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids",
+      false },
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no", false },
     { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", false },
     { NULL, PARAM_TEXT, NULL, NULL, false },
@@ -18,14 +19,18 @@ static const param prompt_params[] = {
 static const param model_params[] = {
     { "precision", PARAM_TEXT, "f32", "f32 (canonical) or f64 (the yardstick)", false },
     { "seed", PARAM_INT, "0", "of everything that is drawn at random", false },
-    { "backend", PARAM_TEXT, "auto", "kernels: auto, plain, reference, avx2 (no bit differs)", true },
+    { "backend", PARAM_TEXT, "auto", "kernels: auto, plain, reference, avx2 (no bit differs)",
+      true },
     { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", true },
-    { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)", true },
+    { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)",
+      true },
     { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", true },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
-static const param subject_param = { "model", PARAM_TEXT, NULL, "a directory, .safetensors, llama2.c .bin, or demo:induction", true };
+static const param subject_param = { "model", PARAM_TEXT, NULL,
+                                     "a directory, .safetensors, llama2.c .bin, or demo:induction",
+                                     true };
 
 const instrument_def *instrument_find(const char *name)
 {
@@ -89,15 +94,20 @@ static bool type_fits(const param *p, const json_t *v)
 
 static status check_request(const instrument_def *d, const json_t *request, error *err)
 {
-    static const char *const kinds[] = { "a text", "a whole number", "a number", "true or false", "a list of texts" };
+    static const char *const kinds[] = { "a text", "a whole number", "a number", "true or false",
+                                         "a list of texts" };
     const char *name;
     json_t *v;
-    if (!json_is_object(request)) return error_set(err, E_USAGE, "the request is %s, expected an object", json_kind(request));
-    json_object_foreach((json_t *)request, name, v) {
+    if (!json_is_object(request))
+        return error_set(err, E_USAGE, "the request is %s, expected an object", json_kind(request));
+    json_object_foreach((json_t *)request, name, v)
+    {
         const param *p = strcmp(name, "instrument") ? param_find(d, name) : NULL;
         if (!strcmp(name, "instrument")) continue;
         if (!p) return unknown_param(d, name, err);
-        if (!type_fits(p, v)) return error_set(err, E_USAGE, "%s: '%s' is %s, expected %s", d->name, name, json_kind(v), kinds[p->kind]);
+        if (!type_fits(p, v))
+            return error_set(err, E_USAGE, "%s: '%s' is %s, expected %s", d->name, name,
+                             json_kind(v), kinds[p->kind]);
     }
     return E_OK;
 }
@@ -107,7 +117,9 @@ static status check_request(const instrument_def *d, const json_t *request, erro
 static status open_model(work *w, error *err)
 {
     const char *path = work_text(w, "model");
-    engine_options o = { .backend = work_text(w, "backend"), .precision = work_text(w, "precision"), .threads = (int)work_int(w, "threads"),
+    engine_options o = { .backend = work_text(w, "backend"),
+                         .precision = work_text(w, "precision"),
+                         .threads = (int)work_int(w, "threads"),
                          .no_fuse = work_flag(w, "no_fuse") };
     if (!path) {
         error_set(err, E_USAGE, "%s needs a model", w->def->name);
@@ -128,7 +140,8 @@ static status describe_model(work *w, error *err)
     status st = model_hash(w->m, hash, err);
     if (st != E_OK) return st;
     report_model(w->r, w->m->name, hash);
-    if (w->m->tokens) report_tokenizer(w->r, tokenizer_kind(w->m->tokens), tokenizer_hash(w->m->tokens));
+    if (w->m->tokens)
+        report_tokenizer(w->r, tokenizer_kind(w->m->tokens), tokenizer_hash(w->m->tokens));
     report_precision(w->r, w->e->real_bytes == 8 ? "f64" : "f32");
     report_approximation(w->r, "exact");
     for (int32_t i = 0; i < w->m->n_warning; i++) report_warn(w->r, "%s", w->m->warning[i]);
@@ -141,7 +154,8 @@ static void describe_request(work *w)
     const char *name;
     json_t *v, *request = json_object();
     json_object_set_new(request, "instrument", json_string(w->def->name));
-    json_object_foreach((json_t *)w->request, name, v) {
+    json_object_foreach((json_t *)w->request, name, v)
+    {
         const param *p = param_find(w->def, name);
         if (p && !p->where) json_object_set(request, name, v);
         else if (p && json_is_string(v)) report_where(w->r, name, json_string_value(v));
@@ -171,7 +185,9 @@ static status run_work(work *w, error *err)
     st = w->def->run(w, err);
     if (st != E_OK && st != E_INTERRUPTED) return st;
     if (st == E_INTERRUPTED) report_cut(w->r);
-    if (w->e) report_machine(w->r, w->e->name, w->e->pool ? pool_threads(w->e->pool) : 1, clock_seconds() - start);
+    if (w->e)
+        report_machine(w->r, w->e->name, w->e->pool ? pool_threads(w->e->pool) : 1,
+                       clock_seconds() - start);
     report_counts(w->r, w->s ? session_totals(w->s)->n_lane : 0, w->n_fork);
     status finished = report_finish(w->r, err);
     return finished == E_OK ? st : finished;
@@ -191,14 +207,19 @@ static status no_instrument(const char *name, error *err)
     return E_USAGE;
 }
 
-status instrument_run(report **out, bool *failed, const char *name, const json_t *request, instrument_tell *tell, void *user,
-                      error *err)
+status instrument_run(report **out, bool *failed, const char *name, const json_t *request,
+                      instrument_tell *tell, void *user, error *err)
 {
     const instrument_def *d = instrument_find(name);
     if (!d) return no_instrument(name, err);
     status st = check_request(d, request, err);
     if (st != E_OK) return st;
-    work w = { .def = d, .request = request, .tell = tell, .user = user, .part = 1, .r = report_new(d->name, d->says) };
+    work w = { .def = d,
+               .request = request,
+               .tell = tell,
+               .user = user,
+               .part = 1,
+               .r = report_new(d->name, d->says) };
     st = w.r ? run_work(&w, err) : error_set(err, E_NOMEM, "%s: out of memory", name);
     close_work(&w);
     if (st == E_OK || st == E_INTERRUPTED) *out = w.r, *failed = w.failed;

@@ -17,7 +17,7 @@ typedef enum param_kind { PARAM_TEXT, PARAM_INT, PARAM_REAL, PARAM_FLAG, PARAM_L
 /* One parameter.  `where`: it names files or says how to compute, not what: it is not part of the request
  * that is hashed. */
 typedef struct param {
-    const char *name;      /* "prompt": --prompt; '_' is '-' in flags */
+    const char *name; /* "prompt": --prompt; '_' is '-' in flags */
     param_kind kind;
     const char *otherwise; /* the default as text; NULL: none */
     const char *says;      /* one line, with the unit */
@@ -28,11 +28,11 @@ typedef enum needs { NEEDS_NOTHING, NEEDS_MODEL } needs;
 
 typedef struct instrument_def {
     const char *name, *says;
-    const char *subject;   /* what its positional argument is ("MODEL"); NULL: none */
+    const char *subject;    /* what its positional argument is ("MODEL"); NULL: none */
     const char *positional; /* and which parameter it is; NULL: "model" */
     needs needs;
-    bool prompts;          /* takes the parameters of prompts and edits as well */
-    const param *param;    /* its own; {0} ends */
+    bool prompts;       /* takes the parameters of prompts and edits as well */
+    const param *param; /* its own; {0} ends */
     status (*run)(work *w, error *err);
 } instrument_def;
 
@@ -51,8 +51,8 @@ typedef bool instrument_tell(void *user, const char *what, double done);
  * marked incomplete).
  *
  * [err: USAGE (an unknown parameter, with the nearest; a wrong type), and whatever the analysis meets | owns: the caller, report_free | thread: any | cost: the analysis] */
-status instrument_run(report **out, bool *failed, const char *name, const json_t *request, instrument_tell *tell, void *user,
-                      error *err);
+status instrument_run(report **out, bool *failed, const char *name, const json_t *request,
+                      instrument_tell *tell, void *user, error *err);
 
 /* The instrument of that name, or NULL; the i-th parameter that it takes, its own first, NULL after the last.
  *

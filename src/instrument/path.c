@@ -10,13 +10,25 @@
 #include <string.h>
 
 static const param params[] = {
-    { "senders", PARAM_TEXT, "head", "with commas: head mlp embed pos_embed bias; --all: each", false },
+    { "senders", PARAM_TEXT, "head", "with commas: head mlp embed pos_embed bias; --all: each",
+      false },
     { "receivers", PARAM_TEXT, "q,k,v,mlp,logits", "with commas: q k v mlp logits", false },
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
-typedef enum end_kind { END_HEAD, END_MLP, END_EMBED, END_POS_EMBED, END_BIAS, END_Q, END_K, END_V, END_MLP_IN, END_LOGITS } end_kind;
+typedef enum end_kind {
+    END_HEAD,
+    END_MLP,
+    END_EMBED,
+    END_POS_EMBED,
+    END_BIAS,
+    END_Q,
+    END_K,
+    END_V,
+    END_MLP_IN,
+    END_LOGITS
+} end_kind;
 
 /* One end of edges: a node per layer (or one), and its parts. */
 typedef struct end {
@@ -27,13 +39,17 @@ typedef struct end {
 } end;
 
 static const end senders[] = {
-    { END_HEAD, "head", "", "attn.result", true, true },        { END_MLP, "mlp", "mlp.", "mlp.out", true, false },
-    { END_EMBED, "embed", "embed.", "embed", false, false },    { END_POS_EMBED, "pos_embed", "pos_embed.", "pos_embed", false, false },
+    { END_HEAD, "head", "", "attn.result", true, true },
+    { END_MLP, "mlp", "mlp.", "mlp.out", true, false },
+    { END_EMBED, "embed", "embed.", "embed", false, false },
+    { END_POS_EMBED, "pos_embed", "pos_embed.", "pos_embed", false, false },
     { END_BIAS, "bias", "bias.", "attn.bias", true, false },
 };
 static const end receivers[] = {
-    { END_Q, "q", "to_q", "attn.q", true, true },  { END_K, "k", "to_k", "attn.k", true, true },
-    { END_V, "v", "to_v", "attn.v", true, true },  { END_MLP_IN, "mlp", "to_mlp_in", NULL, true, false },
+    { END_Q, "q", "to_q", "attn.q", true, true },
+    { END_K, "k", "to_k", "attn.k", true, true },
+    { END_V, "v", "to_v", "attn.v", true, true },
+    { END_MLP_IN, "mlp", "to_mlp_in", NULL, true, false },
     { END_LOGITS, "logits", "to_final_resid", NULL, false, false },
 };
 
@@ -51,7 +67,8 @@ static bool listed(const char *list, const char *word)
 {
     size_t n = strlen(word);
     for (const char *p = list; (p = strstr(p, word)); p += n)
-        if ((p == list || p[-1] == ',' || p[-1] == ' ') && (!p[n] || p[n] == ',' || p[n] == ' ')) return true;
+        if ((p == list || p[-1] == ',' || p[-1] == ' ') && (!p[n] || p[n] == ',' || p[n] == ' '))
+            return true;
     return false;
 }
 
@@ -59,7 +76,7 @@ static bool listed(const char *list, const char *word)
 
 typedef struct sweep_plan {
     const end *from, *to;
-    node **src, **dst;   /* by layer */
+    node **src, **dst; /* by layer */
     int n_src, n_dst, src_part, dst_part;
     char name[64], axes[80];
     int64_t dim[4];
@@ -68,7 +85,8 @@ typedef struct sweep_plan {
 
 static void add_dim(sweep_plan *p, const char *axis, int64_t n)
 {
-    snprintf(p->axes + strlen(p->axes), sizeof p->axes - strlen(p->axes), "%s%s", p->n_dim ? " " : "", axis);
+    snprintf(p->axes + strlen(p->axes), sizeof p->axes - strlen(p->axes), "%s%s",
+             p->n_dim ? " " : "", axis);
     p->dim[p->n_dim++] = n;
 }
 
@@ -90,8 +108,10 @@ static bool plan_ends(work *w, const end *from, const end *to, sweep_plan *p)
     *p = (sweep_plan){ .from = from, .to = to };
     p->src = nodes_of(w, from, &p->n_src), p->dst = nodes_of(w, to, &p->n_dst);
     if (!p->src || !p->dst) return false;
-    p->src_part = from->parts ? p->src[0]->n_part : 1, p->dst_part = to->parts ? p->dst[0]->n_part : 1;
-    snprintf(p->name, sizeof p->name, "path.%s%s%s", from->name, to->name, grouped ? "_kvhead" : "");
+    p->src_part = from->parts ? p->src[0]->n_part : 1,
+    p->dst_part = to->parts ? p->dst[0]->n_part : 1;
+    snprintf(p->name, sizeof p->name, "path.%s%s%s", from->name, to->name,
+             grouped ? "_kvhead" : "");
     if (from->layers) add_dim(p, "src_layer", p->n_src);
     if (from->parts) add_dim(p, "src_head", p->src_part);
     if (to->layers) add_dim(p, "dst_layer", p->n_dst);
@@ -110,8 +130,10 @@ static void split(const sweep_plan *p, int64_t i, int at[4])
 static void end_text(const end *e, int layer, int part, char *out, size_t bytes)
 {
     const char *reader = e->kind == END_MLP_IN ? "mlp" : e->kind == END_LOGITS ? "logits" : e->site;
-    int n = e->layers ? snprintf(out, bytes, "blocks.%d.%s", layer, reader) : snprintf(out, bytes, "%s", reader);
-    if (e->parts && n > 0 && n < (int)bytes) snprintf(out + n, bytes - (size_t)n, "[head=%d]", part);
+    int n = e->layers ? snprintf(out, bytes, "blocks.%d.%s", layer, reader)
+                      : snprintf(out, bytes, "%s", reader);
+    if (e->parts && n > 0 && n < (int)bytes)
+        snprintf(out + n, bytes - (size_t)n, "[head=%d]", part);
 }
 
 static void label(const void *user, int64_t i, char *out, size_t bytes)
@@ -130,7 +152,9 @@ static status edges(work *w, const sweep_plan *p, bool **out, error *err)
     bool *there = arena_array(&w->mem, (int64_t)p->n_src * p->n_dst, sizeof *there);
     status st = there ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
     for (int i = 0; i < p->n_src && st == E_OK; i++)
-        for (int j = 0; j < p->n_dst && st == E_OK; j++) st = mirror_edge(&there[i * p->n_dst + j], session_graph(w->s), p->src[i], p->dst[j], err);
+        for (int j = 0; j < p->n_dst && st == E_OK; j++)
+            st = mirror_edge(&there[i * p->n_dst + j], session_graph(w->s), p->src[i], p->dst[j],
+                             err);
     *out = there;
     return st;
 }
@@ -151,8 +175,12 @@ static status sweep_edges(duel *d, const sweep_plan *p, int direction, error *er
         node *u = p->src[at[0]], *v = p->dst[at[2]];
         duel_cell *c = &cell[n++];
         *c = (duel_cell){ .at = i, .reader = v, .slice = { 0, ROW_OPEN, 0, v->n_part } };
-        c->e = (edit){ .n = u, .where = { 0, ROW_OPEN, 0, u->n_part }, .w1 = u->width, .kind = EDIT_TAKE,
-                       .from = duel_source(d, direction), .from_n = u };
+        c->e = (edit){ .n = u,
+                       .where = { 0, ROW_OPEN, 0, u->n_part },
+                       .w1 = u->width,
+                       .kind = EDIT_TAKE,
+                       .from = duel_source(d, direction),
+                       .from_n = u };
         if (p->from->parts) c->e.where.a0 = at[1], c->e.where.a1 = at[1] + 1;
         if (p->to->parts) c->slice.a0 = at[3], c->slice.a1 = at[3] + 1;
     }
@@ -168,18 +196,23 @@ static void draw(duel *d, const sweep_plan *p, int direction)
     snprintf(name, sizeof name, "effect.path.%s.%s", duel_direction(direction), p->name + 5);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
-    for (int i = 0; i < p->n_dim; i++) report_axis_numbers(d->w->r, name, a->axis[i], strstr(a->axis[i], "layer") ? "L" : "H");
+    for (int i = 0; i < p->n_dim; i++)
+        report_axis_numbers(d->w->r, name, a->axis[i], strstr(a->axis[i], "layer") ? "L" : "H");
     snprintf(title, sizeof title, "%s: %s", duel_direction(direction), p->name);
     if (p->n_dim == 1) report_bars(d->w->r, title, name, a->axis[0], &o);
     if (p->n_dim < 2) return;
     int64_t best = 0;
     for (int64_t i = 0; i < a->n_element; i++)
-        if (!(fabs(array_value(a, i)) <= fabs(array_value(a, best)))) best = isnan(array_value(a, i)) ? best : i;
+        if (!(fabs(array_value(a, i)) <= fabs(array_value(a, best))))
+            best = isnan(array_value(a, i)) ? best : i;
     for (int i = p->n_dim - 1; i >= 0; i--) at[i] = best % p->dim[i], best /= p->dim[i];
     if (p->n_dim > 2) { /* senders, into the strongest receiver */
         int dst = p->from->parts ? 2 : 1;
-        snprintf(title + strlen(title), sizeof title - strlen(title), ", into layer %lld", (long long)at[dst]);
-        if (p->to->parts) snprintf(title + strlen(title), sizeof title - strlen(title), " head %lld", (long long)at[p->n_dim - 1]);
+        snprintf(title + strlen(title), sizeof title - strlen(title), ", into layer %lld",
+                 (long long)at[dst]);
+        if (p->to->parts)
+            snprintf(title + strlen(title), sizeof title - strlen(title), " head %lld",
+                     (long long)at[p->n_dim - 1]);
     }
     report_heatmap(d->w->r, title, name, a->axis[0], a->axis[1], &o);
 }
@@ -193,10 +226,14 @@ static status plan_all(work *w, sweep_plan **out, int *n, error *err)
     *n = 0, *out = list;
     for (int i = 0; i < n_from; i++)
         for (int j = 0; j < n_to; j++)
-            if ((work_flag(w, "all") || (listed(from, senders[i].word) && listed(to, receivers[j].word))) && plan_ends(w, &senders[i], &receivers[j], &list[*n])) ++*n;
+            if ((work_flag(w, "all") ||
+                 (listed(from, senders[i].word) && listed(to, receivers[j].word))) &&
+                plan_ends(w, &senders[i], &receivers[j], &list[*n]))
+                ++*n;
     if (*n) return E_OK;
     error_set(err, E_USAGE, "path: no edges are asked for");
-    error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits; the model has what it has");
+    error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits; the "
+                    "model has what it has");
     return E_USAGE;
 }
 
@@ -212,20 +249,28 @@ static status run(work *w, error *err)
         w->part_done = (double)i / d.p->n, w->part = 1.0 / d.p->n;
         st = duel_begin(&d, i, err);
         for (int direction = DENOISE; direction <= NOISE && st == E_OK; direction++)
-            for (int k = 0; duel_wants(&d, direction) && k < n && st == E_OK; k++) st = sweep_edges(&d, &list[k], direction, err);
+            for (int k = 0; duel_wants(&d, direction) && k < n && st == E_OK; k++)
+                st = sweep_edges(&d, &list[k], direction, err);
         duel_end(&d);
     }
-    for (int direction = DENOISE; direction <= NOISE && (st == E_OK || st == E_INTERRUPTED); direction++)
+    for (int direction = DENOISE; direction <= NOISE && (st == E_OK || st == E_INTERRUPTED);
+         direction++)
         for (int k = 0; duel_wants(&d, direction) && k < n; k++) {
             duel_tensor t;
-            duel_tensor_get(&d, &t, direction, list[k].name, list[k].axes, list[k].dim, list[k].n_dim);
-            duel_effects(&d, &t, direction, list[k].axes, list[k].dim, list[k].n_dim, label, &list[k]);
+            duel_tensor_get(&d, &t, direction, list[k].name, list[k].axes, list[k].dim,
+                            list[k].n_dim);
+            duel_effects(&d, &t, direction, list[k].axes, list[k].dim, list[k].n_dim, label,
+                         &list[k]);
             draw(&d, &list[k], direction);
         }
     duel_close(&d);
     return st;
 }
 
-const instrument_def instrument_path_def = { .name = "path", .says = "Path patching, every edge exactly", .subject = "MODEL", .needs = NEEDS_MODEL,
-                                             .param = params, .run = run };
+const instrument_def instrument_path_def = { .name = "path",
+                                             .says = "Path patching, every edge exactly",
+                                             .subject = "MODEL",
+                                             .needs = NEEDS_MODEL,
+                                             .param = params,
+                                             .run = run };
 /* SPDX-License-Identifier: MIT */

@@ -28,20 +28,26 @@ static status compare(work *w, const report_source *src, error *err)
     report *again = NULL;
     bool failed;
     json_t *request = rebuild(w, src);
-    status st = request ? instrument_run(&again, &failed, src->instrument, request, w->tell, w->user, err)
-                        : error_set(err, E_NOMEM, "replay: out of memory");
+    status st =
+        request ? instrument_run(&again, &failed, src->instrument, request, w->tell, w->user, err)
+                : error_set(err, E_NOMEM, "replay: out of memory");
     json_decref(request);
     if (st != E_OK) {
         report_free(again);
         return st;
     }
     bool same = !strcmp(src->hash, again->cert.hash);
-    table *t = report_table(w->r, "replay", 3, (column[]){ { "instrument", NULL, CELL_TEXT, 0, false }, { "same hash", NULL, CELL_BOOL, 0, false },
-                                                           { "hash", NULL, CELL_TEXT, 0, false } });
-    table_row(t), row_text(t, "%s", src->instrument), row_bool(t, same), row_text(t, "%s", again->cert.hash);
+    table *t = report_table(w->r, "replay", 3,
+                            (column[]){ { "instrument", NULL, CELL_TEXT, 0, false },
+                                        { "same hash", NULL, CELL_BOOL, 0, false },
+                                        { "hash", NULL, CELL_TEXT, 0, false } });
+    table_row(t), row_text(t, "%s", src->instrument), row_bool(t, same),
+        row_text(t, "%s", again->cert.hash);
     if (!same) report_note(w->r, "The report says %s.", src->hash);
-    if (src->model_hash && again->cert.model_hash && strcmp(src->model_hash, again->cert.model_hash))
-        report_note(w->r, "The model is another: %s, the report was of %s.", again->cert.model_hash, src->model_hash);
+    if (src->model_hash && again->cert.model_hash &&
+        strcmp(src->model_hash, again->cert.model_hash))
+        report_note(w->r, "The model is another: %s, the report was of %s.", again->cert.model_hash,
+                    src->model_hash);
     w->failed = !same;
     report_free(again);
     return E_OK;
@@ -61,6 +67,11 @@ static status run(work *w, error *err)
     return st;
 }
 
-const instrument_def instrument_replay_def = { .name = "replay", .says = "Run a report again: the same hash, or not", .subject = "REPORT", .positional = "report",
-                                               .needs = NEEDS_NOTHING, .param = params, .run = run };
+const instrument_def instrument_replay_def = { .name = "replay",
+                                               .says = "Run a report again: the same hash, or not",
+                                               .subject = "REPORT",
+                                               .positional = "report",
+                                               .needs = NEEDS_NOTHING,
+                                               .param = params,
+                                               .run = run };
 /* SPDX-License-Identifier: MIT */

@@ -65,14 +65,19 @@ static void show_top(work *w, const char *name, const double *plain, const doubl
     int32_t n = w->m->logits->n_part;
     double *left = arena_copy(&w->mem, edited ? edited : plain, (size_t)n * sizeof *left);
     double z = log_sum(plain, n), ze = edited ? log_sum(edited, n) : 0;
-    table *t = report_table(w->r, name, edited ? 6 : 4, (column[]){
-        { "rank", NULL, CELL_INT, 0, false }, { "token", NULL, CELL_TOKEN, 0, false }, { "probability", NULL, CELL_REAL, 0, false },
-        { "logit", "logit", CELL_REAL, 0, false }, { "without edits", NULL, CELL_REAL, 0, false }, { "change", "logit", CELL_REAL, 0, false } });
+    table *t = report_table(w->r, name, edited ? 6 : 4,
+                            (column[]){ { "rank", NULL, CELL_INT, 0, false },
+                                        { "token", NULL, CELL_TOKEN, 0, false },
+                                        { "probability", NULL, CELL_REAL, 0, false },
+                                        { "logit", "logit", CELL_REAL, 0, false },
+                                        { "without edits", NULL, CELL_REAL, 0, false },
+                                        { "change", "logit", CELL_REAL, 0, false } });
     for (int k = 0; left && k < top; k++) {
         int32_t id = take_largest(left, n);
         if (id < 0) break;
         double y = edited ? edited[id] : plain[id];
-        table_row(t), row_int(t, k + 1), row_of_id(w, t, id), row_real(t, exp(y - (edited ? ze : z))), row_real(t, y);
+        table_row(t), row_int(t, k + 1), row_of_id(w, t, id),
+            row_real(t, exp(y - (edited ? ze : z))), row_real(t, y);
         if (edited) row_real(t, exp(plain[id] - z)), row_real(t, y - plain[id]);
     }
 }
@@ -82,8 +87,10 @@ static void keep_logits(work *w, int which, int n_prompt, const double *plain, c
     int32_t n = w->m->logits->n_part;
     const char *names[] = { "logits", "logits_edited" };
     for (int k = 0; k < (edited ? 2 : 1); k++) {
-        double *out = (double *)(report_find_tensor(w->r, names[k]) ? (void *)report_find_tensor(w->r, names[k])->t.data
-                                 : report_tensor(w->r, names[k], DTYPE_F64, "prompt vocab", (int64_t[]){ n_prompt, n }));
+        double *out = (double *)(report_find_tensor(w->r, names[k])
+                                     ? (void *)report_find_tensor(w->r, names[k])->t.data
+                                     : report_tensor(w->r, names[k], DTYPE_F64, "prompt vocab",
+                                                     (int64_t[]){ n_prompt, n }));
         if (out) memcpy(out + (int64_t)which * n, k ? edited : plain, (size_t)n * sizeof *out);
         report_unit(w->r, names[k], "logit");
     }
@@ -113,7 +120,10 @@ static int32_t choose(const work *w, const double *v, int32_t n, int32_t pos)
     for (int32_t i = 0; i < n; i++) {
         double y = v[i];
         if (temperature > 0) {
-            double u = ((double)rand_bits(w->seed, rand_stream("run.sample"), (uint64_t)pos * (uint64_t)n + (uint64_t)i) + 0.5) * 0x1p-32;
+            double u = ((double)rand_bits(w->seed, rand_stream("run.sample"),
+                                          (uint64_t)pos * (uint64_t)n + (uint64_t)i) +
+                        0.5) *
+                       0x1p-32;
             y = y / temperature - log(-log(u));
         }
         if (y > best) best = y, id = i;
@@ -138,7 +148,9 @@ static status extend(work *w, lane **l, const double *v, int32_t len, error *err
 static status write_text(work *w, lane *l, const prompt *p, int which, error *err)
 {
     int32_t n = (int32_t)work_int(w, "n"), most = w->m->config.n_ctx, len = p->n;
-    if (n > most - len) n = most - len, report_warn(w->r, "stopped at %d tokens, the longest the model takes", most);
+    if (n > most - len)
+        n = most - len,
+        report_warn(w->r, "stopped at %d tokens, the longest the model takes", most);
     double *v = arena_array(&w->mem, len + n + 1, sizeof *v);
     int64_t *ids = arena_array(&w->mem, n + 1, sizeof *ids);
     int32_t *all = arena_array(&w->mem, len + n + 1, sizeof *all), k = 0;
@@ -154,7 +166,9 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
         if (st == E_OK) st = ask_last(w, l, err);
         if (st == E_OK) st = session_run(w->s, NULL, err);
         if (st == E_OK) st = read_last(w, l, &logit, err);
-        if (st == E_OK) ids[k] = all[len + k] = choose(w, logit, w->m->logits->n_part, len + k), v[len + k] = (double)ids[k];
+        if (st == E_OK)
+            ids[k] = all[len + k] = choose(w, logit, w->m->logits->n_part, len + k),
+            v[len + k] = (double)ids[k];
         arena_rewind(&w->mem, here);
         if (st == E_OK && k + 1 < n) st = extend(w, &l, v, len + k + 1, err);
         if (st == E_OK) stopped = work_tell(w, "run", (double)(k + 1) / n, err);
@@ -163,7 +177,9 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
     snprintf(name, sizeof name, which ? "continuation %d" : "continuation", which);
     report_lane(w->r, name, NULL, ids, k);
     if (w->m->tokens) tokenizer_decode(w->m->tokens, all, len + k, true, &text);
-    table *t = report_table(w->r, name, 2, (column[]){ { "tokens", NULL, CELL_INT, 0, false }, { "text", NULL, CELL_TEXT, 0, false } });
+    table *t = report_table(w->r, name, 2,
+                            (column[]){ { "tokens", NULL, CELL_INT, 0, false },
+                                        { "text", NULL, CELL_TEXT, 0, false } });
     table_row(t), row_int(t, k), row_text(t, "%s", text.p ? text.p : "(no tokenizer)");
     str_release(&text);
     return stopped;
@@ -176,11 +192,21 @@ static status show_plan(work *w, error *err)
     run_info i = { 0 };
     status st = session_plan(w->s, &i, err);
     if (st != E_OK) return st;
-    table *t = report_table(w->r, "plan", 2, (column[]){ { "what", NULL, CELL_TEXT, 0, false }, { "number", NULL, CELL_INT, 0, true } });
-    const struct { const char *what; int64_t n; } rows[] = {
-        { "lanes", i.n_lane }, { "rows (of parts)", i.n_cell }, { "nodes touched", i.n_touched }, { "multiply-adds", i.n_op },
-        { "multiply-adds of a naive run", i.n_naive_op }, { "bytes for values", i.value_bytes }, { "bytes for the plan", i.plan_bytes } };
-    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) table_row(t), row_text(t, "%s", rows[k].what), row_int(t, rows[k].n);
+    table *t = report_table(
+        w->r, "plan", 2,
+        (column[]){ { "what", NULL, CELL_TEXT, 0, false }, { "number", NULL, CELL_INT, 0, true } });
+    const struct {
+        const char *what;
+        int64_t n;
+    } rows[] = { { "lanes", i.n_lane },
+                 { "rows (of parts)", i.n_cell },
+                 { "nodes touched", i.n_touched },
+                 { "multiply-adds", i.n_op },
+                 { "multiply-adds of a naive run", i.n_naive_op },
+                 { "bytes for values", i.value_bytes },
+                 { "bytes for the plan", i.plan_bytes } };
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+        table_row(t), row_text(t, "%s", rows[k].what), row_int(t, rows[k].n);
     return E_OK;
 }
 
@@ -190,8 +216,10 @@ static status run(work *w, error *err)
     int n, n_edit = 0;
     status st = work_prompts(w, &p, &n, err);
     if (st != E_OK) return st;
-    if (work_int(w, "n") < 0 || work_real(w, "temperature") < 0) return error_set(err, E_USAGE, "run: n and temperature are not negative");
-    lane **base = arena_array(&w->mem, n, sizeof *base), **fork = arena_array(&w->mem, n, sizeof *fork);
+    if (work_int(w, "n") < 0 || work_real(w, "temperature") < 0)
+        return error_set(err, E_USAGE, "run: n and temperature are not negative");
+    lane **base = arena_array(&w->mem, n, sizeof *base),
+         **fork = arena_array(&w->mem, n, sizeof *fork);
     named_lane *named = arena_array(&w->mem, n, sizeof *named);
     if (!base || !fork || !named) return error_set(err, E_NOMEM, "run: out of memory");
     for (int i = 0; i < n && st == E_OK; i++) {
@@ -209,13 +237,21 @@ static status run(work *w, error *err)
         w->n_fork++;
     }
     if (st == E_OK && work_flag(w, "plan")) return show_plan(w, err);
-    if (st == E_OK && work_int(w, "n")) for (int i = 0; i < n && st == E_OK; i++) st = lane_keep_spans(fork[i] ? fork[i] : base[i], err);
+    if (st == E_OK && work_int(w, "n"))
+        for (int i = 0; i < n && st == E_OK; i++)
+            st = lane_keep_spans(fork[i] ? fork[i] : base[i], err);
     if (st == E_OK) st = work_run(w, err);
     for (int i = 0; i < n && st == E_OK; i++) st = one_prompt(w, base[i], fork[i], i, n, err);
-    for (int i = 0; i < n && st == E_OK && work_int(w, "n"); i++) st = write_text(w, fork[i] ? fork[i] : base[i], p[i], i, err);
+    for (int i = 0; i < n && st == E_OK && work_int(w, "n"); i++)
+        st = write_text(w, fork[i] ? fork[i] : base[i], p[i], i, err);
     return st;
 }
 
-const instrument_def instrument_run_def = { .name = "run", .says = "What comes next, with edits beside without", .subject = "MODEL",
-                                            .needs = NEEDS_MODEL, .prompts = true, .param = params, .run = run };
+const instrument_def instrument_run_def = { .name = "run",
+                                            .says = "What comes next, with edits beside without",
+                                            .subject = "MODEL",
+                                            .needs = NEEDS_MODEL,
+                                            .prompts = true,
+                                            .param = params,
+                                            .run = run };
 /* SPDX-License-Identifier: MIT */

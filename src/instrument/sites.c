@@ -18,7 +18,11 @@ static void write_site(table *t, const char *name, const node *n)
     char axes[80], shape[80];
     site_axes(n, axes, sizeof axes), site_shape(n, shape, sizeof shape);
     table_row(t), row_text(t, "%s", name), row_text(t, "%s", axes), row_text(t, "%s", shape);
-    row_text(t, "%s", n->extent == WEIGHT ? "weight" : n->writer ? "writer" : n->reader ? "reader" : "");
+    row_text(t, "%s",
+             n->extent == WEIGHT ? "weight"
+             : n->writer         ? "writer"
+             : n->reader         ? "reader"
+                                 : "");
 }
 
 static status run(work *w, error *err)
@@ -26,16 +30,21 @@ static status run(work *w, error *err)
     const char *glob = work_text(w, "match");
     bool weights = work_flag(w, "weights");
     int n = 0;
-    table *t = report_table(w->r, "sites", 4, (column[]){ { "site", NULL, CELL_TEXT, 0, false }, { "axes", NULL, CELL_TEXT, 0, false },
-                                                          { "shape", NULL, CELL_TEXT, 0, false }, { "stream", NULL, CELL_TEXT, 0, false } });
+    table *t = report_table(w->r, "sites", 4,
+                            (column[]){ { "site", NULL, CELL_TEXT, 0, false },
+                                        { "axes", NULL, CELL_TEXT, 0, false },
+                                        { "shape", NULL, CELL_TEXT, 0, false },
+                                        { "stream", NULL, CELL_TEXT, 0, false } });
     for (int32_t i = 0; i < w->m->g.n_site; i++) {
         const struct site *s = &w->m->g.site[i];
-        if ((!s->n->op && !(weights && s->n->extent == WEIGHT)) || !matches(glob, s->name)) continue;
+        if ((!s->n->op && !(weights && s->n->extent == WEIGHT)) || !matches(glob, s->name))
+            continue;
         write_site(t, s->name, s->n);
         n++;
     }
-    report_note(w->r, "Writers add to the residual stream, readers read it: WRITER -> READER is an edge. "
-                      "Names of TransformerLens, nnterp and interp-engine are understood too.");
+    report_note(w->r,
+                "Writers add to the residual stream, readers read it: WRITER -> READER is an edge. "
+                "Names of TransformerLens, nnterp and interp-engine are understood too.");
     if (n) return E_OK;
     char near[300];
     site_nearest(w->m, glob, near, sizeof near);
@@ -44,6 +53,10 @@ static status run(work *w, error *err)
     return E_NOSITE;
 }
 
-const instrument_def instrument_sites_def = { .name = "sites", .says = "Names of activations, with their axes", .subject = "MODEL",
-                                              .needs = NEEDS_MODEL, .param = params, .run = run };
+const instrument_def instrument_sites_def = { .name = "sites",
+                                              .says = "Names of activations, with their axes",
+                                              .subject = "MODEL",
+                                              .needs = NEEDS_MODEL,
+                                              .param = params,
+                                              .run = run };
 /* SPDX-License-Identifier: MIT */

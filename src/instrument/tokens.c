@@ -6,7 +6,8 @@
 static const param params[] = {
     { "prompt", PARAM_LIST, NULL, "a text; give it again for several", false },
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no", false },
-    { "check", PARAM_TEXT, NULL, "JSON lines of text, ids, offsets: show each that differs, and fail", true },
+    { "check", PARAM_TEXT, NULL,
+      "JSON lines of text, ids, offsets: show each that differs, and fail", true },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
@@ -41,16 +42,21 @@ static void tell_wrong(void *user, int64_t line, const char *what)
 static status check(work *w, const tokenizer *t, const char *path, error *err)
 {
     int64_t right, wrong;
-    table *bad = report_table(w->r, "mismatches", 2, (column[]){ { "line", NULL, CELL_INT, 0, false }, { "what", NULL, CELL_TEXT, 0, false } });
+    table *bad = report_table(
+        w->r, "mismatches", 2,
+        (column[]){ { "line", NULL, CELL_INT, 0, false }, { "what", NULL, CELL_TEXT, 0, false } });
     status st = tokenizer_check(t, path, tell_wrong, bad, &right, &wrong, err);
     if (st != E_OK) return st;
-    table *sum = report_table(w->r, "vectors", 2, (column[]){ { "right", NULL, CELL_INT, 0, false }, { "wrong", NULL, CELL_INT, 0, false } });
+    table *sum = report_table(
+        w->r, "vectors", 2,
+        (column[]){ { "right", NULL, CELL_INT, 0, false }, { "wrong", NULL, CELL_INT, 0, false } });
     table_row(sum), row_int(sum, right), row_int(sum, wrong);
     w->failed = wrong > 0 || right == 0;
     return E_OK;
 }
 
-static status show(work *w, const tokenizer *t, const char *text, token_bos bos, int which, error *err)
+static status show(work *w, const tokenizer *t, const char *text, token_bos bos, int which,
+                   error *err)
 {
     token_span *s;
     int64_t n;
@@ -58,15 +64,20 @@ static status show(work *w, const tokenizer *t, const char *text, token_bos bos,
     snprintf(name, sizeof name, which ? "tokens %d" : "tokens", which + 1);
     status st = tokenizer_encode(t, &w->mem, text, strlen(text), bos, &s, &n, err);
     if (st != E_OK) return st;
-    table *out = report_table(w->r, name, 5, (column[]){ { "position", NULL, CELL_INT, 0, false }, { "id", NULL, CELL_INT, 0, false },
-        { "token", NULL, CELL_TOKEN, 0, false }, { "first byte", NULL, CELL_INT, 0, false }, { "end", NULL, CELL_INT, 0, false } });
+    table *out = report_table(w->r, name, 5,
+                              (column[]){ { "position", NULL, CELL_INT, 0, false },
+                                          { "id", NULL, CELL_INT, 0, false },
+                                          { "token", NULL, CELL_TOKEN, 0, false },
+                                          { "first byte", NULL, CELL_INT, 0, false },
+                                          { "end", NULL, CELL_INT, 0, false } });
     int64_t *ids = arena_array(&w->mem, n + 1, sizeof *ids);
     if (!ids) return error_set(err, E_NOMEM, "tokens: out of memory");
     for (int64_t i = 0; i < n; i++) {
         size_t len = 0;
         const char *p = tokenizer_text(t, s[i].id, &len);
         ids[i] = s[i].id;
-        table_row(out), row_int(out, i), row_int(out, s[i].id), row_token(out, p ? p : "", len, s[i].id);
+        table_row(out), row_int(out, i), row_int(out, s[i].id),
+            row_token(out, p ? p : "", len, s[i].id);
         row_int(out, (int64_t)s[i].first), row_int(out, (int64_t)s[i].end);
     }
     report_lane(w->r, name, text, ids, n);
@@ -86,12 +97,17 @@ static status run(work *w, error *err)
     }
     if (st == E_OK) report_tokenizer(w->r, tokenizer_kind(t), tokenizer_hash(t));
     token_bos how = bos == BOS_YES ? TOKEN_BOS_YES : bos == BOS_NO ? TOKEN_BOS_NO : TOKEN_BOS_AUTO;
-    for (int i = 0; st == E_OK && (text = work_item(w, "prompt", i)); i++) st = show(w, t, text, how, i, err);
+    for (int i = 0; st == E_OK && (text = work_item(w, "prompt", i)); i++)
+        st = show(w, t, text, how, i, err);
     if (st == E_OK && path) st = check(w, t, path, err);
     tokenizer_free(own);
     return st;
 }
 
-const instrument_def instrument_tokens_def = { .name = "tokens", .says = "How a text is cut into tokens", .subject = "MODEL or TOKENIZER",
-                                               .needs = NEEDS_NOTHING, .param = params, .run = run };
+const instrument_def instrument_tokens_def = { .name = "tokens",
+                                               .says = "How a text is cut into tokens",
+                                               .subject = "MODEL or TOKENIZER",
+                                               .needs = NEEDS_NOTHING,
+                                               .param = params,
+                                               .run = run };
 /* SPDX-License-Identifier: MIT */

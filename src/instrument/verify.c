@@ -8,8 +8,12 @@
 #include <string.h>
 
 static const param params[] = {
-    { "against", PARAM_TEXT, NULL, "a .safetensors or .npz of lane{k}/SITE and lane{k}/tokens to compare with", true },
-    { "tol", PARAM_REAL, "0", "largest error taken, as a share of a site's largest entry; 0: 1e-5, and 5e-5 absolute for logits", false },
+    { "against", PARAM_TEXT, NULL,
+      "a .safetensors or .npz of lane{k}/SITE and lane{k}/tokens to compare with", true },
+    { "tol", PARAM_REAL, "0",
+      "largest error taken, as a share of a site's largest entry; 0: 1e-5, and 5e-5 absolute for "
+      "logits",
+      false },
     { "length", PARAM_INT, "12", "tokens of the random prompts that promises are tried on", false },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
@@ -28,7 +32,9 @@ static prompt *random_prompt(work *w, int which, int n, error *err)
     prompt *p = NULL;
     if (n > 4096) n = 4096;
     if (n > w->m->config.n_ctx) n = w->m->config.n_ctx;
-    for (int i = 0; i < n; i++) id[i] = rand_below(w->seed, rand_stream("verify.tokens"), (uint64_t)(which * 4096 + i), w->m->config.n_vocab);
+    for (int i = 0; i < n; i++)
+        id[i] = rand_below(w->seed, rand_stream("verify.tokens"), (uint64_t)(which * 4096 + i),
+                           w->m->config.n_vocab);
     if (prompt_from_ids(&p, w->m, id, n, err) != E_OK || work_keep(w, p, err) != E_OK) return NULL;
     return p;
 }
@@ -61,15 +67,20 @@ static status trial_lane(work *w, session *s, lane **out, const prompt *p, error
     return st == E_OK ? lane_give(*out, w->m->token, p->value, err) : st;
 }
 
-static status trial_open(work *w, trial *t, const char *backend, int threads, bool no_fuse, const prompt *p, const prompt *beside, error *err)
+static status trial_open(work *w, trial *t, const char *backend, int threads, bool no_fuse,
+                         const prompt *p, const prompt *beside, error *err)
 {
-    engine_options o = { .backend = backend, .precision = work_text(w, "precision"), .threads = threads, .no_fuse = no_fuse };
+    engine_options o = { .backend = backend,
+                         .precision = work_text(w, "precision"),
+                         .threads = threads,
+                         .no_fuse = no_fuse };
     lane *other;
     *t = (trial){ 0 };
     status st = engine_open(&t->e, &o, err);
     if (st == E_OK) st = session_new(&t->s, &w->m->g, t->e, err);
     if (st == E_OK && beside) st = trial_lane(w, t->s, &other, beside, err);
-    if (st == E_OK && beside) st = lane_ask(other, w->m->logits, node_all(w->m->logits, other), err);
+    if (st == E_OK && beside)
+        st = lane_ask(other, w->m->logits, node_all(w->m->logits, other), err);
     if (st == E_OK) st = trial_lane(w, t->s, &t->l, p, err);
     if (st == E_OK) st = ask_all(w->m, t->l, err);
     return st == E_OK ? session_run(t->s, NULL, err) : st;
@@ -86,7 +97,8 @@ static status compare(work *w, lane *a, lane *b, const char **differs, error *er
         arena_mark here = arena_here(&w->mem);
         size_t bytes = (size_t)node_numbers(n, node_all(n, a)) * (size_t)w->e->real_bytes;
         char *x = arena_get(&w->mem, bytes), *y = arena_get(&w->mem, bytes);
-        st = x && y ? lane_read_raw(a, n, node_all(n, a), x, err) : error_set(err, E_NOMEM, "verify: out of memory");
+        st = x && y ? lane_read_raw(a, n, node_all(n, a), x, err)
+                    : error_set(err, E_NOMEM, "verify: out of memory");
         if (st == E_OK) st = lane_read_raw(b, n, node_all(n, a), y, err);
         if (st == E_OK && memcmp(x, y, bytes)) *differs = w->m->g.site[i].name;
         arena_rewind(&w->mem, here);
@@ -94,8 +106,8 @@ static status compare(work *w, lane *a, lane *b, const char **differs, error *er
     return st;
 }
 
-static status agrees(work *w, table *t, const char *what, const trial *base, const char *backend, int threads, bool no_fuse, const prompt *p,
-                     const prompt *beside, error *err)
+static status agrees(work *w, table *t, const char *what, const trial *base, const char *backend,
+                     int threads, bool no_fuse, const prompt *p, const prompt *beside, error *err)
 {
     trial x;
     char text[160];
@@ -112,12 +124,17 @@ static status agrees(work *w, table *t, const char *what, const trial *base, con
 /* Some sites of some blocks, not all: a large model has thousands. */
 static bool sampled(const work *w, int32_t i, int most)
 {
-    return w->m->n_site <= most || rand_below(w->seed, rand_stream("verify.sites"), (uint64_t)i, w->m->n_site) < most;
+    return w->m->n_site <= most ||
+           rand_below(w->seed, rand_stream("verify.sites"), (uint64_t)i, w->m->n_site) < most;
 }
 
 static edit whole(node *n, lane *l, edit_kind kind, double factor)
 {
-    return (edit){ .n = n, .where = node_all(n, l), .w1 = n->extent == PAIR ? lane_len(l) : n->width, .kind = kind, .factor = factor };
+    return (edit){ .n = n,
+                   .where = node_all(n, l),
+                   .w1 = n->extent == PAIR ? lane_len(l) : n->width,
+                   .kind = kind,
+                   .factor = factor };
 }
 
 static status fires(work *w, table *t, lane *base, error *err)
@@ -134,7 +151,8 @@ static status fires(work *w, table *t, lane *base, error *err)
         if (st == E_OK) lane_sweep(f), st = lane_edit(f, &e, err);
         if (st == E_OK) st = lane_ask(f, x, node_all(x, f), err);
         if (st == E_OK) st = work_run(w, err);
-        if (st == E_OK && lane_effect(f) != EFFECT_CHANGED && !dead++) snprintf(text, sizeof text, "%s does not", w->m->g.site[i].name);
+        if (st == E_OK && lane_effect(f) != EFFECT_CHANGED && !dead++)
+            snprintf(text, sizeof text, "%s does not", w->m->g.site[i].name);
         if (f) lane_drop(f);
         n++;
     }
@@ -170,7 +188,8 @@ static status forks(work *w, table *t, lane *base, error *err)
         if (st == E_OK) st = work_run(w, err);
         if (st == E_OK) st = lane_read_raw(f, y, node_all(y, f), a, err);
         if (st == E_OK) st = lane_read_raw(fresh, y, node_all(y, f), b, err);
-        if (st == E_OK) wrong += memcmp(a, b, bytes) != 0, changed += lane_effect(same) == EFFECT_CHANGED, n++;
+        if (st == E_OK)
+            wrong += memcmp(a, b, bytes) != 0, changed += lane_effect(same) == EFFECT_CHANGED, n++;
         if (same) lane_drop(same);
         if (fresh) lane_drop(fresh);
         if (f) lane_drop(f);
@@ -188,19 +207,27 @@ static status promises(work *w, error *err)
     int n = (int)work_int(w, "length");
     trial base;
     if (n < 2) return error_set(err, E_USAGE, "verify: length %d, expected at least 2", n);
-    prompt *p = random_prompt(w, 0, n, err), *beside = p ? random_prompt(w, 1, n / 2 + 1, err) : NULL;
+    prompt *p = random_prompt(w, 0, n, err),
+           *beside = p ? random_prompt(w, 1, n / 2 + 1, err) : NULL;
     if (!beside) return E_NOMEM;
-    table *t = report_table(w->r, "promises", 3, (column[]){ { "promise", NULL, CELL_TEXT, 0, false }, { "holds", NULL, CELL_BOOL, 0, false },
-                                                             { "what was looked at", NULL, CELL_TEXT, 0, false } });
+    table *t = report_table(w->r, "promises", 3,
+                            (column[]){ { "promise", NULL, CELL_TEXT, 0, false },
+                                        { "holds", NULL, CELL_BOOL, 0, false },
+                                        { "what was looked at", NULL, CELL_TEXT, 0, false } });
     report_seed(w->r, "verify", w->seed);
     status st = trial_open(w, &base, "reference", 1, true, p, NULL, err);
-    if (st == E_OK) st = agrees(w, t, "alone = beside another prompt", &base, "reference", 1, true, p, beside, err);
-    if (st == E_OK) st = agrees(w, t, "one thread = three", &base, "reference", 3, true, p, NULL, err);
-    if (st == E_OK) st = agrees(w, t, "fusions change no bit", &base, "reference", 1, false, p, NULL, err);
+    if (st == E_OK)
+        st = agrees(w, t, "alone = beside another prompt", &base, "reference", 1, true, p, beside,
+                    err);
+    if (st == E_OK)
+        st = agrees(w, t, "one thread = three", &base, "reference", 3, true, p, NULL, err);
+    if (st == E_OK)
+        st = agrees(w, t, "fusions change no bit", &base, "reference", 1, false, p, NULL, err);
     for (int i = 0; backend_name(i) && st == E_OK; i++) {
         char what[80];
         snprintf(what, sizeof what, "backend %s = reference", backend_name(i));
-        if (backend_usable(backend_name(i)) && strcmp(backend_name(i), "plain")) st = agrees(w, t, what, &base, backend_name(i), 1, false, p, NULL, err);
+        if (backend_usable(backend_name(i)) && strcmp(backend_name(i), "plain"))
+            st = agrees(w, t, what, &base, backend_name(i), 1, false, p, NULL, err);
     }
     trial_close(&base);
     lane *l = NULL;
@@ -224,9 +251,12 @@ static gap site_gap(const double *got, const node *n, box all, const tensor_view
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++)
             for (int32_t i = 0; i < node_width(n, r); i++, at++) {
-                int64_t k = n->extent == PAIR ? ((int64_t)a * all.r1 + r) * all.r1 + node_first_key(n, r) + i : ((int64_t)r * n->n_part + a) * n->width + i;
+                int64_t k = n->extent == PAIR
+                                ? ((int64_t)a * all.r1 + r) * all.r1 + node_first_key(n, r) + i
+                                : ((int64_t)r * n->n_part + a) * n->width + i;
                 double want;
-                dtype_row_f64(t->dtype, (const char *)t->data + k * (int64_t)dtype_bytes(t->dtype), &want, 1);
+                dtype_row_f64(t->dtype, (const char *)t->data + k * (int64_t)dtype_bytes(t->dtype),
+                              &want, 1);
                 double d = fabs(got[at] - want);
                 if (!(d <= g.absolute)) g.absolute = d;
                 if (fabs(want) > g.largest) g.largest = fabs(want);
@@ -234,7 +264,8 @@ static gap site_gap(const double *got, const node *n, box all, const tensor_view
     return g;
 }
 
-static status compare_site(work *w, table *t, lane *l, const char *name, node *n, const tensor_view *v, error *err)
+static status compare_site(work *w, table *t, lane *l, const char *name, node *n,
+                           const tensor_view *v, error *err)
 {
     box all = node_all(n, l);
     int64_t count = n->extent == PAIR ? (int64_t)n->n_part * all.r1 * all.r1 : node_numbers(n, all);
@@ -242,18 +273,23 @@ static status compare_site(work *w, table *t, lane *l, const char *name, node *n
     if ((int64_t)(v->bytes / dtype_bytes(v->dtype)) != count) {
         w->failed = true;
         table_row(t), row_text(t, "%s", v->name), row_none(t), row_none(t), row_bool(t, false);
-        report_warn(w->r, "%s has %zu numbers, the site has %lld", v->name, v->bytes / dtype_bytes(v->dtype), (long long)count);
+        report_warn(w->r, "%s has %zu numbers, the site has %lld", v->name,
+                    v->bytes / dtype_bytes(v->dtype), (long long)count);
         return E_OK;
     }
     arena_mark here = arena_here(&w->mem);
     double *got = arena_array(&w->mem, node_numbers(n, all) + 1, sizeof *got);
-    status st = got ? lane_read(l, n, all, got, err) : error_set(err, E_NOMEM, "verify: out of memory");
+    status st =
+        got ? lane_read(l, n, all, got, err) : error_set(err, E_NOMEM, "verify: out of memory");
     if (st == E_OK) {
         gap g = site_gap(got, n, all, v);
         double relative = g.largest > 0 ? g.absolute / g.largest : g.absolute;
-        bool fine = tol > 0 ? relative <= tol : strcmp(name, "logits") ? relative <= 1e-5 : g.absolute <= 5e-5 || relative <= 1e-5;
+        bool fine = tol > 0                  ? relative <= tol
+                    : strcmp(name, "logits") ? relative <= 1e-5
+                                             : g.absolute <= 5e-5 || relative <= 1e-5;
         w->failed |= !fine;
-        table_row(t), row_text(t, "%s", v->name), row_real(t, g.absolute), row_real(t, relative), row_bool(t, fine);
+        table_row(t), row_text(t, "%s", v->name), row_real(t, g.absolute), row_real(t, relative),
+            row_bool(t, fine);
     }
     arena_rewind(&w->mem, here);
     return st;
@@ -273,7 +309,8 @@ static status dump_lane(work *w, const container *c, table *t, int k, bool *ther
     if (n > 8192) return error_set(err, E_LIMIT, "%s has %lld tokens", key, (long long)n);
     for (int64_t i = 0; i < n; i++) {
         double x;
-        dtype_row_f64(tokens->dtype, (const char *)tokens->data + i * (int64_t)dtype_bytes(tokens->dtype), &x, 1);
+        dtype_row_f64(tokens->dtype,
+                      (const char *)tokens->data + i * (int64_t)dtype_bytes(tokens->dtype), &x, 1);
         id[i] = (int64_t)x;
     }
     status st = prompt_from_ids(&p, w->m, id, n, err);
@@ -299,12 +336,17 @@ static void name_ignored(work *w, const container *c)
     char first[200] = "";
     for (int32_t i = 0; i < container_count(c); i++) {
         const char *name = container_at(c, i)->name, *slash = strchr(name, '/');
-        bool ours = !strncmp(name, "lane", 4) && slash && slash == name + 4 + strspn(name + 4, "0123456789");
+        bool ours = !strncmp(name, "lane", 4) && slash &&
+                    slash == name + 4 + strspn(name + 4, "0123456789");
         node *site = ours ? graph_find(&w->m->g, slash + 1) : NULL;
         if ((ours && !strcmp(slash, "/tokens")) || (site && site->op)) continue;
         if (!n++) snprintf(first, sizeof first, "%s", name);
     }
-    if (n) report_note(w->r, "%d tensors of the dump are no sites of this model and were left alone, '%s' the first.", n, first);
+    if (n)
+        report_note(w->r,
+                    "%d tensors of the dump are no sites of this model and were left alone, '%s' "
+                    "the first.",
+                    n, first);
 }
 
 static status against(work *w, const char *path, error *err)
@@ -313,13 +355,17 @@ static status against(work *w, const char *path, error *err)
     bool there = true;
     status st = container_open(&c, path, err);
     if (st != E_OK) return st;
-    table *t = report_table(w->r, "sites", 4, (column[]){ { "tensor", NULL, CELL_TEXT, 0, false }, { "absolute error", NULL, CELL_REAL, 0, false },
-        { "of the largest entry", NULL, CELL_REAL, 0, false }, { "within", NULL, CELL_BOOL, 0, false } });
+    table *t = report_table(w->r, "sites", 4,
+                            (column[]){ { "tensor", NULL, CELL_TEXT, 0, false },
+                                        { "absolute error", NULL, CELL_REAL, 0, false },
+                                        { "of the largest entry", NULL, CELL_REAL, 0, false },
+                                        { "within", NULL, CELL_BOOL, 0, false } });
     for (int k = 0; there && st == E_OK; k++) {
         st = dump_lane(w, c, t, k, &there, err);
         if (st == E_OK && !there && !k) {
             st = error_set(err, E_FORMAT, "%s: there is no lane0/tokens", path);
-            error_hint(err, "a dump holds lane{k}/tokens and lane{k}/SITE, as 'microtome cache --out' writes them");
+            error_hint(err, "a dump holds lane{k}/tokens and lane{k}/SITE, as 'microtome cache "
+                            "--out' writes them");
         }
     }
     name_ignored(w, c);
@@ -334,6 +380,10 @@ static status run(work *w, error *err)
     return st == E_OK && path ? against(w, path, err) : st;
 }
 
-const instrument_def instrument_verify_def = { .name = "verify", .says = "The engine's promises, tried on this model", .subject = "MODEL",
-                                               .needs = NEEDS_MODEL, .param = params, .run = run };
+const instrument_def instrument_verify_def = { .name = "verify",
+                                               .says = "The engine's promises, tried on this model",
+                                               .subject = "MODEL",
+                                               .needs = NEEDS_MODEL,
+                                               .param = params,
+                                               .run = run };
 /* SPDX-License-Identifier: MIT */

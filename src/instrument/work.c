@@ -43,7 +43,10 @@ double work_real(const work *w, const char *name)
     return json_is_number(v) ? json_number_value(v) : text ? strtod(text, NULL) : 0;
 }
 
-bool work_flag(const work *w, const char *name) { return json_is_true(json_object_get(w->request, name)); }
+bool work_flag(const work *w, const char *name)
+{
+    return json_is_true(json_object_get(w->request, name));
+}
 
 const char *work_item(const work *w, const char *name, int i)
 {
@@ -92,7 +95,8 @@ status work_prompts(work *w, prompt ***out, int *n, error *err)
     status st = check_bos(w, err);
     int k = 0;
     if (st != E_OK) return st;
-    if (tokens && work_item(w, "prompt", 0)) return error_set(err, E_USAGE, "both a prompt and tokens were given");
+    if (tokens && work_item(w, "prompt", 0))
+        return error_set(err, E_USAGE, "both a prompt and tokens were given");
     if (tokens) return listed_prompts(w, tokens, out, n, err);
     while (work_item(w, "prompt", k)) k++;
     if (!k) {
@@ -136,7 +140,8 @@ void work_label_tokens(work *w, const char *tensor, const char *axis, const prom
 {
     for (int32_t i = 0; i < p->n; i++) {
         char label[80];
-        if (p->piece && p->piece[i].n) report_axis_token(w->r, tensor, axis, i, p->piece[i].p, p->piece[i].n);
+        if (p->piece && p->piece[i].n)
+            report_axis_token(w->r, tensor, axis, i, p->piece[i].p, p->piece[i].n);
         else {
             prompt_label(p, i, label, sizeof label);
             report_axis_token(w->r, tensor, axis, i, label, strlen(label));
@@ -188,7 +193,8 @@ status work_metric(work *w, const char *name, metric *out, const metric_def **de
     char list[200] = "";
     graph *g = session_graph(w->s);
     for (int i = 0; metric_all[i]; i++) {
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", metric_all[i]->name);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "",
+                 metric_all[i]->name);
         if (strcmp(metric_all[i]->name, name)) continue;
         *def = metric_all[i];
         *out = metric_all[i]->build(g, w->m);
@@ -209,7 +215,8 @@ static const named_lane *lane_called(const named_lane *list, int n, const char *
 }
 
 /* A tensor of a file as doubles. */
-static status load_values(work *w, const char *path, const char *key, double **out, int64_t *n, error *err)
+static status load_values(work *w, const char *path, const char *key, double **out, int64_t *n,
+                          error *err)
 {
     container *c;
     status st = container_open(&c, path, err);
@@ -217,7 +224,9 @@ static status load_values(work *w, const char *path, const char *key, double **o
     const tensor_view *t = container_find(c, key);
     if (!t) {
         error_set(err, E_RANGE, "%s: there is no tensor '%.100s'", path, key);
-        if (container_count(c)) error_hint(err, "it has %d tensors, the first is '%s'", container_count(c), container_at(c, 0)->name);
+        if (container_count(c))
+            error_hint(err, "it has %d tensors, the first is '%s'", container_count(c),
+                       container_at(c, 0)->name);
         st = E_RANGE;
     } else {
         *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
@@ -231,7 +240,8 @@ static status load_values(work *w, const char *path, const char *key, double **o
 
 /* Values for a slice: one for each number of the last axis, or of the parts where the last axis is one number, or of
  * the whole slice. */
-static status set_values(work *w, edit *e, const double *v, int64_t n, double factor, const lane *l, error *err)
+static status set_values(work *w, edit *e, const double *v, int64_t n, double factor, const lane *l,
+                         error *err)
 {
     int64_t width = e->w1 - e->w0, parts = e->where.a1 - e->where.a0;
     box rows = box_cut(e->where, node_all(e->n, l));
@@ -249,18 +259,23 @@ static status set_values(work *w, edit *e, const double *v, int64_t n, double fa
         e->part_step = width, e->row_step = parts * width, e->where.r1 = rows.r1;
         return E_OK;
     }
-    return error_set(err, E_SHAPE, "%lld values for a slice of %lld rows, %lld parts and %lld numbers: expected %lld, %lld or %lld", (long long)n,
-                     (long long)n_row, (long long)parts, (long long)width, (long long)width, (long long)(parts * width),
+    return error_set(err, E_SHAPE,
+                     "%lld values for a slice of %lld rows, %lld parts and %lld numbers: expected "
+                     "%lld, %lld or %lld",
+                     (long long)n, (long long)n_row, (long long)parts, (long long)width,
+                     (long long)width, (long long)(parts * width),
                      (long long)(n_row * parts * width));
 }
 
 /* Mean of the slice over the prompts of a file: over all positions, or position by position. */
-static status mean_values(work *w, const change *c, const address *a, const lane *l, edit *e, error *err)
+static status mean_values(work *w, const change *c, const address *a, const lane *l, edit *e,
+                          error *err)
 {
     prompt **list;
     int n;
     int64_t numbers = (int64_t)a->n->n_part * a->n->width, n_sum = 0;
-    if (a->n->extent != ROW) return error_set(err, E_UNSUPPORTED, "%s: a mean is of values per position", a->name);
+    if (a->n->extent != ROW)
+        return error_set(err, E_UNSUPPORTED, "%s: a mean is of values per position", a->name);
     status st = prompts_read(&list, &n, &w->mem, w->m, c->file, work_bos(w), err);
     if (st != E_OK) return st;
     int32_t len = lane_len(l);
@@ -268,7 +283,9 @@ static status mean_values(work *w, const change *c, const address *a, const lane
     for (int i = 0; i < n && st == E_OK; i++) {
         lane *x = NULL;
         if (c->by_pos && list[i]->n != len)
-            st = error_set(err, E_SHAPE, "%s: prompt %d has %d tokens, the mean by position needs %d", c->file, i, list[i]->n, len);
+            st = error_set(err, E_SHAPE,
+                           "%s: prompt %d has %d tokens, the mean by position needs %d", c->file, i,
+                           list[i]->n, len);
         if (st == E_OK) st = work_lane(w, &x, NULL, list[i], NULL, err);
         if (st == E_OK) st = lane_ask(x, a->n, node_all(a->n, x), err);
         if (st == E_OK) st = work_run(w, err);
@@ -276,7 +293,8 @@ static status mean_values(work *w, const change *c, const address *a, const lane
         if (st == E_OK && (!row || !sum)) st = error_set(err, E_NOMEM, "mean: out of memory");
         if (st == E_OK) st = lane_read(x, a->n, node_all(a->n, x), row, err);
         for (int64_t r = 0; st == E_OK && r < list[i]->n; r++, n_sum++)
-            for (int64_t k = 0; k < numbers; k++) sum[(c->by_pos ? r * numbers : 0) + k] += row[r * numbers + k];
+            for (int64_t k = 0; k < numbers; k++)
+                sum[(c->by_pos ? r * numbers : 0) + k] += row[r * numbers + k];
         if (x) lane_drop(x);
         prompt_free(list[i]);
     }
@@ -284,21 +302,24 @@ static status mean_values(work *w, const change *c, const address *a, const lane
     double over = c->by_pos ? n : (double)n_sum;
     for (int64_t k = 0; k < numbers * len; k++) sum[k] /= over;
     e->kind = EDIT_SET;
-    e->v = sum + (int64_t)a->where.a0 * a->n->width + a->w0 + (c->by_pos ? a->where.r0 * numbers : 0);
+    e->v =
+        sum + (int64_t)a->where.a0 * a->n->width + a->w0 + (c->by_pos ? a->where.r0 * numbers : 0);
     e->part_step = a->n->width;
     if (c->by_pos) e->row_step = numbers, e->where.r1 = e->where.r1 < len ? e->where.r1 : len;
     return E_OK;
 }
 
-static status take_values(work *w, const change *c, const address *a, const prompt *p, const named_lane *others, int n_other, lane *l,
-                          edit *e, error *err)
+static status take_values(work *w, const change *c, const address *a, const prompt *p,
+                          const named_lane *others, int n_other, lane *l, edit *e, error *err)
 {
     bool self = !*c->lane;
     const named_lane *from = self ? NULL : lane_called(others, n_other, c->lane);
     lane *source = self ? lane_parent(l) : from ? from->l : NULL;
     if (!source) {
         char list[200] = "";
-        for (int i = 0; i < n_other; i++) snprintf(list + strlen(list), sizeof list - strlen(list), "%s@%s", i ? ", " : "", others[i].name);
+        for (int i = 0; i < n_other; i++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s@%s", i ? ", " : "",
+                     others[i].name);
         error_set(err, E_USAGE, "edit '%.80s': there is no lane @%.40s", c->text, c->lane);
         error_hint(err, *list ? "lanes are %s" : "there is only one prompt here", list);
         return E_USAGE;
@@ -311,15 +332,16 @@ static status take_values(work *w, const change *c, const address *a, const prom
     int32_t there = node_rows(b.n, source);
     e->where.r1 = rows.r1;
     if (rows.r1 - rows.r0 + e->from_row > there) {
-        error_set(err, E_SHAPE, "edit '%.80s': takes %d rows from row %d on, the source has %d", c->text, rows.r1 - rows.r0, e->from_row, there);
+        error_set(err, E_SHAPE, "edit '%.80s': takes %d rows from row %d on, the source has %d",
+                  c->text, rows.r1 - rows.r0, e->from_row, there);
         error_hint(err, "the two prompts are of different length: name positions on both sides");
         return E_SHAPE;
     }
     return E_OK;
 }
 
-static status fill_edit(work *w, const change *c, const address *a, const prompt *p, const named_lane *others, int n_other, lane *l,
-                        edit *e, error *err)
+static status fill_edit(work *w, const change *c, const address *a, const prompt *p,
+                        const named_lane *others, int n_other, lane *l, edit *e, error *err)
 {
     static const edit_kind kind[] = { EDIT_SET, EDIT_ADD, EDIT_SCALE, EDIT_PROJECT };
     double *v = (double *)c->vector;
@@ -333,23 +355,29 @@ static status fill_edit(work *w, const change *c, const address *a, const prompt
     return st;
 }
 
-static status one_change(work *w, const change *c, lane *l, const prompt *p, const named_lane *others, int n_other, error *err)
+static status one_change(work *w, const change *c, lane *l, const prompt *p,
+                         const named_lane *others, int n_other, error *err)
 {
     address *a, *b = NULL;
     int n, m = 1;
-    status st = c->reader ? site_find_writers(&a, &n, &w->mem, w->m, p, c->site, err) : site_find(&a, &n, &w->mem, w->m, p, c->site, err);
+    status st = c->reader ? site_find_writers(&a, &n, &w->mem, w->m, p, c->site, err)
+                          : site_find(&a, &n, &w->mem, w->m, p, c->site, err);
     if (st == E_OK && c->reader) st = site_find_readers(&b, &m, &w->mem, w->m, p, c->reader, err);
     for (int i = 0; i < n && st == E_OK; i++)
         for (int k = 0; k < m && st == E_OK; k++) {
             edit e;
-            if (a[i].before) return error_set(err, E_USAGE, "edit '%.80s': SITE@before can be read, not edited", c->text);
+            if (a[i].before)
+                return error_set(err, E_USAGE, "edit '%.80s': SITE@before can be read, not edited",
+                                 c->text);
             st = fill_edit(w, c, &a[i], p, others, n_other, l, &e, err);
-            if (st == E_OK) st = b ? lane_edit_edge(l, &e, b[k].n, b[k].where, err) : lane_edit(l, &e, err);
+            if (st == E_OK)
+                st = b ? lane_edit_edge(l, &e, b[k].n, b[k].where, err) : lane_edit(l, &e, err);
         }
     return st;
 }
 
-status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other, int *n_edit, error *err)
+status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other,
+                  int *n_edit, error *err)
 {
     const char *text;
     *n_edit = 0;
@@ -357,7 +385,8 @@ status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, i
         change *c;
         int n;
         status st = change_parse(&c, &n, &w->mem, text, err);
-        for (int k = 0; k < n && st == E_OK; k++) st = one_change(w, &c[k], l, p, others, n_other, err);
+        for (int k = 0; k < n && st == E_OK; k++)
+            st = one_change(w, &c[k], l, p, others, n_other, err);
         if (st != E_OK) return st;
         ++*n_edit;
     }

@@ -25,12 +25,12 @@ struct work {
     const instrument_def *def;
     const json_t *request;
     arena mem;
-    model *m;     /* NULL where none is needed */
+    model *m; /* NULL where none is needed */
     engine *e;
     session *s;
     report *r;
     uint64_t seed;
-    bool failed;  /* a check of the instrument's did not hold */
+    bool failed; /* a check of the instrument's did not hold */
     int64_t n_fork;
     kept_prompt *kept; /* freed with the work */
     instrument_tell *tell;
@@ -68,7 +68,8 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
  * *n_edit: how many there were.
  *
  * [err: what the grammar, addresses and lane_edit return; USAGE (no such lane) | owns: the lane | thread: w's own | cost: O(edits)] */
-status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other, int *n_edit, error *err);
+status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other,
+                  int *n_edit, error *err);
 
 /* The node an address means: itself, or for SITE@before a copy that no edit reaches.
  *

@@ -8,6 +8,9 @@ static metric build(graph *g, const model *m)
     return (metric){ answer, op_pick(g, m->logits, answer, NULL) };
 }
 
-const metric_def metric_logit_def = { .name = "logit", .says = "logit of the right answer", .unit = "logit", .n_answer = 1,
+const metric_def metric_logit_def = { .name = "logit",
+                                      .says = "logit of the right answer",
+                                      .unit = "logit",
+                                      .n_answer = 1,
                                       .build = build };
 /* SPDX-License-Identifier: MIT */

@@ -8,6 +8,11 @@ static metric build(graph *g, const model *m)
     return (metric){ answer, op_diff(g, op_pick(g, m->logits, answer, NULL)) };
 }
 
-const metric_def metric_logit_diff_def = { .name = "logit_diff", .says = "logit of the right answer minus that of the wrong one",
-                                           .unit = "logit", .n_answer = 2, .build = build };
+const metric_def metric_logit_diff_def = {
+    .name = "logit_diff",
+    .says = "logit of the right answer minus that of the wrong one",
+    .unit = "logit",
+    .n_answer = 2,
+    .build = build
+};
 /* SPDX-License-Identifier: MIT */

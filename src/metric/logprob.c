@@ -8,6 +8,9 @@ static metric build(graph *g, const model *m)
     return (metric){ answer, op_pick(g, op_log_softmax(g, m->logits), answer, NULL) };
 }
 
-const metric_def metric_logprob_def = { .name = "logprob", .says = "log probability of the right answer", .unit = "nat",
-                                        .n_answer = 1, .build = build };
+const metric_def metric_logprob_def = { .name = "logprob",
+                                        .says = "log probability of the right answer",
+                                        .unit = "nat",
+                                        .n_answer = 1,
+                                        .build = build };
 /* SPDX-License-Identifier: MIT */

@@ -25,19 +25,20 @@ typedef struct config_key {
 } config_key;
 
 typedef struct arch_def {
-    const char *name;         /* as shown, and as the file is called */
-    const char *says;         /* one line for people */
+    const char *name;              /* as shown, and as the file is called */
+    const char *says;              /* one line for people */
     const char *const *model_type; /* config.json's model_type; NULL-terminated */
-    const config_key *key;    /* beyond those every architecture shares (config.c); {0} ends */
-    const char *prefix;       /* checkpoints may leave this out of their weights' names; NULL: none */
-    const char *const *ignored; /* weights that are no parameters, as globs; NULL-terminated or NULL */
+    const config_key *key;         /* beyond those every architecture shares (config.c); {0} ends */
+    const char *prefix; /* checkpoints may leave this out of their weights' names; NULL: none */
+    const char *const
+        *ignored; /* weights that are no parameters, as globs; NULL-terminated or NULL */
     /* Fill b->m->config from b->json, refusing what is not built. */
     status (*configure)(builder *b, error *err);
     /* Build the graph.  Returns nothing: what goes wrong stands in b->g->err. */
     void (*build)(builder *b);
     /* Embedded models only, else NULL: provide configuration, weights and tokenizer, and say which
      * architecture builds them. */
-    const char *demo;         /* "induction" for demo:induction */
+    const char *demo; /* "induction" for demo:induction */
     status (*provide)(builder *b, const char **arch, error *err);
 } arch_def;
 

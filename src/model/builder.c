@@ -36,16 +36,19 @@ void build_warn(builder *b, const char *fmt, ...)
     m->n_warning++;
 }
 
-static void refuse_shape(builder *b, const weight_tensor *t, const char *name, int64_t n_row, int64_t n_col)
+static void refuse_shape(builder *b, const weight_tensor *t, const char *name, int64_t n_row,
+                         int64_t n_col)
 {
     char found[120];
     weight_text(t, found, sizeof found);
     if (n_row == 1)
-        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected [%lld]", name, found, (long long)n_col);
-    else
-        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected [%lld, %lld]", name, found, (long long)n_row,
+        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected [%lld]", name, found,
                   (long long)n_col);
-    error_hint(&b->g->err, "the shape follows from config.json: one of the two is of another model");
+    else
+        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected [%lld, %lld]", name, found,
+                  (long long)n_row, (long long)n_col);
+    error_hint(&b->g->err,
+               "the shape follows from config.json: one of the two is of another model");
 }
 
 static bool shape_is(const weight_tensor *t, int64_t n_row, int64_t n_col)
@@ -80,15 +83,17 @@ node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ..
         return NULL;
     }
     if (!type_is_real(t->dtype)) {
-        error_set(&b->g->err, E_UNSUPPORTED, "weight '%s' is of type %s, expected F32, F16, BF16 or F64", name,
+        error_set(&b->g->err, E_UNSUPPORTED,
+                  "weight '%s' is of type %s, expected F32, F16, BF16 or F64", name,
                   dtype_name(t->dtype));
         return NULL;
     }
     weight_view v = { t->data, n_col * (int64_t)dtype_bytes(t->dtype), t->dtype };
     b->m->n_weight += n_row * n_col;
     b->m->weight_bytes += n_row * v.row_bytes;
-    return graph_site(b->g, graph_axes(graph_weight(b->g, name, v, (int)n_row, (int)n_col), "column", ""), "%s",
-                      name);
+    return graph_site(b->g,
+                      graph_axes(graph_weight(b->g, name, v, (int)n_row, (int)n_col), "column", ""),
+                      "%s", name);
 }
 
 node *build_constant(builder *b, const char *name, const double *v, int n)
@@ -97,7 +102,8 @@ node *build_constant(builder *b, const char *name, const double *v, int n)
     if (!copy) return NULL;
     memcpy(copy, v, (size_t)n * sizeof *copy);
     weight_view w = { (const char *)copy, n * (int64_t)sizeof *copy, DTYPE_F64 };
-    return graph_site(b->g, graph_axes(graph_weight(b->g, name, w, 1, n), "column", ""), "%s", name);
+    return graph_site(b->g, graph_axes(graph_weight(b->g, name, w, 1, n), "column", ""), "%s",
+                      name);
 }
 
 /* ---- names and flags ---- */
@@ -119,7 +125,10 @@ node *build_reader(node *n)
     return n;
 }
 
-static node *axes(node *n, const char *part, const char *width) { return graph_axes(n, part, width); }
+static node *axes(node *n, const char *part, const char *width)
+{
+    return graph_axes(n, part, width);
+}
 
 /* ---- pieces of a transformer ---- */
 
@@ -147,10 +156,11 @@ node *build_norm(builder *b, node *x, node *gain, node *bias, const char *name)
     return graph_site(g, axes(op_gain(g, n, gain, bias), "", "d_model"), "%s.out", name);
 }
 
-node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first, int64_t n_part,
-                   int64_t width)
+node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first,
+                   int64_t n_part, int64_t width)
 {
-    return op_linear(b->g, x, w, bias, (double)layout, (double)first, (double)n_part, (double)width);
+    return op_linear(b->g, x, w, bias, (double)layout, (double)first, (double)n_part,
+                     (double)width);
 }
 
 static node *head_site(builder *b, node *n, const char *thing)
@@ -182,7 +192,8 @@ node *build_attention(builder *b, const attention *a)
     q = rotated(b, a, q, "attn.rot_q");
     k = per_query_head(b, rotated(b, a, k, "attn.rot_k"), "attn.k_for", &block->k_for);
     v = per_query_head(b, v, "attn.v_for", &block->v_for);
-    node *scores = build_site(b, axes(op_scores(g, q, k, a->scale, 0, 0), "head", "key"), "attn.scores");
+    node *scores =
+        build_site(b, axes(op_scores(g, q, k, a->scale, 0, 0), "head", "key"), "attn.scores");
     node *pattern = build_site(b, axes(op_softmax(g, scores), "head", "key"), "attn.pattern");
     node *z = head_site(b, op_mix(g, pattern, v), "attn.z");
     node *result = axes(op_result(g, z, a->w_out, a->layout), "head", "d_model");
@@ -218,7 +229,8 @@ node *build_mlp(builder *b, node *x, const mlp *p)
     node *post = activated(b, in);
     if (p->w_up) post = op_multiply(b->g, post, neurons(b, x, p->w_up, p->b_up, p, "mlp.up"));
     build_site(b, axes(post, "neuron", ""), "mlp.post");
-    node *out = axes(build_linear(b, post, p->w_out, p->b_out, p->layout, 0, 1, b->c->d_model), "", "d_model");
+    node *out = axes(build_linear(b, post, p->w_out, p->b_out, p->layout, 0, 1, b->c->d_model), "",
+                     "d_model");
     build_writer(build_site(b, out, "mlp.out"));
     b->m->block[b->layer].mlp_reader = p->x_is_stream ? in : build_reader(x);
     return build_site(b, out, "mlp.contribution");
@@ -231,8 +243,12 @@ node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_nam
     if (!copy || !e || copy == e) return w_e;
     copy->used = true;
     size_t bytes = (size_t)b->c->n_vocab * (size_t)b->c->d_model * dtype_bytes(e->dtype);
-    if (!shape_is(copy, b->c->n_vocab, b->c->d_model) || copy->dtype != e->dtype || memcmp(copy->data, e->data, bytes))
-        build_warn(b, "config.json ties the unembedding to the embedding; the file has a '%s' that differs, which is not used", u_name);
+    if (!shape_is(copy, b->c->n_vocab, b->c->d_model) || copy->dtype != e->dtype ||
+        memcmp(copy->data, e->data, bytes))
+        build_warn(b,
+                   "config.json ties the unembedding to the embedding; the file has a '%s' that "
+                   "differs, which is not used",
+                   u_name);
     return w_e;
 }
 

@@ -12,10 +12,10 @@
 
 struct builder {
     model *m;
-    graph *g;               /* &m->g */
-    model_config *c;        /* &m->config */
+    graph *g;        /* &m->g */
+    model_config *c; /* &m->config */
     const arch_def *arch;
-    const json_t *json;     /* config.json, or what stands for it */
+    const json_t *json; /* config.json, or what stands for it */
     weight_set weights;
     int32_t layer;
 };
@@ -66,20 +66,20 @@ node *build_norm(builder *b, node *x, node *gain, node *bias, const char *name);
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 enum { IN_OUT = 0, OUT_IN = 1 };
-node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first, int64_t n_part,
-                   int64_t width);
+node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first,
+                   int64_t n_part, int64_t width);
 
 /* Attention from q, k, v on: attn.q k v, rot_q rot_k (inv_freq not NULL), scores, pattern, z, result,
  * bias, out, contribution.  Returns what is added to the stream.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 typedef struct attention {
-    node *q, *k, *v;        /* after bias, before rotary; [head, d_head], [kv head, d_head] */
-    node *inv_freq;         /* NULL: not rotated */
-    int rotary_style;       /* 0: halves, as Hugging Face stores Llama; 1: neighbours, as llama2.c does */
+    node *q, *k, *v;  /* after bias, before rotary; [head, d_head], [kv head, d_head] */
+    node *inv_freq;   /* NULL: not rotated */
+    int rotary_style; /* 0: halves, as Hugging Face stores Llama; 1: neighbours, as llama2.c does */
     double scale;
-    node *w_out, *b_out;    /* b_out NULL: none */
-    int layout;             /* of w_out */
+    node *w_out, *b_out; /* b_out NULL: none */
+    int layout;          /* of w_out */
 } attention;
 node *build_attention(builder *b, const attention *a);
 

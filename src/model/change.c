@@ -14,8 +14,10 @@ typedef struct parser {
 
 static status grammar(parser *x, const char *at, const char *expected)
 {
-    error_set(x->err, E_USAGE, "edit '%.120s': expected %s at character %d", x->text, expected, (int)(at - x->text) + 1);
-    error_hint(x->err, "for example 'blocks.3.attn.z[head=2] = 0', 'blocks.5.resid_pre[pos=-1] = @other', 'logits *= 2'");
+    error_set(x->err, E_USAGE, "edit '%.120s': expected %s at character %d", x->text, expected,
+              (int)(at - x->text) + 1);
+    error_hint(x->err, "for example 'blocks.3.attn.z[head=2] = 0', 'blocks.5.resid_pre[pos=-1] = "
+                       "@other', 'logits *= 2'");
     return E_USAGE;
 }
 
@@ -84,7 +86,8 @@ static status parse_file(parser *x, const char *p, const char *end, change *c)
     const char *colon = NULL;
     for (const char *q = p; q < end; q++)
         if (*q == ':') colon = q;
-    if (!colon || colon == p || colon + 1 == end) return grammar(x, p, "a number, [numbers], FILE:KEY, @LANE or mean(FILE)");
+    if (!colon || colon == p || colon + 1 == end)
+        return grammar(x, p, "a number, [numbers], FILE:KEY, @LANE or mean(FILE)");
     c->file = cut(x, p, colon), c->key = cut(x, colon + 1, end);
     return c->file && c->key ? E_OK : nomem(x);
 }
@@ -148,7 +151,9 @@ static status parse_project(parser *x, const char *p, change *c)
     if (!close || *spaces(close + 1)) return grammar(x, p, "project([..]) or project(FILE:KEY)");
     c->kind = CHANGE_PROJECT;
     status st = parse_plain(x, p + 8, close, false, c);
-    return st == E_OK && !c->n_vector && !c->file ? grammar(x, p + 8, "a direction: [..] or FILE:KEY") : st;
+    return st == E_OK && !c->n_vector && !c->file
+               ? grammar(x, p + 8, "a direction: [..] or FILE:KEY")
+               : st;
 }
 
 static status parse_value(parser *x, char op, const char *p, change *c)
@@ -171,11 +176,17 @@ static status parse_value(parser *x, char op, const char *p, change *c)
 static status swap(change **out, int *n_out, parser *x, const char *mid)
 {
     change *c = arena_array(x->mem, 2, sizeof *c);
-    char *a = cut(x, x->text, mid), *b = cut(x, mid + 3, x->text + strlen(x->text)), *text = arena_string(x->mem, x->text);
+    char *a = cut(x, x->text, mid), *b = cut(x, mid + 3, x->text + strlen(x->text)),
+         *text = arena_string(x->mem, x->text);
     if (!c || !a || !b || !text) return nomem(x);
     if (!*a || !*b) return grammar(x, mid, "a site on both sides");
     for (int i = 0; i < 2; i++)
-        c[i] = (change){ .text = text, .site = i ? b : a, .kind = CHANGE_TAKE, .lane = "", .other = i ? a : b, .factor = 1 };
+        c[i] = (change){ .text = text,
+                         .site = i ? b : a,
+                         .kind = CHANGE_TAKE,
+                         .lane = "",
+                         .other = i ? a : b,
+                         .factor = 1 };
     *out = c, *n_out = 2;
     return E_OK;
 }

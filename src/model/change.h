@@ -22,24 +22,29 @@
 #include "base/mem.h"
 
 typedef enum change_kind {
-    CHANGE_SET, CHANGE_ADD, CHANGE_SCALE, CHANGE_PROJECT, CHANGE_TAKE, CHANGE_MEAN
+    CHANGE_SET,
+    CHANGE_ADD,
+    CHANGE_SCALE,
+    CHANGE_PROJECT,
+    CHANGE_TAKE,
+    CHANGE_MEAN
 } change_kind;
 
 /* Strings are the arena's.  Of number, vector and file exactly one is meant by SET, ADD and PROJECT:
  * file when not NULL, else vector when n_vector > 0, else number. */
 typedef struct change {
-    const char *text;      /* the whole, as given */
-    const char *site;      /* address of what is edited; of an edge: the writer */
-    const char *reader;    /* an edge's reader, or NULL */
+    const char *text;   /* the whole, as given */
+    const char *site;   /* address of what is edited; of an edge: the writer */
+    const char *reader; /* an edge's reader, or NULL */
     change_kind kind;
-    double number;         /* SET, ADD: the number; SCALE: the factor */
-    double factor;         /* of vector and file in ADD: 1, the sign included */
-    const double *vector;  /* [n_vector] */
+    double number;        /* SET, ADD: the number; SCALE: the factor */
+    double factor;        /* of vector and file in ADD: 1, the sign included */
+    const double *vector; /* [n_vector] */
     int32_t n_vector;
     const char *file, *key; /* a tensor; MEAN: file only */
-    const char *lane;      /* TAKE: the lane's name; "" is the lane that is forked */
-    const char *other;     /* TAKE: address in that lane; NULL: the same slice */
-    bool by_pos;           /* MEAN */
+    const char *lane;       /* TAKE: the lane's name; "" is the lane that is forked */
+    const char *other;      /* TAKE: address in that lane; NULL: the same slice */
+    bool by_pos;            /* MEAN */
 } change;
 
 /* Parse one edit; a swap gives two changes.

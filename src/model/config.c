@@ -145,12 +145,11 @@ static status refuse_value(const char *key, const json_t *v, const char *must, e
 {
     str s = { 0 };
     json_canonical(&s, v);
-    error_set(err, E_UNSUPPORTED, "config.json: '%s' is %.80s%s, which changes the computation and is not built",
-              key, s.p ? s.p : "?", s.n > 80 ? "..." : "");
-    if (strcmp(must, "none"))
-        error_hint(err, "only %s is built for '%s'", must, key);
-    else
-        error_hint(err, "models without '%s' (or with null) can be opened", key);
+    error_set(err, E_UNSUPPORTED,
+              "config.json: '%s' is %.80s%s, which changes the computation and is not built", key,
+              s.p ? s.p : "?", s.n > 80 ? "..." : "");
+    if (strcmp(must, "none")) error_hint(err, "only %s is built for '%s'", must, key);
+    else error_hint(err, "models without '%s' (or with null) can be opened", key);
     str_release(&s);
     return E_UNSUPPORTED;
 }
@@ -164,8 +163,8 @@ status config_check(builder *b, error *err)
         const config_key *k = key_find(b->arch->key, name);
         if (!k) k = key_find(SHARED, name);
         if (!k) {
-            build_warn(b, "config.json: key '%s' is not known to %s and was left out of account", name,
-                       b->arch->name);
+            build_warn(b, "config.json: key '%s' is not known to %s and was left out of account",
+                       name, b->arch->name);
             continue;
         }
         if (k->kind != KEY_MUST || json_is_null(v) || value_is(v, k->value)) continue;
@@ -175,8 +174,8 @@ status config_check(builder *b, error *err)
     return E_OK;
 }
 
-status config_count(const json_t *json, const char *key, int64_t otherwise, int64_t most, int32_t *out,
-                    error *err)
+status config_count(const json_t *json, const char *key, int64_t otherwise, int64_t most,
+                    int32_t *out, error *err)
 {
     int64_t n;
     status st = json_int(json, key, otherwise, &n, err);
@@ -188,13 +187,14 @@ status config_count(const json_t *json, const char *key, int64_t otherwise, int6
     if (n == 0 && (!v || json_is_null(v)))
         return error_set(err, E_FORMAT, "config.json: '%s' is missing", key);
     if (n < 1 || n > most)
-        return error_set(err, E_RANGE, "config.json: '%s' is %lld, expected 1..%lld", key, (long long)n,
-                         (long long)most);
+        return error_set(err, E_RANGE, "config.json: '%s' is %lld, expected 1..%lld", key,
+                         (long long)n, (long long)most);
     *out = (int32_t)n; /* most is below 2^31 */
     return E_OK;
 }
 
-status config_positive(const json_t *json, const char *key, double otherwise, double *out, error *err)
+status config_positive(const json_t *json, const char *key, double otherwise, double *out,
+                       error *err)
 {
     double x;
     status st = json_number(json, key, otherwise, &x, err);
@@ -203,21 +203,31 @@ status config_positive(const json_t *json, const char *key, double otherwise, do
         return st;
     }
     if (!(x > 0) || !isfinite(x))
-        return error_set(err, E_RANGE, "config.json: '%s' is %g, expected a number above 0", key, x);
+        return error_set(err, E_RANGE, "config.json: '%s' is %g, expected a number above 0", key,
+                         x);
     *out = x;
     return E_OK;
 }
 
 /* gelu_python is the exact form, gelu_fast and gelu_accurate the tanh form in other words. */
-static const struct { const char *theirs, *ours; } ACTIVATION[] = {
-    { "gelu", "gelu_erf" }, { "gelu_python", "gelu_erf" }, { "gelu_new", "gelu_tanh" },
-    { "gelu_pytorch_tanh", "gelu_tanh" }, { "gelu_accurate", "gelu_tanh" }, { "gelu_fast", "gelu_tanh" },
-    { "quick_gelu", "gelu_quick" }, { "relu", "relu" }, { "silu", "silu" }, { "swish", "silu" },
+static const struct {
+    const char *theirs, *ours;
+} ACTIVATION[] = {
+    { "gelu", "gelu_erf" },
+    { "gelu_python", "gelu_erf" },
+    { "gelu_new", "gelu_tanh" },
+    { "gelu_pytorch_tanh", "gelu_tanh" },
+    { "gelu_accurate", "gelu_tanh" },
+    { "gelu_fast", "gelu_tanh" },
+    { "quick_gelu", "gelu_quick" },
+    { "relu", "relu" },
+    { "silu", "silu" },
+    { "swish", "silu" },
 };
 enum { N_ACTIVATION = sizeof ACTIVATION / sizeof *ACTIVATION };
 
-status config_activation(const json_t *json, const char *key, const char *otherwise, const char **out,
-                         error *err)
+status config_activation(const json_t *json, const char *key, const char *otherwise,
+                         const char **out, error *err)
 {
     const char *name;
     status st = json_text(json, key, otherwise, &name, err);
@@ -230,18 +240,22 @@ status config_activation(const json_t *json, const char *key, const char *otherw
             *out = ACTIVATION[i].ours;
             return E_OK;
         }
-    error_set(err, E_UNSUPPORTED, "config.json: '%s' is \"%.60s\", an activation that is not built", key, name);
-    error_hint(err, "built: gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu, and synonyms");
+    error_set(err, E_UNSUPPORTED, "config.json: '%s' is \"%.60s\", an activation that is not built",
+              key, name);
+    error_hint(err,
+               "built: gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu, and synonyms");
     return E_UNSUPPORTED;
 }
 
 status config_agree(const model_config *c, error *err)
 {
     if (c->n_head % c->n_kv_head)
-        return error_set(err, E_SHAPE, "config.json: %d query heads on %d key-value heads, expected a multiple",
+        return error_set(err, E_SHAPE,
+                         "config.json: %d query heads on %d key-value heads, expected a multiple",
                          c->n_head, c->n_kv_head);
     if ((int64_t)c->n_head * c->d_head > 1 << 24 || (int64_t)c->d_mlp > 1 << 24)
-        return error_set(err, E_RANGE, "config.json: %d heads of %d numbers are too wide", c->n_head, c->d_head);
+        return error_set(err, E_RANGE, "config.json: %d heads of %d numbers are too wide",
+                         c->n_head, c->d_head);
     return E_OK;
 }
 /* SPDX-License-Identifier: MIT */

@@ -17,19 +17,20 @@ status config_check(builder *b, error *err);
 /* json[key] as a whole number within 1..most.  Absent or null: `otherwise`, and FORMAT when that is 0.
  *
  * [err: FORMAT, RANGE | owns: nothing | thread: any | cost: one lookup] */
-status config_count(const json_t *json, const char *key, int64_t otherwise, int64_t most, int32_t *out,
-                    error *err);
+status config_count(const json_t *json, const char *key, int64_t otherwise, int64_t most,
+                    int32_t *out, error *err);
 
 /* json[key] as a finite number above zero.
  *
  * [err: FORMAT, RANGE | owns: nothing | thread: any | cost: one lookup] */
-status config_positive(const json_t *json, const char *key, double otherwise, double *out, error *err);
+status config_positive(const json_t *json, const char *key, double otherwise, double *out,
+                       error *err);
 
 /* json[key], an activation by any of its names in config files, as our name for it; and the op.
  *
  * [err: FORMAT, UNSUPPORTED with those there are | owns: static | thread: any | cost: O(1)] */
-status config_activation(const json_t *json, const char *key, const char *otherwise, const char **out,
-                         error *err);
+status config_activation(const json_t *json, const char *key, const char *otherwise,
+                         const char **out, error *err);
 
 /* The inverse frequencies of rotary positions, [d_head/2] into inv_freq, from the older keys rope_theta
  * and rope_scaling or the newer rope_parameters; fills rope_theta and rope_scaling of *c.

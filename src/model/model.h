@@ -20,45 +20,46 @@ enum { MODEL_HASH = 48 }; /* "xxh3-128:", 32 hex digits, NUL, and room */
 /* What was read from the configuration, in one vocabulary for all architectures.  Strings are
  * borrowed from the model or static. */
 typedef struct model_config {
-    const char *arch;       /* "gpt2", "llama": the file in arch/ */
+    const char *arch; /* "gpt2", "llama": the file in arch/ */
     int32_t n_layer, n_head, n_kv_head, d_model, d_head;
     int32_t d_mlp;          /* 0: attention only */
     int32_t n_vocab, n_ctx; /* n_ctx: the longest prompt that is taken */
     const char *norm;       /* "layernorm", "rmsnorm", "none" */
     double norm_eps;
-    const char *activation; /* "gelu_tanh", "gelu_erf", "gelu_quick", "relu", "silu" */
-    bool gated;             /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
-    bool tied;              /* the unembedding is the embedding */
-    const char *position;   /* "learned", "rotary" */
-    double rope_theta;      /* rotary only */
+    const char *activation;   /* "gelu_tanh", "gelu_erf", "gelu_quick", "relu", "silu" */
+    bool gated;               /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
+    bool tied;                /* the unembedding is the embedding */
+    const char *position;     /* "learned", "rotary" */
+    double rope_theta;        /* rotary only */
     const char *rope_scaling; /* "default", "llama3"; "" without rotary */
-    int32_t bos_token_id;   /* -1: none stated */
-    double score_scale;     /* 1/sqrt(d_head); of block 0, where blocks differ */
+    int32_t bos_token_id;     /* -1: none stated */
+    double score_scale;       /* 1/sqrt(d_head); of block 0, where blocks differ */
 } model_config;
 
 /* One block's ends of edges that have no name of their own. */
 typedef struct model_block {
-    node *mlp_reader;  /* what sees the stream on the MLP's behalf; NULL: attention only */
-    node *k_for, *v_for; /* keys and values as each query head sees them (GQA); NULL: as attn.k, attn.v */
+    node *mlp_reader; /* what sees the stream on the MLP's behalf; NULL: attention only */
+    node *k_for,
+        *v_for; /* keys and values as each query head sees them (GQA); NULL: as attn.k, attn.v */
 } model_block;
 
 typedef struct model {
-    graph g;                /* sites are g.site[0 .. g.n_site) */
-    node *token;            /* input: ROW, one id per position */
-    node *logits;           /* ROW, n_vocab parts of width 1 */
-    node *logits_reader;    /* what sees the stream on the logits' behalf */
-    model_block *block;     /* [n_layer] */
+    graph g;             /* sites are g.site[0 .. g.n_site) */
+    node *token;         /* input: ROW, one id per position */
+    node *logits;        /* ROW, n_vocab parts of width 1 */
+    node *logits_reader; /* what sees the stream on the logits' behalf */
+    model_block *block;  /* [n_layer] */
     model_config config;
-    const tokenizer *tokens; /* NULL: the model came without one; prompts are then token ids */
-    const char *name;       /* the last part of the path, or "demo:induction" */
-    const char *path;       /* as given */
-    const char *format;     /* "safetensors", "llama2c", "embedded" */
+    const tokenizer *tokens;    /* NULL: the model came without one; prompts are then token ids */
+    const char *name;           /* the last part of the path, or "demo:induction" */
+    const char *path;           /* as given */
+    const char *format;         /* "safetensors", "llama2c", "embedded" */
     const char *const *warning; /* what a user should know, one sentence each */
     int32_t n_warning;
-    int64_t n_weight;       /* numbers in all weights */
-    int64_t weight_bytes;   /* as stored */
-    int32_t n_site;         /* named activations; further names are those of weights */
-    struct model_own *own;  /* what is freed with the model (open.c) */
+    int64_t n_weight;      /* numbers in all weights */
+    int64_t weight_bytes;  /* as stored */
+    int32_t n_site;        /* named activations; further names are those of weights */
+    struct model_own *own; /* what is freed with the model (open.c) */
 } model;
 
 /* Open a model.  path is one of

@@ -51,7 +51,9 @@ static status read_config(builder *b, const char *dir, error *err)
     status st = json_open(&b->m->own->json, path, MAX_CONFIG, err);
     if (st != E_OK) return st;
     b->json = b->m->own->json;
-    return json_is_object(b->json) ? E_OK : error_set(err, E_FORMAT, "%s: is %s, expected an object", path, json_kind(b->json));
+    return json_is_object(b->json) ? E_OK
+                                   : error_set(err, E_FORMAT, "%s: is %s, expected an object", path,
+                                               json_kind(b->json));
 }
 
 static status sources_files(builder *b, const char *path, const char *dir, error *err)
@@ -69,7 +71,8 @@ static status llama2c_tokenizer(builder *b, const char *path, error *err)
     const char *found = NULL;
     DIR *d = dir ? opendir(dir) : NULL;
     for (struct dirent *e; d && (e = readdir(d));)
-        if (!strncmp(e->d_name, "tok", 3) && ends(e->d_name, ".bin") && (!found || strcmp(e->d_name, found) < 0))
+        if (!strncmp(e->d_name, "tok", 3) && ends(e->d_name, ".bin") &&
+            (!found || strcmp(e->d_name, found) < 0))
             found = arena_string(&b->g->mem, e->d_name);
     if (d) closedir(d);
     char *full = found ? path_join(&b->g->mem, dir, found) : NULL;
@@ -89,11 +92,13 @@ static status sources_llama2c(builder *b, const char *path, error *err)
     if (st != E_OK) return st;
     const container *c = b->m->own->files;
     b->m->own->json = json_pack(
-        "{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:b,s:b}", "model_type", "llama", "hidden_size", header(c, "llama2c.dim"),
-        "intermediate_size", header(c, "llama2c.hidden_dim"), "num_hidden_layers", header(c, "llama2c.n_layers"),
-        "num_attention_heads", header(c, "llama2c.n_heads"), "num_key_value_heads", header(c, "llama2c.n_kv_heads"), "vocab_size",
-        header(c, "llama2c.vocab_size"), "max_position_embeddings", header(c, "llama2c.seq_len"), "rms_norm_eps", 1e-5,
-        "tie_word_embeddings", header(c, "llama2c.shared") == 1, "rope_interleaved", 1);
+        "{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:b,s:b}", "model_type", "llama", "hidden_size",
+        header(c, "llama2c.dim"), "intermediate_size", header(c, "llama2c.hidden_dim"),
+        "num_hidden_layers", header(c, "llama2c.n_layers"), "num_attention_heads",
+        header(c, "llama2c.n_heads"), "num_key_value_heads", header(c, "llama2c.n_kv_heads"),
+        "vocab_size", header(c, "llama2c.vocab_size"), "max_position_embeddings",
+        header(c, "llama2c.seq_len"), "rms_norm_eps", 1e-5, "tie_word_embeddings",
+        header(c, "llama2c.shared") == 1, "rope_interleaved", 1);
     b->json = b->m->own->json;
     if (!b->json) return error_set(err, E_NOMEM, "model: out of memory");
     return llama2c_tokenizer(b, path, err);
@@ -108,7 +113,9 @@ static status sources_demo(builder *b, const char *name, const char **arch, erro
             b->arch = arch_all[i];
             return arch_all[i]->provide(b, arch, err);
         }
-        if (demo) snprintf(names + strlen(names), sizeof names - strlen(names), "%sdemo:%s", *names ? ", " : "", demo);
+        if (demo)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%sdemo:%s",
+                     *names ? ", " : "", demo);
     }
     error_set(err, E_IO, "demo:%.60s: there is no embedded model of that name", name);
     error_hint(err, "there is %s", names);
@@ -130,7 +137,8 @@ static status sources(builder *b, const char *path, const char **arch, error *er
     if (file_is_dir(path)) return sources_files(b, path, path, err);
     if (!file_exists(path)) {
         error_set(err, E_IO, "%s: there is no such model", path);
-        error_hint(err, "give a directory with config.json and safetensors, a llama2.c .bin, or demo:induction");
+        error_hint(err, "give a directory with config.json and safetensors, a llama2.c .bin, or "
+                        "demo:induction");
         return E_IO;
     }
     char *dir = directory_of(b, path);
@@ -156,7 +164,9 @@ static status find_arch(builder *b, const char *name, error *err)
     for (int i = 0; arch_all[i] && !b->arch; i++) {
         const arch_def *a = arch_all[i];
         if (type && (name ? !strcmp(a->name, name) : has_type(a, type))) b->arch = a;
-        if (a->configure) snprintf(types + strlen(types), sizeof types - strlen(types), "%s%s", *types ? ", " : "", a->name);
+        if (a->configure)
+            snprintf(types + strlen(types), sizeof types - strlen(types), "%s%s",
+                     *types ? ", " : "", a->name);
     }
     if (b->arch) return E_OK;
     if (type) error_set(err, E_UNSUPPORTED, "config.json: model_type \"%.60s\" is not built", type);
@@ -186,7 +196,9 @@ static status take_weights(builder *b, error *err)
     b->weights.prefix = b->arch->prefix;
     for (int32_t i = 0; c && i < container_count(c) && st == E_OK; i++) {
         const tensor_view *t = container_at(c, i);
-        weight_tensor w = { .name = t->name, .dtype = t->dtype, .n_dim = t->n_dim, .data = t->data };
+        weight_tensor w = {
+            .name = t->name, .dtype = t->dtype, .n_dim = t->n_dim, .data = t->data
+        };
         memcpy(w.dim, t->dim, sizeof w.dim);
         st = weights_add(&b->weights, &b->g->mem, w, err);
     }
@@ -220,9 +232,11 @@ static status look_at_tokenizer(builder *b, error *err)
 {
     model *m = b->m;
     m->tokens = m->own->tokens;
-    if (!m->tokens) build_warn(b, "there is no tokenizer beside the model: prompts are token ids (--tokens)");
+    if (!m->tokens)
+        build_warn(b, "there is no tokenizer beside the model: prompts are token ids (--tokens)");
     else if (tokenizer_count(m->tokens) > m->config.n_vocab)
-        build_warn(b, "the tokenizer has %d tokens, the model %d: is it another model's?", tokenizer_count(m->tokens), m->config.n_vocab);
+        build_warn(b, "the tokenizer has %d tokens, the model %d: is it another model's?",
+                   tokenizer_count(m->tokens), m->config.n_vocab);
     return b->g->err.code ? error_set(err, b->g->err.code, "%s", b->g->err.msg) : E_OK;
 }
 
@@ -258,7 +272,8 @@ status model_open(model **out, const char *path, error *err)
     model *m = mem_zero(sizeof *m);
     if (m) m->own = mem_zero(sizeof *m->own);
     if (m) graph_init(&m->g, NULL);
-    status st = m && m->own ? open_into(m, path, &why) : error_set(&why, E_NOMEM, "model: out of memory");
+    status st =
+        m && m->own ? open_into(m, path, &why) : error_set(&why, E_NOMEM, "model: out of memory");
     if (st == E_OK) {
         *out = m;
         return E_OK;

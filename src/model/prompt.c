@@ -39,7 +39,8 @@ static status check_length(const model *m, int64_t n, error *err)
         return E_USAGE;
     }
     if (n <= m->config.n_ctx) return E_OK;
-    error_set(err, E_LIMIT, "the prompt has %lld tokens, %s takes at most %d", (long long)n, m->name, m->config.n_ctx);
+    error_set(err, E_LIMIT, "the prompt has %lld tokens, %s takes at most %d", (long long)n,
+              m->name, m->config.n_ctx);
     error_hint(err, "shorten it");
     return E_LIMIT;
 }
@@ -48,9 +49,11 @@ static status check_length(const model *m, int64_t n, error *err)
 static status set_id(prompt *p, const model *m, int32_t i, int64_t id, error *err)
 {
     if (id < 0 || id >= m->config.n_vocab) {
-        error_set(err, E_RANGE, "token id %lld at position %d, expected 0 to %d", (long long)id, i, m->config.n_vocab - 1);
+        error_set(err, E_RANGE, "token id %lld at position %d, expected 0 to %d", (long long)id, i,
+                  m->config.n_vocab - 1);
         if (m->tokens && tokenizer_count(m->tokens) > m->config.n_vocab)
-            error_hint(err, "the tokenizer has %d tokens: it is another model's", tokenizer_count(m->tokens));
+            error_hint(err, "the tokenizer has %d tokens: it is another model's",
+                       tokenizer_count(m->tokens));
         return E_RANGE;
     }
     ((int32_t *)p->id)[i] = (int32_t)id;
@@ -84,9 +87,11 @@ status prompt_from_ids(prompt **out, const model *m, const int64_t *id, int64_t 
     return st;
 }
 
-static status fill_text(prompt *p, const model *m, const char *text, size_t n, const token_span *s, error *err)
+static status fill_text(prompt *p, const model *m, const char *text, size_t n, const token_span *s,
+                        error *err)
 {
-    int32_t *first = arena_array(&p->mem, p->n, sizeof *first), *end = arena_array(&p->mem, p->n, sizeof *end);
+    int32_t *first = arena_array(&p->mem, p->n, sizeof *first),
+            *end = arena_array(&p->mem, p->n, sizeof *end);
     char *copy = arena_get(&p->mem, n + 1);
     status st = first && end && copy ? E_OK : nomem(err);
     for (int32_t i = 0; i < p->n && st == E_OK; i++) {
@@ -101,7 +106,8 @@ static status fill_text(prompt *p, const model *m, const char *text, size_t n, c
     return set_pieces(p, m, err);
 }
 
-status prompt_from_text(prompt **out, const model *m, const char *text, size_t n, bos_policy bos, error *err)
+status prompt_from_text(prompt **out, const model *m, const char *text, size_t n, bos_policy bos,
+                        error *err)
 {
     arena mem = { 0 };
     token_span *s = NULL;
@@ -133,18 +139,25 @@ static status from_json_ids(prompt **out, arena *mem, const model *m, const json
     const json_t *x;
     int64_t *id = arena_array(mem, (int64_t)json_array_size(v) + 1, sizeof *id);
     if (!id) return nomem(err);
-    json_array_foreach(v, i, x) {
-        if (!json_is_integer(x)) return error_set(err, E_FORMAT, "token %zu of the list is %s, expected an id", i, json_kind(x));
+    json_array_foreach(v, i, x)
+    {
+        if (!json_is_integer(x))
+            return error_set(err, E_FORMAT, "token %zu of the list is %s, expected an id", i,
+                             json_kind(x));
         id[i] = json_integer_value(x);
     }
     return prompt_from_ids(out, m, id, (int64_t)json_array_size(v), err);
 }
 
-static status from_json(prompt ***out, int *n, arena *mem, const model *m, const json_t *v, error *err)
+static status from_json(prompt ***out, int *n, arena *mem, const model *m, const json_t *v,
+                        error *err)
 {
     bool many = json_is_array(json_array_get(v, 0));
     size_t count = many ? json_array_size(v) : 1;
-    if (!json_is_array(v)) return error_set(err, E_FORMAT, "token ids are %s, expected a list of ids or a list of such lists", json_kind(v));
+    if (!json_is_array(v))
+        return error_set(err, E_FORMAT,
+                         "token ids are %s, expected a list of ids or a list of such lists",
+                         json_kind(v));
     prompt **list = arena_array(mem, (int64_t)count + 1, sizeof *list);
     if (!list) return nomem(err);
     for (size_t i = 0; i < count; i++) {
@@ -159,7 +172,10 @@ static status from_json(prompt ***out, int *n, arena *mem, const model *m, const
 }
 
 /* "1,2, 3" as "[1,2, 3]". */
-static bool looks_like_ids(const char *text) { return *text && strspn(text, "0123456789, -") == strlen(text); }
+static bool looks_like_ids(const char *text)
+{
+    return *text && strspn(text, "0123456789, -") == strlen(text);
+}
 
 status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char *text, error *err)
 {
@@ -189,7 +205,8 @@ static void escape(const char *p, size_t n, char *out, size_t bytes)
         unsigned char c = (unsigned char)p[i];
         if (c == '\n') k += (size_t)snprintf(out + k, bytes - k, "\\n");
         else if (c == '\t') k += (size_t)snprintf(out + k, bytes - k, "\\t");
-        else if (!len || c < ' ' || c == 127) k += (size_t)snprintf(out + k, bytes - k, "\\x%02x", c);
+        else if (!len || c < ' ' || c == 127)
+            k += (size_t)snprintf(out + k, bytes - k, "\\x%02x", c);
         else {
             memcpy(out + k, p + i, (size_t)len);
             k += (size_t)len;
@@ -227,8 +244,11 @@ static status many_tokens(const model *m, const char *text, size_t n, error *err
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s\"%s\"", i ? ", " : "", label);
     }
     arena_release(&mem);
-    error_set(err, E_RANGE, "\"%.*s\" is %lld tokens, expected one%s%s", (int)(n < 80 ? n : 80), text, (long long)k, k ? ": " : "", list);
-    if (n && *text != ' ') error_hint(err, "most words begin with a space inside a text: \" %.*s\"", (int)(n < 80 ? n : 80), text);
+    error_set(err, E_RANGE, "\"%.*s\" is %lld tokens, expected one%s%s", (int)(n < 80 ? n : 80),
+              text, (long long)k, k ? ": " : "", list);
+    if (n && *text != ' ')
+        error_hint(err, "most words begin with a space inside a text: \" %.*s\"",
+                   (int)(n < 80 ? n : 80), text);
     return E_RANGE;
 }
 
@@ -243,10 +263,12 @@ status token_find(const model *m, const char *text, size_t n, int32_t *out, erro
             *out = (int32_t)id;
             return E_OK;
         }
-        return error_set(err, E_RANGE, "token #%s, expected #0 to #%d", digits, m->config.n_vocab - 1);
+        return error_set(err, E_RANGE, "token #%s, expected #0 to #%d", digits,
+                         m->config.n_vocab - 1);
     }
     if (!m->tokens) {
-        error_set(err, E_USAGE, "%s came without a tokenizer: a token must be written #ID", m->name);
+        error_set(err, E_USAGE, "%s came without a tokenizer: a token must be written #ID",
+                  m->name);
         return E_USAGE;
     }
     int32_t id = tokenizer_find(m->tokens, text, n);

@@ -17,20 +17,22 @@ typedef enum bos_policy { BOS_AUTO, BOS_YES, BOS_NO } bos_policy; /* AUTO: as th
 
 typedef struct prompt {
     int32_t n;
-    const int32_t *id;     /* [n] */
-    const double *value;   /* [n] the same as numbers: what lane_give takes for model.token */
-    const char *text;      /* as given; NULL when ids were given */
+    const int32_t *id;   /* [n] */
+    const double *value; /* [n] the same as numbers: what lane_give takes for model.token */
+    const char *text;    /* as given; NULL when ids were given */
     size_t text_bytes;
-    const int32_t *first, *end; /* [n] bytes of text each token covers (equal: none); NULL without text */
-    const piece *piece;    /* [n] each token's text; NULL without a tokenizer */
-    bool has_bos;          /* id[0] was put there by the tokenizer */
+    const int32_t *first,
+        *end;           /* [n] bytes of text each token covers (equal: none); NULL without text */
+    const piece *piece; /* [n] each token's text; NULL without a tokenizer */
+    bool has_bos;       /* id[0] was put there by the tokenizer */
     arena mem;
 } prompt;
 
 /* From UTF-8 text.
  *
  * [err: USAGE (empty; no tokenizer; BOS_YES and there is none), FORMAT (not UTF-8), LIMIT (longer than n_ctx), NOMEM | owns: the caller, prompt_free | thread: any | cost: O(bytes)] */
-status prompt_from_text(prompt **out, const model *m, const char *text, size_t n, bos_policy bos, error *err);
+status prompt_from_text(prompt **out, const model *m, const char *text, size_t n, bos_policy bos,
+                        error *err);
 
 /* From ids, as they are: no BOS is added.
  *

@@ -11,8 +11,15 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const ROPE_KEYS[] = { "rope_type", "type", "rope_theta", "factor", "low_freq_factor",
-    "high_freq_factor", "original_max_position_embeddings", "partial_rotary_factor", NULL };
+static const char *const ROPE_KEYS[] = { "rope_type",
+                                         "type",
+                                         "rope_theta",
+                                         "factor",
+                                         "low_freq_factor",
+                                         "high_freq_factor",
+                                         "original_max_position_embeddings",
+                                         "partial_rotary_factor",
+                                         NULL };
 
 static status check_keys(const char *object, const json_t *rope, error *err)
 {
@@ -27,25 +34,29 @@ static status check_keys(const char *object, const json_t *rope, error *err)
     }
     v = json_object_get(rope, "partial_rotary_factor");
     if (v && !json_is_null(v) && json_number_value(v) != 1)
-        return error_set(err, E_UNSUPPORTED,
-                         "config.json: '%s.partial_rotary_factor' is not 1: partial rotation is not built here",
-                         object);
+        return error_set(
+            err, E_UNSUPPORTED,
+            "config.json: '%s.partial_rotary_factor' is not 1: partial rotation is not built here",
+            object);
     return E_OK;
 }
 
 /* The rope object in use, or NULL; that both forms are there and differ is refused. */
 static status rope_object(const json_t *json, const char **name, const json_t **out, error *err)
 {
-    const json_t *now = json_object_get(json, "rope_parameters"), *old = json_object_get(json, "rope_scaling");
+    const json_t *now = json_object_get(json, "rope_parameters"),
+                 *old = json_object_get(json, "rope_scaling");
     if (json_is_null(now)) now = NULL;
     if (json_is_null(old)) old = NULL;
     if (now && old && !json_equal(now, old))
-        return error_set(err, E_UNSUPPORTED, "config.json: 'rope_parameters' and 'rope_scaling' disagree");
+        return error_set(err, E_UNSUPPORTED,
+                         "config.json: 'rope_parameters' and 'rope_scaling' disagree");
     *name = now ? "rope_parameters" : "rope_scaling";
     *out = now ? now : old;
     if (!*out) return E_OK;
     if (!json_is_object(*out))
-        return error_set(err, E_FORMAT, "config.json: '%s' is %s, expected an object", *name, json_kind(*out));
+        return error_set(err, E_FORMAT, "config.json: '%s' is %s, expected an object", *name,
+                         json_kind(*out));
     return check_keys(*name, *out, err);
 }
 
@@ -57,8 +68,8 @@ static status rope_base(const json_t *json, const json_t *rope, double *out, err
     if (st != E_OK) return st;
     const json_t *t = json_object_get(json, "rope_theta");
     if (t && !json_is_null(t) && inner != top)
-        return error_set(err, E_UNSUPPORTED, "config.json: 'rope_theta' is %g at top level and %g inside", top,
-                         inner);
+        return error_set(err, E_UNSUPPORTED,
+                         "config.json: 'rope_theta' is %g at top level and %g inside", top, inner);
     *out = inner;
     return E_OK;
 }
@@ -69,17 +80,18 @@ static status scale_llama3(const json_t *rope, int n, double *f, error *err)
     status st = config_positive(rope, "factor", 0, &factor, err);
     if (st == E_OK) st = config_positive(rope, "low_freq_factor", 0, &low, err);
     if (st == E_OK) st = config_positive(rope, "high_freq_factor", 0, &high, err);
-    if (st == E_OK) st = config_positive(rope, "original_max_position_embeddings", 0, &original, err);
+    if (st == E_OK)
+        st = config_positive(rope, "original_max_position_embeddings", 0, &original, err);
     if (st != E_OK) return st;
     if (low >= high)
-        return error_set(err, E_RANGE, "config.json: low_freq_factor %g is not below high_freq_factor %g", low, high);
+        return error_set(err, E_RANGE,
+                         "config.json: low_freq_factor %g is not below high_freq_factor %g", low,
+                         high);
     for (int i = 0; i < n; i++) {
         double wave = 2 * 3.14159265358979323846 / f[i];
         double s = (original / wave - low) / (high - low);
-        if (wave > original / low)
-            f[i] /= factor;
-        else if (wave >= original / high)
-            f[i] = (1 - s) * f[i] / factor + s * f[i];
+        if (wave > original / low) f[i] /= factor;
+        else if (wave >= original / high) f[i] = (1 - s) * f[i] / factor + s * f[i];
     }
     return E_OK;
 }
@@ -99,7 +111,8 @@ static status rope_kind(const char *name, const json_t *rope, const char **out, 
         *out = !strcmp(now, "llama3") ? "llama3" : "default";
         return E_OK;
     }
-    error_set(err, E_UNSUPPORTED, "config.json: '%s' asks for rope type \"%.40s\", which is not built", name,
+    error_set(err, E_UNSUPPORTED,
+              "config.json: '%s' asks for rope type \"%.40s\", which is not built", name,
               strcmp(now, "default") && strcmp(now, "llama3") ? now : old);
     error_hint(err, "built: default, llama3");
     return E_UNSUPPORTED;

@@ -20,7 +20,7 @@ typedef struct slice {
 typedef struct parser {
     const model *m;
     const prompt *p;
-    const char *text;     /* the whole address, for messages */
+    const char *text; /* the whole address, for messages */
     char name[NAME];
     bool before;
     slice slice[MAX_SLICES];
@@ -35,7 +35,8 @@ typedef struct parser {
 
 static status grammar(parser *x, const char *at, const char *expected)
 {
-    error_set(x->err, E_USAGE, "address '%.100s': expected %s at character %d", x->text, expected, (int)(at - x->text) + 1);
+    error_set(x->err, E_USAGE, "address '%.100s': expected %s at character %d", x->text, expected,
+              (int)(at - x->text) + 1);
     error_hint(x->err, "for example blocks.5.attn.z[head=3, pos=-1]");
     return E_USAGE;
 }
@@ -57,7 +58,8 @@ static status parse_values(parser *x, slice *s, const char **p)
 {
     for (;;) {
         const char *at = *p = spaces(*p), *end = value_end(at);
-        if (!end || end == at) return grammar(x, at, "a position, a range like 2:5, or a \"token\"");
+        if (!end || end == at)
+            return grammar(x, at, "a position, a range like 2:5, or a \"token\"");
         if (s->n == MAX_ITEMS) return grammar(x, at, "at most 64 values in one list");
         *p = end;
         while (end > at && (end[-1] == ' ' || end[-1] == '\t')) end--;
@@ -111,7 +113,8 @@ static status parse(parser *x, const char *text)
     size_t n = (size_t)(end - text);
     const char *at = memchr(text, '@', n);
     if (at) {
-        if (strncmp(at, before, strlen(before)) || (size_t)(at - text) + strlen(before) != n) return grammar(x, at, "@before");
+        if (strncmp(at, before, strlen(before)) || (size_t)(at - text) + strlen(before) != n)
+            return grammar(x, at, "@before");
         x->before = true;
         n = (size_t)(at - text);
     }
@@ -127,8 +130,8 @@ static status parse(parser *x, const char *text)
 
 static status bad_value(parser *x, const slice *s, int i, const char *axis, int32_t size)
 {
-    error_set(x->err, E_RANGE, "address '%.80s': %s=%.*s, expected %s 0 to %d", x->text, s->axis, (int)(s->length[i] < 40 ? s->length[i] : 40),
-              s->item[i], axis, size - 1);
+    error_set(x->err, E_RANGE, "address '%.80s': %s=%.*s, expected %s 0 to %d", x->text, s->axis,
+              (int)(s->length[i] < 40 ? s->length[i] : 40), s->item[i], axis, size - 1);
     return E_RANGE;
 }
 
@@ -168,7 +171,9 @@ static status find_token(parser *x, const char *text, size_t n, long nth, int32_
     char near[300] = "", label[40];
     long seen = 0;
     if (!x->p || !x->p->piece) {
-        error_set(x->err, E_USAGE, "address '%.80s': a position by its text needs a prompt and a tokenizer", x->text);
+        error_set(x->err, E_USAGE,
+                  "address '%.80s': a position by its text needs a prompt and a tokenizer",
+                  x->text);
         error_hint(x->err, "write the position as a number");
         return E_USAGE;
     }
@@ -179,16 +184,18 @@ static status find_token(parser *x, const char *text, size_t n, long nth, int32_
             return E_OK;
         }
         prompt_label(x->p, i, label, sizeof label);
-        if (strlen(near) + strlen(label) + 8 < sizeof near) sprintf(near + strlen(near), "%s\"%s\"", i ? " " : "", label);
+        if (strlen(near) + strlen(label) + 8 < sizeof near)
+            sprintf(near + strlen(near), "%s\"%s\"", i ? " " : "", label);
     }
-    error_set(x->err, E_RANGE, "address '%.60s': the prompt has %ld tokens \"%.40s\"%s", x->text, seen, text,
-              seen ? ", and a later one was asked for" : "");
+    error_set(x->err, E_RANGE, "address '%.60s': the prompt has %ld tokens \"%.40s\"%s", x->text,
+              seen, text, seen ? ", and a later one was asked for" : "");
     error_hint(x->err, "its tokens are %s", near);
     return E_RANGE;
 }
 
 /* One value on an axis of `size` places, as [lo, hi).  open: from lo to the end, later rows included. */
-static status resolve(parser *x, const slice *s, int i, int32_t size, bool rows, bool vocab, int32_t *lo, int32_t *hi, bool *open)
+static status resolve(parser *x, const slice *s, int i, int32_t size, bool rows, bool vocab,
+                      int32_t *lo, int32_t *hi, bool *open)
 {
     const char *p = s->item[i], *end = p + s->length[i];
     char text[256];
@@ -196,9 +203,11 @@ static status resolve(parser *x, const slice *s, int i, int32_t size, bool rows,
     long a = 0, b = size, nth;
     *open = false;
     if (*p == '"') {
-        if (!unquote(p, end, text, sizeof text, &n, &nth)) return grammar(x, p, "a \"token\", or \"token\"#2");
+        if (!unquote(p, end, text, sizeof text, &n, &nth))
+            return grammar(x, p, "a \"token\", or \"token\"#2");
         text[n] = 0;
-        if (!rows && !vocab) return grammar(x, p, "a number: only positions and the vocabulary are found by text");
+        if (!rows && !vocab)
+            return grammar(x, p, "a number: only positions and the vocabulary are found by text");
         status st = vocab ? token_find(x->m, text, n, lo, x->err) : find_token(x, text, n, nth, lo);
         *hi = *lo + 1;
         return st;
@@ -206,9 +215,11 @@ static status resolve(parser *x, const slice *s, int i, int32_t size, bool rows,
     bool first = read_int(&p, end, &a), range = p < end && *p == ':';
     if (range) p++;
     bool last = range && read_int(&p, end, &b);
-    if (p != end || (!first && !range)) return grammar(x, p, "a position, a range like 2:5, or a \"token\"");
+    if (p != end || (!first && !range))
+        return grammar(x, p, "a position, a range like 2:5, or a \"token\"");
     if (((first && a < 0) || (last && b < 0)) && size == ROW_OPEN) {
-        error_set(x->err, E_USAGE, "address '%.80s': a position from the end needs a prompt", x->text);
+        error_set(x->err, E_USAGE, "address '%.80s': a position from the end needs a prompt",
+                  x->text);
         return E_USAGE;
     }
     if (first && a < 0) a += size;
@@ -224,11 +235,18 @@ static status resolve(parser *x, const slice *s, int i, int32_t size, bool rows,
 
 typedef enum axis_kind { AXIS_NONE, AXIS_ROWS, AXIS_PARTS, AXIS_WIDTH, AXIS_FOR } axis_kind;
 
-static const char *row_axis(const node *n) { return n->extent == PAIR ? "query" : n->extent == WEIGHT ? "row" : n->extent == LANE ? "" : "pos"; }
+static const char *row_axis(const node *n)
+{
+    return n->extent == PAIR     ? "query"
+           : n->extent == WEIGHT ? "row"
+           : n->extent == LANE   ? ""
+                                 : "pos";
+}
 
 static axis_kind axis_of(const node *n, const char *name)
 {
-    if (*row_axis(n) && (!strcmp(name, row_axis(n)) || (!strcmp(name, "pos") && n->extent == PAIR))) return AXIS_ROWS;
+    if (*row_axis(n) && (!strcmp(name, row_axis(n)) || (!strcmp(name, "pos") && n->extent == PAIR)))
+        return AXIS_ROWS;
     if (*n->part_axis && !strcmp(name, n->part_axis)) return AXIS_PARTS;
     if (*n->width_axis && !strcmp(name, n->width_axis)) return AXIS_WIDTH;
     if (!strcmp(n->part_axis, "neuron") && !strcmp(name, "d_mlp")) return AXIS_PARTS;
@@ -240,8 +258,10 @@ static axis_kind axis_of(const node *n, const char *name)
 
 void site_axes(const node *n, char *out, size_t bytes)
 {
-    const char *first = n->extent == PAIR ? n->part_axis : row_axis(n), *second = n->extent == PAIR ? "query" : n->part_axis;
-    snprintf(out, bytes, "%s%s%s%s%s", first, *first && *second ? " " : "", second, *n->width_axis ? " " : "", n->width_axis);
+    const char *first = n->extent == PAIR ? n->part_axis : row_axis(n),
+               *second = n->extent == PAIR ? "query" : n->part_axis;
+    snprintf(out, bytes, "%s%s%s%s%s", first, *first && *second ? " " : "", second,
+             *n->width_axis ? " " : "", n->width_axis);
 }
 
 void site_shape(const node *n, char *out, size_t bytes)
@@ -250,8 +270,10 @@ void site_shape(const node *n, char *out, size_t bytes)
     else if (n->extent == WEIGHT) snprintf(out, bytes, "[%d, %d]", n->n_row, n->n_part);
     else {
         int k = snprintf(out, bytes, n->extent == LANE ? "[" : "[pos");
-        if (*n->part_axis && k < (int)bytes) k += snprintf(out + k, bytes - (size_t)k, k > 1 ? ", %d" : "%d", n->n_part);
-        if (*n->width_axis && k < (int)bytes) k += snprintf(out + k, bytes - (size_t)k, k > 1 ? ", %d" : "%d", n->width);
+        if (*n->part_axis && k < (int)bytes)
+            k += snprintf(out + k, bytes - (size_t)k, k > 1 ? ", %d" : "%d", n->n_part);
+        if (*n->width_axis && k < (int)bytes)
+            k += snprintf(out + k, bytes - (size_t)k, k > 1 ? ", %d" : "%d", n->width);
         if (k < (int)bytes) snprintf(out + k, bytes - (size_t)k, "]");
     }
 }
@@ -310,14 +332,17 @@ static status apply(parser *x, address *a, const slice *s, int i)
     case AXIS_FOR: return use_for(x, a, s, i);
     case AXIS_ROWS:
         st = resolve(x, s, i, rows, true, false, &lo, &hi, &open);
-        if (st == E_OK) a->where.r0 = lo, a->where.r1 = open && a->n->extent != WEIGHT ? ROW_OPEN : hi, a->has_rows = true;
+        if (st == E_OK)
+            a->where.r0 = lo, a->where.r1 = open && a->n->extent != WEIGHT ? ROW_OPEN : hi,
+            a->has_rows = true;
         return st;
     case AXIS_PARTS:
         st = resolve(x, s, i, a->n->n_part, false, vocab, &lo, &hi, &open);
         if (st == E_OK) a->where.a0 = lo, a->where.a1 = hi, a->has_parts = true;
         return st;
     case AXIS_WIDTH:
-        st = resolve(x, s, i, a->n->extent == PAIR ? rows : a->n->width, a->n->extent == PAIR, false, &lo, &hi, &open);
+        st = resolve(x, s, i, a->n->extent == PAIR ? rows : a->n->width, a->n->extent == PAIR,
+                     false, &lo, &hi, &open);
         if (st == E_OK) a->w0 = lo, a->w1 = open ? ROW_OPEN : hi, a->has_width = true;
         return st;
     default: return no_axis(x, a, s->axis);
@@ -341,10 +366,16 @@ static status take_site(parser *x, const struct site *s)
 {
     node *n = s->n;
     address a = { .name = s->name, .n = n, .before = x->before };
-    a.where = (box){ 0, n->extent == WEIGHT ? n->n_row : n->extent == LANE ? 1 : ROW_OPEN, 0, n->n_part };
+    a.where = (box){ 0,
+                     n->extent == WEIGHT ? n->n_row
+                     : n->extent == LANE ? 1
+                                         : ROW_OPEN,
+                     0, n->n_part };
     a.w1 = n->extent == PAIR ? ROW_OPEN : n->width;
     if (x->before && !n->op) {
-        error_set(x->err, E_NOSITE, "%s@before: a weight or input is not computed, so there is no value before edits", s->name);
+        error_set(x->err, E_NOSITE,
+                  "%s@before: a weight or input is not computed, so there is no value before edits",
+                  s->name);
         return E_NOSITE;
     }
     return expand(x, a, 0);
@@ -391,9 +422,12 @@ static const char *reason(const model *m, const char *name)
     if (strstr(name, "resid_mid") && !c->d_mlp) return "the model has no MLPs, so no place between";
     if (strstr(name, ".mlp.") && !c->d_mlp) return "the model has no MLPs";
     if (strstr(name, "mlp.pre") && c->gated) return "its MLPs are gated: mlp.gate and mlp.up";
-    if ((strstr(name, "mlp.gate") || strstr(name, "mlp.up")) && !c->gated) return "its MLPs have no gate: mlp.pre";
-    if (strstr(name, "rot_") && strcmp(c->position, "rotary")) return "its positions are not rotary";
-    if (!strcmp(name, "pos_embed") && strcmp(c->position, "learned")) return "its positions are rotary: nothing is added to the embedding";
+    if ((strstr(name, "mlp.gate") || strstr(name, "mlp.up")) && !c->gated)
+        return "its MLPs have no gate: mlp.pre";
+    if (strstr(name, "rot_") && strcmp(c->position, "rotary"))
+        return "its positions are not rotary";
+    if (!strcmp(name, "pos_embed") && strcmp(c->position, "learned"))
+        return "its positions are rotary: nothing is added to the embedding";
     if (strstr(name, "ln") && !strcmp(c->norm, "none")) return "the model has no norms";
     if (strstr(name, "router") || strstr(name, "expert")) return "the model has no experts";
     if (strstr(name, "q_raw") || strstr(name, "k_raw")) return "it has no norm on queries and keys";
@@ -432,7 +466,8 @@ static status find(parser *x)
     return not_found(x, n_alias ? names[0] : x->name);
 }
 
-status site_find(address **out, int *n_out, arena *mem, const model *m, const prompt *p, const char *text, error *err)
+status site_find(address **out, int *n_out, arena *mem, const model *m, const prompt *p,
+                 const char *text, error *err)
 {
     parser x = { .m = m, .p = p, .text = text, .mem = mem, .err = err };
     error local = { 0 };
@@ -471,7 +506,8 @@ static const char *item_end(const char *p)
     return p;
 }
 
-status site_find_list(address **out, int *n_out, arena *mem, const model *m, const prompt *p, const char *text, error *err)
+status site_find_list(address **out, int *n_out, arena *mem, const model *m, const prompt *p,
+                      const char *text, error *err)
 {
     address *all = NULL;
     int n = 0;
@@ -499,16 +535,19 @@ status site_find_list(address **out, int *n_out, arena *mem, const model *m, con
 
 /* ---- edges ---- */
 
-static status none_of_kind(const model *m, const char *text, const address *a, bool writers, error *err)
+static status none_of_kind(const model *m, const char *text, const address *a, bool writers,
+                           error *err)
 {
     char list[300] = "";
     for (int32_t i = 0; i < m->g.n_site; i++) {
         const struct site *s = &m->g.site[i];
         if (!(writers ? s->n->writer : s->n->reader) || strlen(list) > 200) continue;
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", s->name);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "",
+                 s->name);
     }
     (void)text;
-    error_set(err, E_NOSITE, "%s is no %s of the residual stream", a->name, writers ? "writer" : "reader");
+    error_set(err, E_NOSITE, "%s is no %s of the residual stream", a->name,
+              writers ? "writer" : "reader");
     error_hint(err, "%s are %s ...", writers ? "writers" : "readers", list);
     return E_NOSITE;
 }
@@ -519,11 +558,14 @@ static void end_name(char *out, size_t bytes, const char *text, const char *attn
     const char *stop = name_end(text);
     size_t n = (size_t)(stop - text);
     while (n && text[n - 1] == ' ') n--;
-    const char *more = n > 5 && !strncmp(text + n - 5, ".attn", 5) ? attn : n > 4 && !strncmp(text + n - 4, ".mlp", 4) ? mlp : "";
+    const char *more = n > 5 && !strncmp(text + n - 5, ".attn", 5)  ? attn
+                       : n > 4 && !strncmp(text + n - 4, ".mlp", 4) ? mlp
+                                                                    : "";
     snprintf(out, bytes, "%.*s%s%s", (int)n, text, more, stop);
 }
 
-status site_find_writers(address **out, int *n_out, arena *mem, const model *m, const prompt *p, const char *text, error *err)
+status site_find_writers(address **out, int *n_out, arena *mem, const model *m, const prompt *p,
+                         const char *text, error *err)
 {
     char full[400];
     end_name(full, sizeof full, spaces(text), ".result", ".out");
@@ -538,19 +580,23 @@ static bool layer_mlp(const char *text, long *layer)
     char *end;
     if (strncmp(text, "blocks.", 7)) return false;
     *layer = strtol(text + 7, &end, 10);
-    return end > text + 7 && !strncmp(end, ".mlp", 4) && (!end[4] || end[4] == '[' || end[4] == ' ');
+    return end > text + 7 && !strncmp(end, ".mlp", 4) &&
+           (!end[4] || end[4] == '[' || end[4] == ' ');
 }
 
 /* What reads on behalf of an MLP, or of the logits. */
 static node *reader_behind(const model *m, const char *text)
 {
     long layer;
-    if (layer_mlp(text, &layer) && layer >= 0 && layer < m->config.n_layer) return m->block[layer].mlp_reader;
-    if (!strncmp(text, "logits", 6) && (!text[6] || text[6] == '[' || text[6] == ' ')) return m->logits_reader;
+    if (layer_mlp(text, &layer) && layer >= 0 && layer < m->config.n_layer)
+        return m->block[layer].mlp_reader;
+    if (!strncmp(text, "logits", 6) && (!text[6] || text[6] == '[' || text[6] == ' '))
+        return m->logits_reader;
     return NULL;
 }
 
-status site_find_readers(address **out, int *n_out, arena *mem, const model *m, const prompt *p, const char *text, error *err)
+status site_find_readers(address **out, int *n_out, arena *mem, const model *m, const prompt *p,
+                         const char *text, error *err)
 {
     char full[400];
     text = spaces(text);

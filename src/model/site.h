@@ -23,11 +23,12 @@
 
 /* One site and one slice, as `edit` and lane_ask take them. */
 typedef struct address {
-    const char *name;  /* the site's name, canonical; borrowed from the model */
+    const char *name; /* the site's name, canonical; borrowed from the model */
     node *n;
-    box where;         /* rows, parts; r1 ROW_OPEN (graph/session.h): all rows, later ones included */
-    int32_t w0, w1;    /* numbers within each part; of a PAIR: absolute keys [0, ROW_OPEN) if not cut */
-    bool before;       /* SITE@before */
+    box where; /* rows, parts; r1 ROW_OPEN (graph/session.h): all rows, later ones included */
+    int32_t w0,
+        w1;      /* numbers within each part; of a PAIR: absolute keys [0, ROW_OPEN) if not cut */
+    bool before; /* SITE@before */
     bool has_rows, has_parts, has_width; /* was that axis cut by the address? */
 } address;
 
@@ -35,8 +36,8 @@ typedef struct address {
  * item.  p may be NULL: then positions must be plain numbers.
  *
  * [err: USAGE (grammar), NOSITE, RANGE, UNSUPPORTED (a name of another tool that means something else here), NOMEM | owns: *out lives in mem | thread: mem's own | cost: O(sites)] */
-status site_find(address **out, int *n_out, arena *mem, const model *m, const prompt *p, const char *text,
-                 error *err);
+status site_find(address **out, int *n_out, arena *mem, const model *m, const prompt *p,
+                 const char *text, error *err);
 
 /* The same for a text that must name exactly one place.
  *

@@ -8,8 +8,8 @@
 status weights_add(weight_set *w, arena *mem, weight_tensor t, error *err)
 {
     if (t.n_dim > WEIGHT_DIMS)
-        return error_set(err, E_SHAPE, "weight '%.120s' has %d dimensions, expected at most %d", t.name, t.n_dim,
-                         WEIGHT_DIMS);
+        return error_set(err, E_SHAPE, "weight '%.120s' has %d dimensions, expected at most %d",
+                         t.name, t.n_dim, WEIGHT_DIMS);
     if (w->n == w->cap) {
         int32_t cap = w->cap ? 2 * w->cap : 64;
         weight_tensor *wider = arena_array(mem, cap, sizeof *wider);
@@ -55,7 +55,8 @@ void weight_text(const weight_tensor *t, char *out, size_t bytes)
     int k = snprintf(out, bytes, "[");
     for (int i = 0; i < t->n_dim && k >= 0 && (at += (size_t)k) < bytes; i++)
         k = snprintf(out + at, bytes - at, i ? ", %lld" : "%lld", (long long)t->dim[i]);
-    if (k >= 0 && (at += (size_t)k) < bytes) snprintf(out + at, bytes - at, "] %s", dtype_name(t->dtype));
+    if (k >= 0 && (at += (size_t)k) < bytes)
+        snprintf(out + at, bytes - at, "] %s", dtype_name(t->dtype));
 }
 
 static bool is_ignored(const weight_set *w, const char *name, const char *const *ignored)
@@ -80,9 +81,11 @@ status weights_check_used(const weight_set *w, const char *const *ignored, error
     if (!first) return E_OK;
     char shape[120];
     weight_text(first, shape, sizeof shape);
-    error_set(err, E_SHAPE, "weight '%.160s' %s has no place in this architecture%s", first->name, shape,
-              n > 1 ? " (and more)" : "");
-    error_hint(err, "%d of %d tensors are not used: the file is of another model, or config.json is", n, w->n);
+    error_set(err, E_SHAPE, "weight '%.160s' %s has no place in this architecture%s", first->name,
+              shape, n > 1 ? " (and more)" : "");
+    error_hint(err,
+               "%d of %d tensors are not used: the file is of another model, or config.json is", n,
+               w->n);
     return E_SHAPE;
 }
 /* SPDX-License-Identifier: MIT */

@@ -29,10 +29,18 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 static node *sample(graph *g, int i)
 {
     if (i >= 4) return NULL;
-    return graph_push(g, &op_broadcast_def, (node *[MAX_IN]){ graph_input(g, ROW, 1, 1), sample_weight(g, i, 1, 7 + i, 0) },
-                      (double[MAX_ATTR]){ 0 });
+    return graph_push(
+        g, &op_broadcast_def,
+        (node *[MAX_IN]){ graph_input(g, ROW, 1, 1), sample_weight(g, i, 1, 7 + i, 0) },
+        (double[MAX_ATTR]){ 0 });
 }
 
-const op_def op_broadcast_def = { .name = "broadcast", .n_in = 2, .shape = shape, .reach = reach, .need = need,
-                                 .kernel = { .run = run }, .cost = cost_numbers, .sample = sample };
+const op_def op_broadcast_def = { .name = "broadcast",
+                                  .n_in = 2,
+                                  .shape = shape,
+                                  .reach = reach,
+                                  .need = need,
+                                  .kernel = { .run = run },
+                                  .cost = cost_numbers,
+                                  .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -24,9 +24,17 @@ static int64_t cost(const node *n, box b) { return node_numbers(n, b) * n->in[0]
 static node *sample(graph *g, int i)
 {
     if (i >= 2) return NULL;
-    return graph_push(g, &op_diff_def, (node *[MAX_IN]){ graph_input(g, i ? LANE : ROW, 1 + 3 * i, 1) }, (double[MAX_ATTR]){ 0 });
+    return graph_push(g, &op_diff_def,
+                      (node *[MAX_IN]){ graph_input(g, i ? LANE : ROW, 1 + 3 * i, 1) },
+                      (double[MAX_ATTR]){ 0 });
 }
 
-const op_def op_diff_def = { .name = "diff", .n_in = 1, .shape = shape, .reach = reach_rows, .need = need_rows,
-                             .kernel = { .run = run }, .cost = cost, .sample = sample };
+const op_def op_diff_def = { .name = "diff",
+                             .n_in = 1,
+                             .shape = shape,
+                             .reach = reach_rows,
+                             .need = need_rows,
+                             .kernel = { .run = run },
+                             .cost = cost,
+                             .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -4,14 +4,24 @@
 static const char *shape(node *n)
 {
     for (int k = 1; k < n->n_in; k++)
-        if (n->in[k]->extent != WEIGHT || n->in[k]->n_part != n->in[0]->width) return "w and b are not as long as x";
+        if (n->in[k]->extent != WEIGHT || n->in[k]->n_part != n->in[0]->width)
+            return "w and b are not as long as x";
     return shape_like(n, n->in[0]);
 }
 
-static box reach(const node *n, int k, box b, const lane *l) { return k == 0 ? b : op_all_of(n, l); }
-static box need(const node *n, int k, box b, const lane *l) { return k == 0 ? b : op_all_of(n->in[k], l); }
+static box reach(const node *n, int k, box b, const lane *l)
+{
+    return k == 0 ? b : op_all_of(n, l);
+}
+static box need(const node *n, int k, box b, const lane *l)
+{
+    return k == 0 ? b : op_all_of(n->in[k], l);
+}
 
-static size_t scratch_bytes(const batch *b, size_t real_bytes) { return 2 * (size_t)b->n->width * real_bytes; }
+static size_t scratch_bytes(const batch *b, size_t real_bytes)
+{
+    return 2 * (size_t)b->n->width * real_bytes;
+}
 
 static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
@@ -32,9 +42,17 @@ static node *sample(graph *g, int i)
 {
     node *x = sample_input(g, i), *w = x ? sample_weight(g, i, 1, x->width, 1) : NULL;
     node *bias = x && i % 2 ? sample_weight(g, i, 1, x->width, 0) : NULL;
-    return x ? graph_push(g, &op_gain_def, (node *[MAX_IN]){ x, w, bias }, (double[MAX_ATTR]){ 0 }) : NULL;
+    return x ? graph_push(g, &op_gain_def, (node *[MAX_IN]){ x, w, bias }, (double[MAX_ATTR]){ 0 })
+             : NULL;
 }
 
-const op_def op_gain_def = { .name = "gain", .n_in = 3, .n_optional = 1, .shape = shape, .reach = reach, .need = need,
-                             .kernel = { .scratch = scratch_bytes, .run = run }, .cost = cost_numbers, .sample = sample };
+const op_def op_gain_def = { .name = "gain",
+                             .n_in = 3,
+                             .n_optional = 1,
+                             .shape = shape,
+                             .reach = reach,
+                             .need = need,
+                             .kernel = { .scratch = scratch_bytes, .run = run },
+                             .cost = cost_numbers,
+                             .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -52,7 +52,10 @@ static box need(const node *n, int k, box b, const lane *l)
 }
 
 /* A unit is a tile of columns, for all lines. */
-static int64_t units(const batch *b) { return ((int64_t)(b->a1 - b->a0) * b->n->width + TILE - 1) / TILE; }
+static int64_t units(const batch *b)
+{
+    return ((int64_t)(b->a1 - b->a0) * b->n->width + TILE - 1) / TILE;
+}
 
 static size_t scratch_bytes(const batch *b, size_t real_bytes)
 {
@@ -63,7 +66,8 @@ static size_t scratch_bytes(const batch *b, size_t real_bytes)
 static void tile_fill(const batch *b, int64_t c0, int n_c, real *tile, real *line)
 {
     int32_t n_k = inputs(b->n);
-    for (int k = 0; k < n_k && !by_out(b->n); k++) op_weight(&b->w[1], k, c0, n_c, tile + (int64_t)k * TILE);
+    for (int k = 0; k < n_k && !by_out(b->n); k++)
+        op_weight(&b->w[1], k, c0, n_c, tile + (int64_t)k * TILE);
     for (int c = 0; c < n_c && by_out(b->n); c++) {
         op_weight(&b->w[1], c0 + c, 0, n_k, line);
         for (int k = 0; k < n_k; k++) tile[(int64_t)k * TILE + c] = line[k];
@@ -80,7 +84,8 @@ static void tile_line(const real *x, const real *tile, int32_t n_k, real acc[TIL
 static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     int32_t n_k = inputs(b->n);
-    int64_t n_c = (int64_t)(b->a1 - b->a0) * b->n->width, c0 = columns(b->n, (box){ 0, 1, b->a0, b->a1 }).a0;
+    int64_t n_c = (int64_t)(b->a1 - b->a0) * b->n->width,
+            c0 = columns(b->n, (box){ 0, 1, b->a0, b->a1 }).a0;
     real *tile = scratch, *line = tile + (int64_t)n_k * TILE, acc[TILE], bias[TILE] = { 0 };
     memset(tile, 0, (size_t)n_k * TILE * sizeof *tile); /* a last tile is not full */
     for (int64_t u = first; u < end; u++) {
@@ -100,19 +105,29 @@ static int64_t cost(const node *n, box b) { return node_numbers(n, b) * inputs(n
 
 static node *sample(graph *g, int i)
 {
-    static const struct { int part, width, n_part, out_width, more, layout, bias; } s[] = {
-        { 1, 5, 3, 1, 0, 0, 1 },   { 3, 7, 1, 70, 0, 1, 1 },  { 1, 33, 2, 9, 4, 0, 0 }, { 2, 8, 129, 1, 2, 1, 0 },
-        { 1, 17, 5, 16, 0, 0, 1 }, { 1, 64, 4, 3, 7, 1, 1 },  { 1, 1, 1, 1, 0, 0, 0 },  { 4, 20, 1, 65, 1, 0, 1 },
+    static const struct {
+        int part, width, n_part, out_width, more, layout, bias;
+    } s[] = {
+        { 1, 5, 3, 1, 0, 0, 1 },   { 3, 7, 1, 70, 0, 1, 1 },  { 1, 33, 2, 9, 4, 0, 0 },
+        { 2, 8, 129, 1, 2, 1, 0 }, { 1, 17, 5, 16, 0, 0, 1 }, { 1, 64, 4, 3, 7, 1, 1 },
+        { 1, 1, 1, 1, 0, 0, 0 },   { 4, 20, 1, 65, 1, 0, 1 },
     };
     if (i >= (int)(sizeof s / sizeof *s)) return NULL;
     int in = s[i].part * s[i].width, out = s[i].n_part * s[i].out_width + 2 * s[i].more;
     node *w = s[i].layout ? sample_weight(g, i, out, in, 0) : sample_weight(g, i, in, out, 0);
     node *bias = s[i].bias ? sample_weight(g, i, 1, out, 0) : NULL;
-    return graph_push(g, &op_linear_def, (node *[MAX_IN]){ graph_input(g, ROW, s[i].part, s[i].width), w, bias },
+    return graph_push(g, &op_linear_def,
+                      (node *[MAX_IN]){ graph_input(g, ROW, s[i].part, s[i].width), w, bias },
                       (double[MAX_ATTR]){ s[i].layout, s[i].more, s[i].n_part, s[i].out_width });
 }
 
-const op_def op_linear_def = { .name = "linear", .n_in = 3, .n_optional = 1, .shape = shape, .reach = reach, .need = need,
-                               .kernel = { .units = units, .scratch = scratch_bytes, .run = run }, .cost = cost,
+const op_def op_linear_def = { .name = "linear",
+                               .n_in = 3,
+                               .n_optional = 1,
+                               .shape = shape,
+                               .reach = reach,
+                               .need = need,
+                               .kernel = { .units = units, .scratch = scratch_bytes, .run = run },
+                               .cost = cost,
                                .sample = sample };
 /* SPDX-License-Identifier: MIT */

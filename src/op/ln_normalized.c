@@ -4,7 +4,8 @@
 static const char *shape(node *n)
 {
     const node *s = n->in[1];
-    if (s->n_part != n->in[0]->n_part || s->width != 1 || s->extent != n->in[0]->extent) return "scale is not one number a part";
+    if (s->n_part != n->in[0]->n_part || s->width != 1 || s->extent != n->in[0]->extent)
+        return "scale is not one number a part";
     return shape_like(n, n->in[0]);
 }
 
@@ -24,10 +25,17 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 static node *sample(graph *g, int i)
 {
     node *x = sample_input(g, i), *s = x ? graph_input(g, ROW, x->n_part, 1) : NULL;
-    return x ? graph_push(g, &op_ln_normalized_def, (node *[MAX_IN]){ x, s }, (double[MAX_ATTR]){ 0 }) : NULL;
+    return x ? graph_push(g, &op_ln_normalized_def, (node *[MAX_IN]){ x, s },
+                          (double[MAX_ATTR]){ 0 })
+             : NULL;
 }
 
-const op_def op_ln_normalized_def = { .name = "ln_normalized", .n_in = 2, .shape = shape, .reach = need_same,
-                                      .need = need_same, .kernel = { .run = run }, .cost = cost_numbers,
+const op_def op_ln_normalized_def = { .name = "ln_normalized",
+                                      .n_in = 2,
+                                      .shape = shape,
+                                      .reach = need_same,
+                                      .need = need_same,
+                                      .kernel = { .run = run },
+                                      .cost = cost_numbers,
                                       .sample = sample };
 /* SPDX-License-Identifier: MIT */

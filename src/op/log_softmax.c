@@ -5,7 +5,8 @@
 
 static const char *shape(node *n)
 {
-    return n->in[0]->width != 1 || n->in[0]->extent == PAIR ? "x is not one number a part" : shape_like(n, n->in[0]);
+    return n->in[0]->width != 1 || n->in[0]->extent == PAIR ? "x is not one number a part"
+                                                            : shape_like(n, n->in[0]);
 }
 
 static real log_sum(const real *x, int32_t n, real max)
@@ -31,15 +32,25 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b) { return 12 * node_numbers(n, (box){ b.r0, b.r1, 0, n->n_part }); }
+static int64_t cost(const node *n, box b)
+{
+    return 12 * node_numbers(n, (box){ b.r0, b.r1, 0, n->n_part });
+}
 
 static node *sample(graph *g, int i)
 {
     static const int parts[] = { 1, 5, 37, 130 };
     if (i >= 4) return NULL;
-    return graph_push(g, &op_log_softmax_def, (node *[MAX_IN]){ graph_input(g, ROW, parts[i], 1) }, (double[MAX_ATTR]){ 0 });
+    return graph_push(g, &op_log_softmax_def, (node *[MAX_IN]){ graph_input(g, ROW, parts[i], 1) },
+                      (double[MAX_ATTR]){ 0 });
 }
 
-const op_def op_log_softmax_def = { .name = "log_softmax", .n_in = 1, .shape = shape, .reach = reach_rows, .need = need_rows,
-                                    .kernel = { .run = run }, .cost = cost, .sample = sample };
+const op_def op_log_softmax_def = { .name = "log_softmax",
+                                    .n_in = 1,
+                                    .shape = shape,
+                                    .reach = reach_rows,
+                                    .need = need_rows,
+                                    .kernel = { .run = run },
+                                    .cost = cost,
+                                    .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -49,9 +49,16 @@ static node *sample(graph *g, int i)
     if (i >= 3) return NULL;
     node *p = graph_input(g, PAIR, head[i], 1);
     if (p) p->window = window[i];
-    return graph_push(g, &op_mix_def, (node *[MAX_IN]){ p, graph_input(g, ROW, head[i], width[i]) }, (double[MAX_ATTR]){ 0 });
+    return graph_push(g, &op_mix_def, (node *[MAX_IN]){ p, graph_input(g, ROW, head[i], width[i]) },
+                      (double[MAX_ATTR]){ 0 });
 }
 
-const op_def op_mix_def = { .name = "mix", .n_in = 2, .shape = shape, .reach = reach, .need = need,
-                            .kernel = { .run = run }, .cost = cost, .sample = sample };
+const op_def op_mix_def = { .name = "mix",
+                            .n_in = 2,
+                            .shape = shape,
+                            .reach = reach,
+                            .need = need,
+                            .kernel = { .run = run },
+                            .cost = cost,
+                            .sample = sample };
 /* SPDX-License-Identifier: MIT */

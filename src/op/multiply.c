@@ -4,7 +4,8 @@
 static const char *shape(node *n)
 {
     const node *a = n->in[0], *b = n->in[1];
-    if (a->extent != b->extent || a->n_part != b->n_part || a->width != b->width || a->window != b->window)
+    if (a->extent != b->extent || a->n_part != b->n_part || a->width != b->width ||
+        a->window != b->window)
         return "the two are not of one shape";
     return shape_like(n, a);
 }
@@ -21,6 +22,12 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 
 static node *sample(graph *g, int i) { return sample_binary(g, i, &op_multiply_def); }
 
-const op_def op_multiply_def = { .name = "multiply", .n_in = 2, .shape = shape, .reach = need_same, .need = need_same,
-                            .kernel = { .run = run }, .cost = cost_numbers, .sample = sample };
+const op_def op_multiply_def = { .name = "multiply",
+                                 .n_in = 2,
+                                 .shape = shape,
+                                 .reach = need_same,
+                                 .need = need_same,
+                                 .kernel = { .run = run },
+                                 .cost = cost_numbers,
+                                 .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -102,10 +102,7 @@ static inline box op_all_of(const node *n, const lane *l) { return node_all(n, l
 /* ---- element by element: ops of one input y[j] = f(x[j]) ---- */
 
 #define OP_ELEMENTWISE(op, attrs, expr, madds)                                                     \
-    static const char *shape(node *n)                                                              \
-    {                                                                                              \
-        return shape_like(n, n->in[0]);                                                            \
-    }                                                                                              \
+    static const char *shape(node *n) { return shape_like(n, n->in[0]); }                          \
     static void run(const batch *b, int64_t first, int64_t end, void *scratch)                     \
     {                                                                                              \
         const double *attr = b->n->attr;                                                           \
@@ -117,18 +114,14 @@ static inline box op_all_of(const node *n, const lane *l) { return node_all(n, l
             for (int64_t j = 0, n = op_numbers(b, i); j < n; j++) y[j] = (expr);                   \
         }                                                                                          \
     }                                                                                              \
-    static int64_t cost(const node *n, box b)                                                      \
-    {                                                                                              \
-        return (madds) * node_numbers(n, b);                                                       \
-    }                                                                                              \
-    static node *sample(graph *g, int i)                                                           \
-    {                                                                                              \
-        return sample_unary(g, i, &op_##op##_def);                                                 \
-    }
+    static int64_t cost(const node *n, box b) { return (madds)*node_numbers(n, b); }               \
+    static node *sample(graph *g, int i) { return sample_unary(g, i, &op_##op##_def); }
 
 #define OP_ELEMENTWISE_DEF(says)                                                                   \
-    { .name = says, .n_in = 1, .shape = shape, .reach = need_same, .need = need_same,              \
-      .kernel = { .run = run }, .cost = cost, .sample = sample }
+    {                                                                                              \
+        .name = says, .n_in = 1, .shape = shape, .reach = need_same, .need = need_same,            \
+        .kernel = { .run = run }, .cost = cost, .sample = sample                                   \
+    }
 
 #include "op/sample.h"
 

@@ -9,8 +9,11 @@ static const char *shape(node *n)
     const node *x = n->in[0], *token = n->in[1];
     n->extent = LANE, n->n_part = token->n_part, n->width = 1, n->part_axis = "choice";
     if (x->extent != ROW || x->width != 1) return "x is not one number a part and position";
-    if (token->extent != LANE || token->width != 1 || token->op) return "token is not given lane by lane";
-    return n->n_in > 2 && (n->in[2]->extent != LANE || n->in[2]->op) ? "at is not given lane by lane" : NULL;
+    if (token->extent != LANE || token->width != 1 || token->op)
+        return "token is not given lane by lane";
+    return n->n_in > 2 && (n->in[2]->extent != LANE || n->in[2]->op)
+               ? "at is not given lane by lane"
+               : NULL;
 }
 
 static box need(const node *n, int k, box b, const lane *l)
@@ -35,10 +38,18 @@ static node *sample(graph *g, int i)
 {
     if (i >= 2) return NULL;
     node *at = i ? graph_input(g, LANE, 1, 1) : NULL;
-    return graph_push(g, &op_pick_def, (node *[MAX_IN]){ graph_input(g, ROW, 3, 1), graph_input(g, LANE, 2, 1), at },
+    return graph_push(g, &op_pick_def,
+                      (node *[MAX_IN]){ graph_input(g, ROW, 3, 1), graph_input(g, LANE, 2, 1), at },
                       (double[MAX_ATTR]){ 0 });
 }
 
-const op_def op_pick_def = { .name = "pick", .n_in = 3, .n_optional = 1, .scattered = true, .shape = shape, .need = need,
-                             .kernel = { .run = run }, .cost = cost_numbers, .sample = sample };
+const op_def op_pick_def = { .name = "pick",
+                             .n_in = 3,
+                             .n_optional = 1,
+                             .scattered = true,
+                             .shape = shape,
+                             .need = need,
+                             .kernel = { .run = run },
+                             .cost = cost_numbers,
+                             .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -7,7 +7,9 @@ static const char *shape(node *n)
 {
     shape_like(n, n->in[0]);
     n->n_part *= times(n);
-    return times(n) < 1 ? "times is less than one" : n->extent == PAIR ? "x has no fixed width" : NULL;
+    return times(n) < 1        ? "times is less than one"
+           : n->extent == PAIR ? "x has no fixed width"
+                               : NULL;
 }
 
 static box reach(const node *n, int k, box b, const lane *l)
@@ -28,16 +30,24 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     (void)scratch;
     for (int64_t i = first; i < end; i++)
         for (int32_t a = b->a0; a < b->a1; a++)
-            memcpy((real *)b->y[i] + (int64_t)(a - b->a0) * d, op_same_line(b, 0, i) + (int64_t)(a / t - b->a0 / t) * d,
+            memcpy((real *)b->y[i] + (int64_t)(a - b->a0) * d,
+                   op_same_line(b, 0, i) + (int64_t)(a / t - b->a0 / t) * d,
                    (size_t)d * sizeof(real));
 }
 
 static node *sample(graph *g, int i)
 {
     if (i >= 3) return NULL;
-    return graph_push(g, &op_repeat_def, (node *[MAX_IN]){ graph_input(g, ROW, 1 + i, 4 + i) }, (double[MAX_ATTR]){ 1 + i });
+    return graph_push(g, &op_repeat_def, (node *[MAX_IN]){ graph_input(g, ROW, 1 + i, 4 + i) },
+                      (double[MAX_ATTR]){ 1 + i });
 }
 
-const op_def op_repeat_def = { .name = "repeat", .n_in = 1, .shape = shape, .reach = reach, .need = need,
-                               .kernel = { .run = run }, .cost = cost_numbers, .sample = sample };
+const op_def op_repeat_def = { .name = "repeat",
+                               .n_in = 1,
+                               .shape = shape,
+                               .reach = reach,
+                               .need = need,
+                               .kernel = { .run = run },
+                               .cost = cost_numbers,
+                               .sample = sample };
 /* SPDX-License-Identifier: MIT */

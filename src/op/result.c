@@ -9,7 +9,9 @@ static const char *shape(node *n)
     shape_like(n, z);
     n->width = result_by_out(n) ? w->n_row : w->n_part, n->width_axis = "d_model";
     if (w->extent != WEIGHT) return "w is no weight";
-    return (result_by_out(n) ? w->n_part : w->n_row) != z->n_part * z->width ? "w has not one input per number of z" : NULL;
+    return (result_by_out(n) ? w->n_part : w->n_row) != z->n_part * z->width
+               ? "w has not one input per number of z"
+               : NULL;
 }
 
 /* A call sees its weights once: which of w it reads may depend on the heads, not on the rows. */
@@ -62,11 +64,17 @@ static node *sample(graph *g, int i)
     if (i >= 4) return NULL;
     int in = head[i] * width[i];
     node *w = i % 2 ? sample_weight(g, i, out[i], in, 0) : sample_weight(g, i, in, out[i], 0);
-    return graph_push(g, &op_result_def, (node *[MAX_IN]){ graph_input(g, ROW, head[i], width[i]), w },
+    return graph_push(g, &op_result_def,
+                      (node *[MAX_IN]){ graph_input(g, ROW, head[i], width[i]), w },
                       (double[MAX_ATTR]){ i % 2 });
 }
 
-const op_def op_result_def = { .name = "result", .n_in = 2, .shape = shape, .reach = reach, .need = need,
-                               .kernel = { .units = units, .scratch = scratch_bytes, .run = run }, .cost = cost,
+const op_def op_result_def = { .name = "result",
+                               .n_in = 2,
+                               .shape = shape,
+                               .reach = reach,
+                               .need = need,
+                               .kernel = { .units = units, .scratch = scratch_bytes, .run = run },
+                               .cost = cost,
                                .sample = sample };
 /* SPDX-License-Identifier: MIT */

@@ -16,7 +16,8 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
         for (int32_t a = 0; a < b->a1 - b->a0; a++) {
             const real *x = op_same_line(b, 0, i) + (int64_t)a * d;
             real mean = 0;
-            ((real *)b->y[i])[a] = real_sqrt(op_squares16(x, d, mean) / (real)d + (real)b->n->attr[0]);
+            ((real *)b->y[i])[a] =
+                real_sqrt(op_squares16(x, d, mean) / (real)d + (real)b->n->attr[0]);
         }
 }
 
@@ -25,9 +26,16 @@ static int64_t cost(const node *n, box b) { return 2 * node_numbers(n->in[0], b)
 static node *sample(graph *g, int i)
 {
     node *x = sample_input(g, i);
-    return x ? graph_push(g, &op_rms_scale_def, (node *[MAX_IN]){ x }, (double[MAX_ATTR]){ 1e-5 }) : NULL;
+    return x ? graph_push(g, &op_rms_scale_def, (node *[MAX_IN]){ x }, (double[MAX_ATTR]){ 1e-5 })
+             : NULL;
 }
 
-const op_def op_rms_scale_def = { .name = "rms_scale", .n_in = 1, .shape = shape, .reach = need_same, .need = need_same,
-                                 .kernel = { .run = run }, .cost = cost, .sample = sample };
+const op_def op_rms_scale_def = { .name = "rms_scale",
+                                  .n_in = 1,
+                                  .shape = shape,
+                                  .reach = need_same,
+                                  .need = need_same,
+                                  .kernel = { .run = run },
+                                  .cost = cost,
+                                  .sample = sample };
 /* SPDX-License-Identifier: MIT */

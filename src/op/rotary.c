@@ -8,19 +8,31 @@
 static const char *shape(node *n)
 {
     int32_t n_rot = (int32_t)n->attr[0];
-    if (n_rot < 0 || n_rot % 2 || n_rot > n->in[0]->width) return "n_rot is odd or more than the head has";
-    if (n->in[1]->extent != WEIGHT || n->in[1]->n_part != n_rot / 2) return "inv_freq has not one number a pair";
+    if (n_rot < 0 || n_rot % 2 || n_rot > n->in[0]->width)
+        return "n_rot is odd or more than the head has";
+    if (n->in[1]->extent != WEIGHT || n->in[1]->n_part != n_rot / 2)
+        return "inv_freq has not one number a pair";
     return shape_like(n, n->in[0]);
 }
 
-static box reach(const node *n, int k, box b, const lane *l) { return k == 0 ? b : op_all_of(n, l); }
-static box need(const node *n, int k, box b, const lane *l) { return k == 0 ? b : op_all_of(n->in[k], l); }
+static box reach(const node *n, int k, box b, const lane *l)
+{
+    return k == 0 ? b : op_all_of(n, l);
+}
+static box need(const node *n, int k, box b, const lane *l)
+{
+    return k == 0 ? b : op_all_of(n->in[k], l);
+}
 
-static size_t scratch_bytes(const batch *b, size_t real_bytes) { return 3 * (size_t)(b->n->width / 2 + 1) * real_bytes; }
+static size_t scratch_bytes(const batch *b, size_t real_bytes)
+{
+    return 3 * (size_t)(b->n->width / 2 + 1) * real_bytes;
+}
 
 /* Two loops, because gcc 12 makes one that subtracts and adds in turn into fmaddsub where the pairs are
  * neighbours, -ffp-contract=off or not. */
-static void turn(const real *x, real *restrict y, int32_t d, int32_t half, bool neighbours, const real *c, const real *s)
+static void turn(const real *x, real *restrict y, int32_t d, int32_t half, bool neighbours,
+                 const real *c, const real *s)
 {
     int32_t step = neighbours ? 2 : 1, v0 = neighbours ? 1 : half;
     for (int32_t j = 0; j < half; j++) {
@@ -46,7 +58,8 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
         }
         last = b->pos[i];
         for (int32_t a = 0; a < b->a1 - b->a0; a++)
-            turn(op_same_line(b, 0, i) + (int64_t)a * d, (real *)b->y[i] + (int64_t)a * d, d, half, b->n->attr[1] != 0, c, s);
+            turn(op_same_line(b, 0, i) + (int64_t)a * d, (real *)b->y[i] + (int64_t)a * d, d, half,
+                 b->n->attr[1] != 0, c, s);
     }
 }
 
@@ -57,10 +70,17 @@ static node *sample(graph *g, int i)
     static const int part[] = { 1, 3, 2, 5 }, width[] = { 2, 6, 9, 16 }, rot[] = { 2, 6, 4, 16 };
     if (i >= 4) return NULL;
     return graph_push(g, &op_rotary_def,
-                      (node *[MAX_IN]){ graph_input(g, ROW, part[i], width[i]), sample_weight(g, i, 1, rot[i] / 2, 0) },
+                      (node *[MAX_IN]){ graph_input(g, ROW, part[i], width[i]),
+                                        sample_weight(g, i, 1, rot[i] / 2, 0) },
                       (double[MAX_ATTR]){ rot[i], i % 2 });
 }
 
-const op_def op_rotary_def = { .name = "rotary", .n_in = 2, .shape = shape, .reach = reach, .need = need,
-                               .kernel = { .scratch = scratch_bytes, .run = run }, .cost = cost, .sample = sample };
+const op_def op_rotary_def = { .name = "rotary",
+                               .n_in = 2,
+                               .shape = shape,
+                               .reach = reach,
+                               .need = need,
+                               .kernel = { .scratch = scratch_bytes, .run = run },
+                               .cost = cost,
+                               .sample = sample };
 /* SPDX-License-Identifier: MIT */

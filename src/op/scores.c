@@ -43,7 +43,9 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
         real *y = b->y[i];
         for (int32_t a = 0; a < b->a1 - b->a0; a++)
             for (int32_t s = key0; s <= b->pos[i]; s++, y++) {
-                *y = dot(op_same_line(b, 0, i) + (int64_t)a * d, op_line(b, 1, i, s) + (int64_t)a * d, d) * scale;
+                *y = dot(op_same_line(b, 0, i) + (int64_t)a * d,
+                         op_line(b, 1, i, s) + (int64_t)a * d, d) *
+                     scale;
                 if (cap > 0) *y = real_softcap(*y, cap);
             }
     }
@@ -56,10 +58,17 @@ static node *sample(graph *g, int i)
     static const int head[] = { 1, 3, 2, 2 }, width[] = { 1, 5, 8, 17 }, window[] = { 0, 2, 0, 4 };
     if (i >= 4) return NULL;
     return graph_push(g, &op_scores_def,
-                      (node *[MAX_IN]){ graph_input(g, ROW, head[i], width[i]), graph_input(g, ROW, head[i], width[i]) },
+                      (node *[MAX_IN]){ graph_input(g, ROW, head[i], width[i]),
+                                        graph_input(g, ROW, head[i], width[i]) },
                       (double[MAX_ATTR]){ 0.5, i % 2 ? 3 : 0, window[i] });
 }
 
-const op_def op_scores_def = { .name = "scores", .n_in = 2, .shape = shape, .reach = reach, .need = need,
-                               .kernel = { .run = run }, .cost = cost, .sample = sample };
+const op_def op_scores_def = { .name = "scores",
+                               .n_in = 2,
+                               .shape = shape,
+                               .reach = reach,
+                               .need = need,
+                               .kernel = { .run = run },
+                               .cost = cost,
+                               .sample = sample };
 /* SPDX-License-Identifier: MIT */

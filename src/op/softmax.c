@@ -16,7 +16,8 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     for (int64_t i = first; i < end; i++) {
         int32_t w = node_width(b->n, b->pos[i]), key0 = node_first_key(b->n, b->pos[i]);
         for (int32_t a = 0; a < b->a1 - b->a0; a++)
-            softmax_line(op_same_line(b, 0, i) + (int64_t)a * w, (real *)b->y[i] + (int64_t)a * w, w, key0);
+            softmax_line(op_same_line(b, 0, i) + (int64_t)a * w, (real *)b->y[i] + (int64_t)a * w,
+                         w, key0);
     }
 }
 
@@ -31,6 +32,12 @@ static node *sample(graph *g, int i)
     return graph_push(g, &op_softmax_def, (node *[MAX_IN]){ x }, (double[MAX_ATTR]){ 0 });
 }
 
-const op_def op_softmax_def = { .name = "softmax", .n_in = 1, .shape = shape, .reach = need_same, .need = need_same,
-                                .kernel = { .run = run }, .cost = cost, .sample = sample };
+const op_def op_softmax_def = { .name = "softmax",
+                                .n_in = 1,
+                                .shape = shape,
+                                .reach = need_same,
+                                .need = need_same,
+                                .kernel = { .run = run },
+                                .cost = cost,
+                                .sample = sample };
 /* SPDX-License-Identifier: MIT */

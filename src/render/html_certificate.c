@@ -31,7 +31,8 @@ static void lanes(str *s, const certificate *c)
             str_puts(s, "\xe2\x80\x9d<br>");
         }
         str_printf(s, "<code>%lld token%s:", (long long)l->n, l->n == 1 ? "" : "s");
-        for (int64_t i = 0; i < l->n; i++) str_printf(s, "%s %lld", i ? "," : "", (long long)l->id[i]);
+        for (int64_t i = 0; i < l->n; i++)
+            str_printf(s, "%s %lld", i ? "," : "", (long long)l->id[i]);
         str_puts(s, "</code></dd>\n");
     }
 }
@@ -126,7 +127,8 @@ void html_certificate(str *s, const certificate *c)
     controls(s, c);
     intervals(s, c);
     seeds(s, c);
-    if (!c->replayable) fact(s, "replay", c->not_replayable ? c->not_replayable : "not possible", NULL);
+    if (!c->replayable)
+        fact(s, "replay", c->not_replayable ? c->not_replayable : "not possible", NULL);
     machine(s, c);
     fact(s, "engine", c->engine, NULL);
     request(s, c->request);

@@ -7,7 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROW_MAX = 400, COLUMN_MAX = 1024, CELL_MAX = 60000, NUMBER_COLUMNS = 20, DENSE_COLUMNS = 64 };
+enum {
+    ROW_MAX = 400,
+    COLUMN_MAX = 1024,
+    CELL_MAX = 60000,
+    NUMBER_COLUMNS = 20,
+    DENSE_COLUMNS = 64
+};
 
 static bool valued(cell_mark mark) { return mark == MARK_NONE || mark == MARK_RAW; }
 
@@ -83,8 +89,9 @@ static void legend(str *s, const figure *f)
     ramp(s, f);
     for (int m = MARK_NONE + 1; m < MARK_COUNT; m++)
         if (marks >> m & 1)
-            str_printf(s, "<span><span class=\"chip%s\">%s</span>%s</span>", m == MARK_INCOMPLETE ? " hatch" : "",
-                       mark_sign((cell_mark)m, true), cell_mark_text((cell_mark)m));
+            str_printf(s, "<span><span class=\"chip%s\">%s</span>%s</span>",
+                       m == MARK_INCOMPLETE ? " hatch" : "", mark_sign((cell_mark)m, true),
+                       cell_mark_text((cell_mark)m));
     str_puts(s, "</div>");
 }
 
@@ -141,14 +148,18 @@ static void heat_row(str *s, const figure *f, int64_t row, int64_t n_col, int de
 
 static void heatmap(str *s, const figure *f)
 {
-    int64_t n_col = f->n_col < COLUMN_MAX ? f->n_col : COLUMN_MAX, n_row = f->n_row < ROW_MAX ? f->n_row : ROW_MAX;
+    int64_t n_col = f->n_col < COLUMN_MAX ? f->n_col : COLUMN_MAX,
+            n_row = f->n_row < ROW_MAX ? f->n_row : ROW_MAX;
     if (n_row > CELL_MAX / n_col) n_row = CELL_MAX / n_col;
     bool dense = n_col > DENSE_COLUMNS, plain = n_col > NUMBER_COLUMNS;
     if (n_col < f->n_col || n_row < f->n_row)
-        str_printf(s, "<p class=\"warning\">Drawn: the first %lld of %lld rows, the first %lld of %lld columns.</p>",
+        str_printf(s,
+                   "<p class=\"warning\">Drawn: the first %lld of %lld rows, the first %lld of "
+                   "%lld columns.</p>",
                    (long long)n_row, (long long)f->n_row, (long long)n_col, (long long)f->n_col);
-    str_printf(s, "<div class=\"scroll\"><table class=\"heat%s%s%s\" role=\"grid\" data-row=\"", dense ? " dense" : "",
-               plain && !dense ? " plain" : "", long_labels(f, n_col) && !dense ? " tall" : "");
+    str_printf(s, "<div class=\"scroll\"><table class=\"heat%s%s%s\" role=\"grid\" data-row=\"",
+               dense ? " dense" : "", plain && !dense ? " plain" : "",
+               long_labels(f, n_col) && !dense ? " tall" : "");
     html_text(s, f->array->axis[f->row_axis]);
     str_puts(s, "\" data-col=\"");
     html_text(s, f->array->axis[f->col_axis]);
@@ -157,7 +168,8 @@ static void heatmap(str *s, const figure *f)
     str_puts(s, "\">");
     heat_head(s, f, n_col, dense);
     str_puts(s, "<tbody>\n");
-    for (int64_t i = 0; i < n_row && !s->failed; i++) heat_row(s, f, i, n_col, figure_decimals(f), dense);
+    for (int64_t i = 0; i < n_row && !s->failed; i++)
+        heat_row(s, f, i, n_col, figure_decimals(f), dense);
     str_puts(s, "</tbody></table></div>");
 }
 
@@ -196,7 +208,8 @@ static track plan_track(const figure *f, int64_t n)
 static void span_between(str *s, const char *class, const track *t, double a, double b)
 {
     double from = at_percent(t, a < b ? a : b), to = at_percent(t, a < b ? b : a);
-    str_printf(s, "<i class=\"%s\" style=\"left:%.3f%%;width:%.3f%%\"></i>", class, from, to - from);
+    str_printf(s, "<i class=\"%s\" style=\"left:%.3f%%;width:%.3f%%\"></i>", class, from,
+               to - from);
 }
 
 static void bar_value(str *s, const figure *f, int64_t j, bool ends, double low, double high)
@@ -236,7 +249,8 @@ static void bars(str *s, const figure *f)
     int64_t n = f->n_col < COLUMN_MAX ? f->n_col : COLUMN_MAX;
     track t = plan_track(f, n);
     if (n < f->n_col)
-        str_printf(s, "<p class=\"warning\">Drawn: the first %lld of %lld.</p>", (long long)n, (long long)f->n_col);
+        str_printf(s, "<p class=\"warning\">Drawn: the first %lld of %lld.</p>", (long long)n,
+                   (long long)f->n_col);
     str_puts(s, "<div class=\"bars\">\n");
     for (int64_t j = 0; j < n && !s->failed; j++) one_bar(s, f, &t, j);
     str_puts(s, "</div>");
@@ -276,8 +290,10 @@ static void caption(str *s, const figure *f)
     }
     str_puts(s, "</h2>");
     if (f->kind == FIGURE_HEATMAP && f->n_col <= DENSE_COLUMNS && f->n_row)
-        str_printf(s, "<button type=\"button\" class=\"numbers\" aria-pressed=\"%s\" hidden>Numbers</button>",
-                   f->n_col > NUMBER_COLUMNS ? "false" : "true");
+        str_printf(
+            s,
+            "<button type=\"button\" class=\"numbers\" aria-pressed=\"%s\" hidden>Numbers</button>",
+            f->n_col > NUMBER_COLUMNS ? "false" : "true");
     str_puts(s, "</div>");
 }
 

@@ -7,7 +7,8 @@ static bool is_number(const column *c) { return c->kind == CELL_REAL || c->kind 
 
 static void heading(str *s, const column *c)
 {
-    str_printf(s, "<th scope=\"col\"%s><button type=\"button\">", is_number(c) ? " class=\"num\"" : "");
+    str_printf(s, "<th scope=\"col\"%s><button type=\"button\">",
+               is_number(c) ? " class=\"num\"" : "");
     html_text(s, c->name);
     if (c->unit) {
         str_puts(s, " <small>");
@@ -60,8 +61,8 @@ static void legend(str *s, unsigned marks)
     str_puts(s, "<div class=\"legend\">");
     for (int m = MARK_NONE + 1; m < MARK_COUNT; m++)
         if (marks >> m & 1)
-            str_printf(s, "<span><span class=\"chip\">%s</span>%s</span>", mark_sign((cell_mark)m, true),
-                       cell_mark_text((cell_mark)m));
+            str_printf(s, "<span><span class=\"chip\">%s</span>%s</span>",
+                       mark_sign((cell_mark)m, true), cell_mark_text((cell_mark)m));
     str_puts(s, "</div>");
 }
 
@@ -84,7 +85,8 @@ void html_table(str *s, const table *t)
     }
     str_puts(s, "</tbody></table></div>");
     if (n < t->n_row)
-        str_printf(s, "<p class=\"warning\">Shown: the first %lld of %lld rows.</p>", (long long)n, (long long)t->n_row);
+        str_printf(s, "<p class=\"warning\">Shown: the first %lld of %lld rows.</p>", (long long)n,
+                   (long long)t->n_row);
     legend(s, marks);
     str_puts(s, "</section>\n");
 }

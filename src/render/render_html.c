@@ -109,8 +109,9 @@ static void tensor_part(str *s, const report_array *a)
         html_text(s, a->axis[i]);
         str_printf(s, " %lld", (long long)a->t.dim[i]);
     }
-    str_puts(s, a->n_element > RENDER_JSON_MAX ? "]; too large for this page: write it with --out</p>\n"
-                                               : "]; its numbers are in the JSON</p>\n");
+    str_puts(s, a->n_element > RENDER_JSON_MAX
+                    ? "]; too large for this page: write it with --out</p>\n"
+                    : "]; its numbers are in the JSON</p>\n");
 }
 
 static void section(str *s, const report_section *i)

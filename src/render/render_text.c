@@ -16,7 +16,8 @@ static void head(view *v, const report *r)
     view_ink(v, INK_BOLD);
     wrap_text(v, r->title ? r->title : "", 0, 0);
     view_ink(v, INK_WARN);
-    if (!r->cert.complete) wrap_text(v, "INCOMPLETE: stopped before the end; what is missing is marked", 0, 0);
+    if (!r->cert.complete)
+        wrap_text(v, "INCOMPLETE: stopped before the end; what is missing is marked", 0, 0);
     for (const cert_warning *w = r->cert.warning; w; w = w->next) {
         str_puts(v->s, "warning: ");
         wrap_text(v, w->text, 9, 9);
@@ -100,7 +101,8 @@ static void lanes(view *v, const certificate *c)
             str_puts(&s, "\"\n");
         }
         str_puts(&s, "ids");
-        for (int64_t i = 0; i < l->n; i++) str_printf(&s, "%s %lld", i ? "," : "", (long long)l->id[i]);
+        for (int64_t i = 0; i < l->n; i++)
+            str_printf(&s, "%s %lld", i ? "," : "", (long long)l->id[i]);
         fact(v, l->name, &s);
     }
 }

@@ -53,7 +53,8 @@ void show_exact(str *s, double x, bool f32)
 
 void show_element(str *s, const report_array *a, int64_t index)
 {
-    if (a->t.dtype == DTYPE_I64) str_printf(s, "%lld", (long long)((const int64_t *)a->t.data)[index]);
+    if (a->t.dtype == DTYPE_I64)
+        str_printf(s, "%lld", (long long)((const int64_t *)a->t.data)[index]);
     else show_exact(s, array_value(a, index), a->t.dtype == DTYPE_F32);
 }
 
@@ -98,8 +99,12 @@ bool figure_range(const figure *f, double *low, double *high)
 static bool hides(uint32_t cp)
 {
     switch (utf8proc_category((utf8proc_int32_t)cp)) {
-    case UTF8PROC_CATEGORY_CC: case UTF8PROC_CATEGORY_CF: case UTF8PROC_CATEGORY_CS:
-    case UTF8PROC_CATEGORY_CO: case UTF8PROC_CATEGORY_CN: case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+    case UTF8PROC_CATEGORY_CN:
+    case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP: return true;
     case UTF8PROC_CATEGORY_ZS: return cp != ' ';
     default: return false;

@@ -87,7 +87,8 @@ static void legend(view *v, const figure *f)
 {
     str text = { 0 };
     if (f->kind == FIGURE_HEATMAP)
-        str_printf(&text, "rows: %s, columns: %s; ", f->array->axis[f->row_axis], f->array->axis[f->col_axis]);
+        str_printf(&text, "rows: %s, columns: %s; ", f->array->axis[f->row_axis],
+                   f->array->axis[f->col_axis]);
     str_puts(&text, f->value);
     if (f->array->unit) str_printf(&text, " [%s]", f->array->unit);
     double low, high;
@@ -296,7 +297,8 @@ static int ends_width(view *v, const figure *f)
 
 static void bars(view *v, const figure *f)
 {
-    int decimals = figure_decimals(f), cells = cell_width(v, f, decimals), interval = ends_width(v, f);
+    int decimals = figure_decimals(f), cells = cell_width(v, f, decimals),
+        interval = ends_width(v, f);
     int labels = label_width(v, f, f->col_axis, f->n_col, v->width / 3);
     int room = v->width - labels - cells - interval - 4;
     if (room < 4) interval = 0, room = v->width - labels - cells - 4;

@@ -13,7 +13,8 @@ static str *shown(view *v, const column *c, const table_cell *cell)
 {
     str *s = view_scratch(v);
     show_cell(s, c, cell, v->unicode);
-    if (cell->mark != MARK_NONE) str_printf(s, "%s%s", cell->given ? " " : "", mark_sign(cell->mark, v->unicode));
+    if (cell->mark != MARK_NONE)
+        str_printf(s, "%s%s", cell->given ? " " : "", mark_sign(cell->mark, v->unicode));
     return s;
 }
 
@@ -57,7 +58,8 @@ static void shrink(const view *v, const table *t, int *w)
         int total = -GAP, widest = -1;
         for (int i = 0; i < t->n_column; i++) {
             total += w[i] + GAP;
-            if (!is_number(&t->col[i]) && w[i] > NARROW && (widest < 0 || w[i] > w[widest])) widest = i;
+            if (!is_number(&t->col[i]) && w[i] > NARROW && (widest < 0 || w[i] > w[widest]))
+                widest = i;
         }
         if (total <= v->width || widest < 0) return;
         w[widest]--;

@@ -5,8 +5,8 @@
 
 void view_ink(view *v, ink i)
 {
-    static const char *const code[] = { "\033[0m", "\033[1m", "\033[2m", "\033[33m", "\033[38;5;203m",
-                                        "\033[38;5;69m" };
+    static const char *const code[] = { "\033[0m",  "\033[1m",        "\033[2m",
+                                        "\033[33m", "\033[38;5;203m", "\033[38;5;69m" };
     if (v->colour) str_puts(v->s, code[i]);
 }
 
@@ -109,7 +109,8 @@ void view_marks(view *v, unsigned marks)
     view_ink(v, INK_DIM);
     for (int m = MARK_NONE + 1; m < MARK_COUNT; m++)
         if (marks >> m & 1)
-            str_printf(v->s, "%s %s\n", mark_sign((cell_mark)m, v->unicode), cell_mark_text((cell_mark)m));
+            str_printf(v->s, "%s %s\n", mark_sign((cell_mark)m, v->unicode),
+                       cell_mark_text((cell_mark)m));
     view_ink(v, INK_PLAIN);
 }
 /* SPDX-License-Identifier: MIT */

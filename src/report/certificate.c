@@ -31,12 +31,15 @@ void report_lane(report *r, const char *name, const char *text, const int64_t *i
 {
     size_t bytes;
     if (n < 0 || !mul_fits((size_t)n, sizeof *ids, &bytes)) {
-        report_fail(r, E_RANGE, "report: lane '%s' has %lld tokens", name ? name : "", (long long)n);
+        report_fail(r, E_RANGE, "report: lane '%s' has %lld tokens", name ? name : "",
+                    (long long)n);
         return;
     }
     cert_lane *l = build_get(r, sizeof *l);
     if (!l) return;
-    *l = (cert_lane){ .name = build_string(r, name ? name : ""), .text = build_string(r, text), .n = n };
+    *l = (cert_lane){ .name = build_string(r, name ? name : ""),
+                      .text = build_string(r, text),
+                      .n = n };
     l->id = build_copy(r, ids, bytes);
     if (r->failed) return;
     *r->cert.lane_end = l;
@@ -149,7 +152,8 @@ void report_where(report *r, const char *key, const char *path)
 {
     if (!r || r->failed || !path) return;
     if (!r->cert.where) r->cert.where = json_object();
-    if (!r->cert.where || json_object_set_new_nocheck(r->cert.where, key, json_string_nocheck(path)))
+    if (!r->cert.where ||
+        json_object_set_new_nocheck(r->cert.where, key, json_string_nocheck(path)))
         report_fail(r, E_NOMEM, "report: out of memory");
 }
 /* SPDX-License-Identifier: MIT */

@@ -53,19 +53,20 @@ typedef struct certificate {
     const char *backend;                    /* of this machine; not hashed, like the next two */
     int n_thread;
     double seconds;
-    int64_t n_run, n_fork; /* whole runs and forks; not hashed: they depend on how the work was cut */
+    int64_t n_run,
+        n_fork; /* whole runs and forks; not hashed: they depend on how the work was cut */
     cert_lane *lane, **lane_end;
     cert_control *control, **control_end;
     cert_interval *interval, **interval_end;
     cert_seed *seed, **seed_end;
     cert_warning *warning, **warning_end;
-    bool complete;               /* false: stopped before the end; what is marked incomplete is missing */
+    bool complete; /* false: stopped before the end; what is marked incomplete is missing */
     bool replayable;
-    const char *not_replayable;  /* why not; NULL when replayable */
-    json_t *request;             /* owned: the experiment document; hashed, so it holds no path */
-    json_t *where;               /* owned: paths the request needs on this machine; not hashed */
-    char input_hash[CERT_HASH];  /* model hash and token ids; "" before report_finish */
-    char hash[CERT_HASH];        /* the report's; "" before report_finish */
+    const char *not_replayable; /* why not; NULL when replayable */
+    json_t *request;            /* owned: the experiment document; hashed, so it holds no path */
+    json_t *where;              /* owned: paths the request needs on this machine; not hashed */
+    char input_hash[CERT_HASH]; /* model hash and token ids; "" before report_finish */
+    char hash[CERT_HASH];       /* the report's; "" before report_finish */
 } certificate;
 
 #endif

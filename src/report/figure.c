@@ -36,7 +36,8 @@ static void split_axes(report *r, report_array *a, const char *axes)
     if (!word) return;
     for (word = strtok_r(word, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         if (a->t.n_dim == TENSOR_DIMS) {
-            report_fail(r, E_USAGE, "report: tensor '%s' has more than %d axes", a->t.name, TENSOR_DIMS);
+            report_fail(r, E_USAGE, "report: tensor '%s' has more than %d axes", a->t.name,
+                        TENSOR_DIMS);
             return;
         }
         a->axis[a->t.n_dim++] = word;
@@ -128,8 +129,8 @@ void report_axis_labels(report *r, const char *name, const char *axis, int64_t n
     report_label *l = labels(r, name, axis, &dim);
     if (!l) return;
     if (n != dim) {
-        report_fail(r, E_USAGE, "report: tensor '%s' axis '%s': %lld labels, expected %lld", name, axis,
-                    (long long)n, (long long)dim);
+        report_fail(r, E_USAGE, "report: tensor '%s' axis '%s': %lld labels, expected %lld", name,
+                    axis, (long long)n, (long long)dim);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -172,8 +173,8 @@ static bool set_options(report *r, figure *f, const figure_options *o)
     for (int i = 0; i < a->t.n_dim; i++) {
         if (i == f->row_axis || i == f->col_axis) f->at[i] = 0;
         else if (f->at[i] < 0 || f->at[i] >= a->t.dim[i]) {
-            report_fail(r, E_RANGE, "report: figure of '%s': %s %lld is not within 0..%lld", a->t.name,
-                        a->axis[i], (long long)f->at[i], (long long)a->t.dim[i] - 1);
+            report_fail(r, E_RANGE, "report: figure of '%s': %s %lld is not within 0..%lld",
+                        a->t.name, a->axis[i], (long long)f->at[i], (long long)a->t.dim[i] - 1);
             return false;
         }
     }
@@ -181,8 +182,10 @@ static bool set_options(report *r, figure *f, const figure_options *o)
     f->value = build_string(r, o->value ? o->value : a->t.name);
     if (o->low) f->low = find(r, o->low);
     if (o->high) f->high = find(r, o->high);
-    if ((f->low && f->low->n_element != a->n_element) || (f->high && f->high->n_element != a->n_element))
-        report_fail(r, E_USAGE, "report: figure of '%s': interval tensors have another shape", a->t.name);
+    if ((f->low && f->low->n_element != a->n_element) ||
+        (f->high && f->high->n_element != a->n_element))
+        report_fail(r, E_USAGE, "report: figure of '%s': interval tensors have another shape",
+                    a->t.name);
     return !r->failed;
 }
 
@@ -198,8 +201,12 @@ static void add_figure(report *r, figure_kind kind, const char *title, const cha
     }
     figure *f = build_get(r, sizeof *f);
     if (!f) return;
-    *f = (figure){ .kind = kind, .array = a, .row_axis = row, .col_axis = col,
-                   .n_row = row < 0 ? 1 : a->t.dim[row], .n_col = a->t.dim[col] };
+    *f = (figure){ .kind = kind,
+                   .array = a,
+                   .row_axis = row,
+                   .col_axis = col,
+                   .n_row = row < 0 ? 1 : a->t.dim[row],
+                   .n_col = a->t.dim[col] };
     f->title = build_string(r, title ? title : "");
     if (!set_options(r, f, o ? o : &(figure_options){ 0 })) return;
     report_section *s = build_section(r, SECTION_FIGURE);

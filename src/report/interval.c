@@ -69,8 +69,12 @@ status interval_bootstrap(interval *out, const double *x, int64_t n, double leve
         .estimate = sample_mean(x, n),
         .low = sample_quantile(mean, INTERVAL_RESAMPLES, (1 - level) / 2),
         .high = sample_quantile(mean, INTERVAL_RESAMPLES, (1 + level) / 2),
-        .level = level, .n = n, .n_resample = INTERVAL_RESAMPLES,
-        .seed = seed, .stream = stream, .method = "percentile bootstrap of the mean",
+        .level = level,
+        .n = n,
+        .n_resample = INTERVAL_RESAMPLES,
+        .seed = seed,
+        .stream = stream,
+        .method = "percentile bootstrap of the mean",
     };
     mem_free(mean, bytes);
     return E_OK;

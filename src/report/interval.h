@@ -11,8 +11,8 @@ enum { INTERVAL_RESAMPLES = 2000 };
 
 typedef struct interval {
     double estimate, low, high;
-    double level;       /* 0.95: covers the mean in 95 of 100 such samples, if they are independent */
-    int64_t n;          /* sample size */
+    double level; /* 0.95: covers the mean in 95 of 100 such samples, if they are independent */
+    int64_t n;    /* sample size */
     int64_t n_resample; /* 0: not a bootstrap */
     uint64_t seed;
     const char *stream; /* of the random numbers; borrowed */

@@ -26,7 +26,12 @@
 #include "report/figure.h"
 #include "report/table.h"
 
-typedef enum section_kind { SECTION_TABLE, SECTION_FIGURE, SECTION_NOTE, SECTION_TENSOR } section_kind;
+typedef enum section_kind {
+    SECTION_TABLE,
+    SECTION_FIGURE,
+    SECTION_NOTE,
+    SECTION_TENSOR
+} section_kind;
 
 typedef struct report_section {
     struct report_section *next;
@@ -142,7 +147,8 @@ void report_where(report *r, const char *key, const char *path);
 /* Keep a failure of the caller's own, unless one is there.
  *
  * [err: kept | owns: nothing | thread: the report's own | cost: O(1)] */
-void report_fail(report *r, status code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void report_fail(report *r, status code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Check the last rows, fix colour spans, compute both hashes.  From here on the report is constant.
  * A NULL report counts as no memory.  Calling it again recomputes.

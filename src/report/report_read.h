@@ -15,21 +15,22 @@ enum { REPORT_JSON_VERSION = 1 };
 
 /* Strings are borrowed from doc; NULL where the report does not say. */
 typedef struct report_source {
-    json_t *doc;             /* owned: the whole report */
-    const json_t *request;   /* the experiment document; an object */
-    const json_t *where;     /* key -> path on the machine that wrote it; NULL when there is none */
+    json_t *doc;           /* owned: the whole report */
+    const json_t *request; /* the experiment document; an object */
+    const json_t *where;   /* key -> path on the machine that wrote it; NULL when there is none */
     const char *instrument;
-    const char *hash;        /* what the replay must give again */
+    const char *hash; /* what the replay must give again */
     const char *model, *model_hash;
-    const char *model_path;  /* where.model: a hint, the file may have moved */
-    const char *engine;      /* "microtome 0.1.0" */
+    const char *model_path; /* where.model: a hint, the file may have moved */
+    const char *engine;     /* "microtome 0.1.0" */
     bool complete;
 } report_source;
 
 /* Read a report's text (`n` bytes); `name` goes into messages.
  *
  * [err: FORMAT (no report, no request, another shape), UNSUPPORTED (not replayable), NOMEM | owns: the caller, report_source_release | thread: any | cost: O(n)] */
-status report_read_request(report_source *out, const char *text, size_t n, const char *name, error *err);
+status report_read_request(report_source *out, const char *text, size_t n, const char *name,
+                           error *err);
 void report_source_release(report_source *s);
 
 #endif

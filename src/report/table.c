@@ -28,8 +28,8 @@ void build_end_row(table *t)
 {
     if (!t || !t->last || t->n_given == t->n_column) return;
     if (t->owner->cert.complete)
-        report_fail(t->owner, E_USAGE, "report: table '%s' row %lld has %d cells, expected %d", t->name,
-                    (long long)t->n_row - 1, t->n_given, t->n_column);
+        report_fail(t->owner, E_USAGE, "report: table '%s' row %lld has %d cells, expected %d",
+                    t->name, (long long)t->n_row - 1, t->n_given, t->n_column);
     for (; t->n_given < t->n_column; t->n_given++) t->last->cell[t->n_given].mark = MARK_INCOMPLETE;
 }
 
@@ -50,14 +50,16 @@ static table_cell *next_cell(table *t, cell_kind kind)
 {
     if (!t || t->owner->failed) return NULL;
     if (!t->last || t->n_given == t->n_column) {
-        report_fail(t->owner, E_USAGE, "report: table '%s' row %lld: a cell more than its %d columns",
-                    t->name, (long long)t->n_row - 1, t->n_column);
+        report_fail(t->owner, E_USAGE,
+                    "report: table '%s' row %lld: a cell more than its %d columns", t->name,
+                    (long long)t->n_row - 1, t->n_column);
         return NULL;
     }
     const column *c = &t->col[t->n_given];
     if (c->kind != kind) {
-        report_fail(t->owner, E_USAGE, "report: table '%s' row %lld: column '%s' takes %s, found %s",
-                    t->name, (long long)t->n_row - 1, c->name, cell_kind_name(c->kind),
+        report_fail(t->owner, E_USAGE,
+                    "report: table '%s' row %lld: column '%s' takes %s, found %s", t->name,
+                    (long long)t->n_row - 1, c->name, cell_kind_name(c->kind),
                     cell_kind_name(kind));
         return NULL;
     }

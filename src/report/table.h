@@ -11,7 +11,8 @@
 typedef struct report report;
 
 /* kind, its word in JSON */
-#define CELL_KIND_LIST(X) X(TEXT, "text") X(INT, "int") X(REAL, "real") X(TOKEN, "token") X(BOOL, "bool")
+#define CELL_KIND_LIST(X)                                                                          \
+    X(TEXT, "text") X(INT, "int") X(REAL, "real") X(TOKEN, "token") X(BOOL, "bool")
 
 typedef enum cell_kind {
 #define X(name, word) CELL_##name,
@@ -22,18 +23,18 @@ typedef enum cell_kind {
 /* Why a value is what it is, when that is not a plain computation.  "No effect" is exact: the value
  * is that of the base run, bit for bit.  RAW: the two base runs are too near each other to divide by
  * their gap, so the value is left as it is (or, where there is none, row_none). */
-#define CELL_MARK_LIST(X)                             \
-    X(NONE, "")                                       \
-    X(UNREACHED, "no effect: cannot reach")           \
-    X(EQUAL, "no effect: equal bits")                 \
-    X(INCOMPLETE, "incomplete")                       \
+#define CELL_MARK_LIST(X)                                                                          \
+    X(NONE, "")                                                                                    \
+    X(UNREACHED, "no effect: cannot reach")                                                        \
+    X(EQUAL, "no effect: equal bits")                                                              \
+    X(INCOMPLETE, "incomplete")                                                                    \
     X(RAW, "not normalised: gap too small")
 
 typedef enum cell_mark {
 #define X(name, word) MARK_##name,
     CELL_MARK_LIST(X)
 #undef X
-    MARK_COUNT
+        MARK_COUNT
 } cell_mark;
 
 /* What a caller says of a column; the strings are copied. */
@@ -41,7 +42,7 @@ typedef struct column {
     const char *name;
     const char *unit; /* "logit", "nat", "%"; NULL: none */
     cell_kind kind;
-    int digits;    /* significant digits shown in text; 0: 4.  JSON and CSV always carry every bit */
+    int digits; /* significant digits shown in text; 0: 4.  JSON and CSV always carry every bit */
     bool informal; /* not part of the hash: times, amounts of work, anything of this machine */
 } column;
 

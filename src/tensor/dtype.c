@@ -1,10 +1,14 @@
 /* dtype -- see dtype.h. */
 #include "tensor/dtype.h"
 
-static const struct { const char *name; size_t bytes; } types[DTYPE_COUNT] = {
-    [DTYPE_F32] = { "F32", 4 }, [DTYPE_F16] = { "F16", 2 }, [DTYPE_BF16] = { "BF16", 2 }, [DTYPE_F64] = { "F64", 8 },
-    [DTYPE_I64] = { "I64", 8 }, [DTYPE_I32] = { "I32", 4 }, [DTYPE_I16] = { "I16", 2 }, [DTYPE_I8] = { "I8", 1 },
-    [DTYPE_U64] = { "U64", 8 }, [DTYPE_U32] = { "U32", 4 }, [DTYPE_U16] = { "U16", 2 }, [DTYPE_U8] = { "U8", 1 },
+static const struct {
+    const char *name;
+    size_t bytes;
+} types[DTYPE_COUNT] = {
+    [DTYPE_F32] = { "F32", 4 },   [DTYPE_F16] = { "F16", 2 }, [DTYPE_BF16] = { "BF16", 2 },
+    [DTYPE_F64] = { "F64", 8 },   [DTYPE_I64] = { "I64", 8 }, [DTYPE_I32] = { "I32", 4 },
+    [DTYPE_I16] = { "I16", 2 },   [DTYPE_I8] = { "I8", 1 },   [DTYPE_U64] = { "U64", 8 },
+    [DTYPE_U32] = { "U32", 4 },   [DTYPE_U16] = { "U16", 2 }, [DTYPE_U8] = { "U8", 1 },
     [DTYPE_BOOL] = { "BOOL", 1 },
 };
 
@@ -23,29 +27,29 @@ bool dtype_find(const char *name, dtype *out)
 }
 
 /* One loop per type, reading through memcpy, which costs nothing and needs no alignment. */
-#define ROW(ctype, expr)                                                                            \
-    for (int64_t i = 0; i < n; i++) {                                                               \
-        ctype x;                                                                                    \
-        memcpy(&x, (const char *)src + i * (int64_t)sizeof x, sizeof x);                            \
-        out[i] = (expr);                                                                            \
-    }                                                                                               \
+#define ROW(ctype, expr)                                                                           \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+        ctype x;                                                                                   \
+        memcpy(&x, (const char *)src + i * (int64_t)sizeof x, sizeof x);                           \
+        out[i] = (expr);                                                                           \
+    }                                                                                              \
     return
 
-#define ROWS(real)                                                                                  \
-    switch (t) {                                                                                    \
-    case DTYPE_F32: ROW(float, (real)x);                                                            \
-    case DTYPE_F16: ROW(uint16_t, (real)dtype_f16(x));                                              \
-    case DTYPE_BF16: ROW(uint16_t, (real)dtype_bf16(x));                                            \
-    case DTYPE_F64: ROW(double, (real)x);                                                           \
-    case DTYPE_I64: ROW(int64_t, (real)x);                                                          \
-    case DTYPE_I32: ROW(int32_t, (real)x);                                                          \
-    case DTYPE_I16: ROW(int16_t, (real)x);                                                          \
-    case DTYPE_I8: ROW(int8_t, (real)x);                                                            \
-    case DTYPE_U64: ROW(uint64_t, (real)x);                                                         \
-    case DTYPE_U32: ROW(uint32_t, (real)x);                                                         \
-    case DTYPE_U16: ROW(uint16_t, (real)x);                                                         \
-    case DTYPE_U8: ROW(uint8_t, (real)x);                                                           \
-    default: ROW(uint8_t, (real)(x != 0));                                                          \
+#define ROWS(real)                                                                                 \
+    switch (t) {                                                                                   \
+    case DTYPE_F32: ROW(float, (real)x);                                                           \
+    case DTYPE_F16: ROW(uint16_t, (real)dtype_f16(x));                                             \
+    case DTYPE_BF16: ROW(uint16_t, (real)dtype_bf16(x));                                           \
+    case DTYPE_F64: ROW(double, (real)x);                                                          \
+    case DTYPE_I64: ROW(int64_t, (real)x);                                                         \
+    case DTYPE_I32: ROW(int32_t, (real)x);                                                         \
+    case DTYPE_I16: ROW(int16_t, (real)x);                                                         \
+    case DTYPE_I8: ROW(int8_t, (real)x);                                                           \
+    case DTYPE_U64: ROW(uint64_t, (real)x);                                                        \
+    case DTYPE_U32: ROW(uint32_t, (real)x);                                                        \
+    case DTYPE_U16: ROW(uint16_t, (real)x);                                                        \
+    case DTYPE_U8: ROW(uint8_t, (real)x);                                                          \
+    default: ROW(uint8_t, (real)(x != 0));                                                         \
     }
 
 void dtype_row_f32(dtype t, const void *src, float *out, int64_t n) { ROWS(float) }

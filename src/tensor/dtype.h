@@ -11,8 +11,19 @@
 #include <string.h>
 
 typedef enum dtype {
-    DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F64,
-    DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U64, DTYPE_U32, DTYPE_U16, DTYPE_U8, DTYPE_BOOL,
+    DTYPE_F32,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_F64,
+    DTYPE_I64,
+    DTYPE_I32,
+    DTYPE_I16,
+    DTYPE_I8,
+    DTYPE_U64,
+    DTYPE_U32,
+    DTYPE_U16,
+    DTYPE_U8,
+    DTYPE_BOOL,
     DTYPE_COUNT
 } dtype;
 
@@ -37,8 +48,7 @@ static inline float dtype_f16(uint16_t h)
     float f;
     if (rest >= 0x7c00u) u = rest << 13 | 0x7f800000u; /* infinity, NaN */
     else if (rest >= 0x0400u) u = (rest << 13) + 0x38000000u;
-    else { /* denormal: 2^-24 times an integer is a normal float */
-        f = (float)rest * 0x1p-24f;
+    else { /* denormal: 2^-24 times an integer is a normal float */ f = (float)rest * 0x1p-24f;
         memcpy(&u, &f, sizeof u);
     }
     u |= sign;

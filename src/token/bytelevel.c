@@ -19,13 +19,15 @@ struct splitter {
 };
 
 /* GPT-2's: contractions; words, numbers, the rest, each with at most one space before; spaces. */
-static const char GPT2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char GPT2[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /* ---- bytes written as characters ---- */
 
 static bool prints(int byte)
 {
-    return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+    return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) ||
+           (byte >= 0xae && byte <= 0xff);
 }
 
 static uint32_t char_of(int byte)
@@ -72,8 +74,8 @@ static bool by_rank(const tokenizer *t, int32_t left, int32_t right, int32_t *ma
 typedef struct writer {
     const tokenizer *t;
     arena *mem;
-    const char *text;   /* the original */
-    size_t shift;       /* bytes put before it */
+    const char *text; /* the original */
+    size_t shift;     /* bytes put before it */
     token_span *out;
     int64_t n;
 } writer;
@@ -81,7 +83,8 @@ typedef struct writer {
 /* Offsets are of whole characters: a token that ends inside one covers it. */
 static void span_widen(const writer *w, size_t n, token_span *s)
 {
-    while (s->first > 0 && s->first < n && ((unsigned char)w->text[s->first] & 0xc0) == 0x80) s->first--;
+    while (s->first > 0 && s->first < n && ((unsigned char)w->text[s->first] & 0xc0) == 0x80)
+        s->first--;
     while (s->end > 0 && s->end < n && ((unsigned char)w->text[s->end] & 0xc0) == 0x80) s->end++;
 }
 
@@ -107,15 +110,22 @@ static bool put_word(writer *w, const char *p, size_t n, size_t at)
 static status put_split(writer *w, int level, const char *p, size_t n, size_t at, error *err)
 {
     const tokenizer *t = w->t;
-    if (level == t->n_split) return put_word(w, p, n, at) ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
+    if (level == t->n_split)
+        return put_word(w, p, n, at) ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
     pcre2_match_data *m = pcre2_match_data_create(1, NULL);
     status st = m ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
     for (size_t done = 0; st == E_OK && done < n;) {
-        int found = pcre2_match(t->split[level].re, (PCRE2_SPTR)p, n, done, PCRE2_NO_UTF_CHECK, m, NULL);
-        size_t *v = pcre2_get_ovector_pointer(m), first = found > 0 ? v[0] : n, end = found > 0 ? v[1] : n;
-        if (found < 0 && found != PCRE2_ERROR_NOMATCH) st = error_set(err, E_LIMIT, "tokenizer: the text is too hard for the expression that cuts words");
-        if (st == E_OK && first > done) st = put_split(w, level + 1, p + done, first - done, at + done, err);
-        if (st == E_OK && end > first) st = put_split(w, level + 1, p + first, end - first, at + first, err);
+        int found =
+            pcre2_match(t->split[level].re, (PCRE2_SPTR)p, n, done, PCRE2_NO_UTF_CHECK, m, NULL);
+        size_t *v = pcre2_get_ovector_pointer(m), first = found > 0 ? v[0] : n,
+               end = found > 0 ? v[1] : n;
+        if (found < 0 && found != PCRE2_ERROR_NOMATCH)
+            st = error_set(err, E_LIMIT,
+                           "tokenizer: the text is too hard for the expression that cuts words");
+        if (st == E_OK && first > done)
+            st = put_split(w, level + 1, p + done, first - done, at + done, err);
+        if (st == E_OK && end > first)
+            st = put_split(w, level + 1, p + first, end - first, at + first, err);
         done = end > done ? end : done + 1;
     }
     pcre2_match_data_free(m);
@@ -150,7 +160,8 @@ static void spans_trim(const tokenizer *t, token_span *s, int64_t n)
         while (trail < x->n && x->p[x->n - 1 - trail] == ' ') trail++;
         if (lead == 1 && t->trim_keeps_first && (i == 0 || s[i].first == 0)) lead = 0;
         s[i].first = s[i].first + lead < s[i].end ? s[i].first + lead : s[i].end;
-        if (trail && s[i].end >= trail) s[i].end = s[i].end - trail > s[i].first ? s[i].end - trail : s[i].first;
+        if (trail && s[i].end >= trail)
+            s[i].end = s[i].end - trail > s[i].first ? s[i].end - trail : s[i].first;
     }
 }
 
@@ -163,7 +174,8 @@ static int32_t special_at(const tokenizer *t, const char *p, size_t n)
     return -1;
 }
 
-static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out, int64_t *n_out, error *err)
+static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
+                     int64_t *n_out, error *err)
 {
     writer w = { .t = t, .mem = mem, .text = text, .out = out };
     size_t from = 0;
@@ -211,51 +223,71 @@ static status unsupported(error *err, const char *path, const char *what)
     return E_UNSUPPORTED;
 }
 
-static status nomem(error *err, const char *path) { return error_set(err, E_NOMEM, "%s: out of memory", path); }
-
-static status set_token(tokenizer *t, int64_t id, const char *p, const char *path, bool special, error *err)
+static status nomem(error *err, const char *path)
 {
-    if (id < 0 || id >= MAX_TOKENS) return error_set(err, E_FORMAT, "%s: token '%.60s' has id %lld, expected 0 to %d", path, p, (long long)id, MAX_TOKENS - 1);
-    if (t->symbol[id].there && !special) return error_set(err, E_FORMAT, "%s: two tokens have id %lld", path, (long long)id);
+    return error_set(err, E_NOMEM, "%s: out of memory", path);
+}
+
+static status set_token(tokenizer *t, int64_t id, const char *p, const char *path, bool special,
+                        error *err)
+{
+    if (id < 0 || id >= MAX_TOKENS)
+        return error_set(err, E_FORMAT, "%s: token '%.60s' has id %lld, expected 0 to %d", path, p,
+                         (long long)id, MAX_TOKENS - 1);
+    if (t->symbol[id].there && !special)
+        return error_set(err, E_FORMAT, "%s: two tokens have id %lld", path, (long long)id);
     size_t n = strlen(p), n_bytes;
     char *copy = arena_string(&t->mem, p), *bytes = arena_get(&t->mem, n + 1);
     if (!copy || !bytes) return nomem(err, path);
     bool plain = !special && unwrite(copy, n, bytes, &n_bytes);
     t->symbol[id] = (token_text){ copy, n, special, true };
-    t->text[id] = plain ? (token_text){ bytes, n_bytes, false, true } : (token_text){ copy, n, special, true };
+    t->text[id] = plain ? (token_text){ bytes, n_bytes, false, true }
+                        : (token_text){ copy, n, special, true };
     return E_OK;
 }
 
-static status largest_id(const json_t *vocab, const json_t *added, int64_t *out, const char *path, error *err)
+static status largest_id(const json_t *vocab, const json_t *added, int64_t *out, const char *path,
+                         error *err)
 {
     const char *name;
     json_t *v;
     size_t i;
     *out = -1;
-    json_object_foreach((json_t *)vocab, name, v) {
-        if (!json_is_integer(v)) return error_set(err, E_FORMAT, "%s: token '%.60s' has %s for an id", path, name, json_kind(v));
+    json_object_foreach((json_t *)vocab, name, v)
+    {
+        if (!json_is_integer(v))
+            return error_set(err, E_FORMAT, "%s: token '%.60s' has %s for an id", path, name,
+                             json_kind(v));
         if (json_integer_value(v) > *out) *out = json_integer_value(v);
     }
-    json_array_foreach(added, i, v) {
+    json_array_foreach(added, i, v)
+    {
         const json_t *id = json_object_get(v, "id");
         if (json_is_integer(id) && json_integer_value(id) > *out) *out = json_integer_value(id);
     }
-    if (*out < 0 || *out >= MAX_TOKENS) return error_set(err, E_FORMAT, "%s: the largest id is %lld, expected 0 to %d", path, (long long)*out, MAX_TOKENS - 1);
+    if (*out < 0 || *out >= MAX_TOKENS)
+        return error_set(err, E_FORMAT, "%s: the largest id is %lld, expected 0 to %d", path,
+                         (long long)*out, MAX_TOKENS - 1);
     return E_OK;
 }
 
-static status read_vocab(tokenizer *t, const json_t *vocab, const json_t *added, const char *path, error *err)
+static status read_vocab(tokenizer *t, const json_t *vocab, const json_t *added, const char *path,
+                         error *err)
 {
     int64_t last;
     const char *name;
     json_t *v;
-    if (!json_is_object(vocab)) return error_set(err, E_FORMAT, "%s: vocab is %s, expected an object", path, json_kind(vocab));
+    if (!json_is_object(vocab))
+        return error_set(err, E_FORMAT, "%s: vocab is %s, expected an object", path,
+                         json_kind(vocab));
     status st = largest_id(vocab, added, &last, path, err);
     if (st != E_OK) return st;
     t->n = (int32_t)last + 1;
-    t->text = arena_array(&t->mem, t->n, sizeof *t->text), t->symbol = arena_array(&t->mem, t->n, sizeof *t->symbol);
+    t->text = arena_array(&t->mem, t->n, sizeof *t->text),
+    t->symbol = arena_array(&t->mem, t->n, sizeof *t->symbol);
     if (!t->text || !t->symbol) return nomem(err, path);
-    json_object_foreach((json_t *)vocab, name, v) {
+    json_object_foreach((json_t *)vocab, name, v)
+    {
         st = set_token(t, json_integer_value(v), name, path, false, err);
         if (st != E_OK) return st;
     }
@@ -269,15 +301,19 @@ static status read_added(tokenizer *t, const json_t *added, const char *path, er
     json_t *v;
     int32_t *list = arena_array(&t->mem, (int64_t)json_array_size(added) + 1, sizeof *list);
     if (!list) return nomem(err, path);
-    json_array_foreach(added, i, v) {
+    json_array_foreach(added, i, v)
+    {
         const char *content = json_string_value(json_object_get(v, "content"));
         const json_t *id = json_object_get(v, "id");
-        if (!content || !*content || !json_is_integer(id)) return error_set(err, E_FORMAT, "%s: added token %zu has no content or id", path, i);
+        if (!content || !*content || !json_is_integer(id))
+            return error_set(err, E_FORMAT, "%s: added token %zu has no content or id", path, i);
         for (size_t k = 0; k < 3; k++)
-            if (json_is_true(json_object_get(v, refused[k]))) return unsupported(err, path, refused[k]);
+            if (json_is_true(json_object_get(v, refused[k])))
+                return unsupported(err, path, refused[k]);
         status st = set_token(t, json_integer_value(id), content, path, true, err);
         if (st != E_OK) return st;
-        int32_t at = t->n_special++; /* longest first, so that the longest wins where several begin */
+        int32_t at =
+            t->n_special++; /* longest first, so that the longest wins where several begin */
         for (; at && t->text[list[at - 1]].n < strlen(content); at--) list[at] = list[at - 1];
         list[at] = (int32_t)json_integer_value(id);
     }
@@ -285,41 +321,60 @@ static status read_added(tokenizer *t, const json_t *added, const char *path, er
     return E_OK;
 }
 
-static status add_merge(tokenizer *t, const char *a, size_t n, const char *b, size_t m, double rank, const char *path, error *err)
+static status add_merge(tokenizer *t, const char *a, size_t n, const char *b, size_t m, double rank,
+                        const char *path, error *err)
 {
     char joined[1024];
-    if (n + m >= sizeof joined) return error_set(err, E_FORMAT, "%s: merge %.0f makes a token of %zu bytes", path, rank, n + m);
+    if (n + m >= sizeof joined)
+        return error_set(err, E_FORMAT, "%s: merge %.0f makes a token of %zu bytes", path, rank,
+                         n + m);
     memcpy(joined, a, n);
     memcpy(joined + n, b, m);
-    token_pair p = { table_find(&t->by_symbol, t->symbol, a, n), table_find(&t->by_symbol, t->symbol, b, m),
+    token_pair p = { table_find(&t->by_symbol, t->symbol, a, n),
+                     table_find(&t->by_symbol, t->symbol, b, m),
                      table_find(&t->by_symbol, t->symbol, joined, n + m), rank };
     if (p.left < 0 || p.right < 0 || p.made < 0)
-        return error_set(err, E_FORMAT, "%s: merge %.0f ('%.60s') names a token that is not in the vocabulary", path, rank, a);
+        return error_set(err, E_FORMAT,
+                         "%s: merge %.0f ('%.60s') names a token that is not in the vocabulary",
+                         path, rank, a);
     pairs_add(&t->pair, p);
     return E_OK;
 }
 
 /* "a b": the first space parts them. */
-static status add_merge_line(tokenizer *t, const char *line, size_t n, double rank, const char *path, error *err)
+static status add_merge_line(tokenizer *t, const char *line, size_t n, double rank,
+                             const char *path, error *err)
 {
     const char *space = memchr(line, ' ', n);
     if (!space || memchr(space + 1, ' ', n - (size_t)(space + 1 - line)))
-        return error_set(err, E_FORMAT, "%s: merge %.0f ('%.60s') is not two tokens with a space between", path, rank, line);
-    return add_merge(t, line, (size_t)(space - line), space + 1, n - (size_t)(space + 1 - line), rank, path, err);
+        return error_set(err, E_FORMAT,
+                         "%s: merge %.0f ('%.60s') is not two tokens with a space between", path,
+                         rank, line);
+    return add_merge(t, line, (size_t)(space - line), space + 1, n - (size_t)(space + 1 - line),
+                     rank, path, err);
 }
 
 static status read_merges(tokenizer *t, const json_t *merges, const char *path, error *err)
 {
     size_t i;
     json_t *v;
-    if (!json_is_array(merges)) return error_set(err, E_FORMAT, "%s: merges is %s, expected a list", path, json_kind(merges));
+    if (!json_is_array(merges))
+        return error_set(err, E_FORMAT, "%s: merges is %s, expected a list", path,
+                         json_kind(merges));
     if (!pairs_init(&t->pair, &t->mem, (int64_t)json_array_size(merges))) return nomem(err, path);
-    json_array_foreach(merges, i, v) {
+    json_array_foreach(merges, i, v)
+    {
         status st;
-        const char *a = json_string_value(json_array_get(v, 0)), *b = json_string_value(json_array_get(v, 1));
-        if (json_is_string(v)) st = add_merge_line(t, json_string_value(v), json_string_length(v), (double)i, path, err);
-        else if (json_array_size(v) == 2 && a && b) st = add_merge(t, a, strlen(a), b, strlen(b), (double)i, path, err);
-        else st = error_set(err, E_FORMAT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", path, i);
+        const char *a = json_string_value(json_array_get(v, 0)),
+                   *b = json_string_value(json_array_get(v, 1));
+        if (json_is_string(v))
+            st = add_merge_line(t, json_string_value(v), json_string_length(v), (double)i, path,
+                                err);
+        else if (json_array_size(v) == 2 && a && b)
+            st = add_merge(t, a, strlen(a), b, strlen(b), (double)i, path, err);
+        else
+            st = error_set(err, E_FORMAT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]",
+                           path, i);
         if (st != E_OK) return st;
     }
     return E_OK;
@@ -350,7 +405,8 @@ static status read_merges_text(tokenizer *t, const str *s, const char *path, err
 /* The table of written tokens, which merges are looked up in. */
 static status index_symbols(tokenizer *t, const char *path, error *err)
 {
-    if (!table_init(&t->by_symbol, &t->mem, t->n) || !table_init(&t->by_text, &t->mem, t->n)) return nomem(err, path);
+    if (!table_init(&t->by_symbol, &t->mem, t->n) || !table_init(&t->by_text, &t->mem, t->n))
+        return nomem(err, path);
     for (int32_t i = 0; i < t->n; i++)
         if (t->symbol[i].there) table_add(&t->by_symbol, t->symbol, i);
     return E_OK;
@@ -377,8 +433,12 @@ static status add_split(tokenizer *t, const char *pattern, const char *path, err
     if (!t->split) t->split = wider;
     if (!wider) return nomem(err, path);
     if (t->n_split == MAX_SPLITS) return unsupported(err, path, "a pre_tokenizer of so many steps");
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
-    if (!re) return error_set(err, E_FORMAT, "%s: the expression that cuts words is wrong at character %zu: %.100s", path, at, pattern);
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                   PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+    if (!re)
+        return error_set(err, E_FORMAT,
+                         "%s: the expression that cuts words is wrong at character %zu: %.100s",
+                         path, at, pattern);
     pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* slower without, not different */
     t->split[t->n_split++].re = re;
     return E_OK;
@@ -395,7 +455,8 @@ static status read_pre(tokenizer *t, const json_t *v, const char *path, error *e
     size_t i;
     json_t *step;
     if (type_is(v, "Sequence")) {
-        json_array_foreach(json_object_get(v, "pretokenizers"), i, step) {
+        json_array_foreach(json_object_get(v, "pretokenizers"), i, step)
+        {
             status st = read_pre(t, step, path, err);
             if (st != E_OK) return st;
         }
@@ -403,11 +464,14 @@ static status read_pre(tokenizer *t, const json_t *v, const char *path, error *e
     }
     if (type_is(v, "ByteLevel")) {
         t->add_prefix_space = json_is_true(json_object_get(v, "add_prefix_space"));
-        return json_is_false(json_object_get(v, "use_regex")) ? E_OK : add_split(t, GPT2, path, err);
+        return json_is_false(json_object_get(v, "use_regex")) ? E_OK
+                                                              : add_split(t, GPT2, path, err);
     }
-    const char *pattern = json_string_value(json_object_get(json_object_get(v, "pattern"), "Regex"));
+    const char *pattern =
+        json_string_value(json_object_get(json_object_get(v, "pattern"), "Regex"));
     const char *behaviour = json_string_value(json_object_get(v, "behavior"));
-    if (type_is(v, "Split") && pattern && behaviour && !strcmp(behaviour, "Isolated") && !json_is_true(json_object_get(v, "invert")))
+    if (type_is(v, "Split") && pattern && behaviour && !strcmp(behaviour, "Isolated") &&
+        !json_is_true(json_object_get(v, "invert")))
         return add_split(t, pattern, path, err);
     char what[120];
     const char *type = json_string_value(json_object_get(v, "type"));
@@ -421,17 +485,23 @@ static status read_template(tokenizer *t, const json_t *v, const char *path, err
     size_t i;
     json_t *piece;
     bool after = false;
-    const json_t *single = json_object_get(v, "single"), *known = json_object_get(v, "special_tokens");
+    const json_t *single = json_object_get(v, "single"),
+                 *known = json_object_get(v, "special_tokens");
     int32_t *suffix = arena_array(&t->mem, (int64_t)json_array_size(single) + 1, sizeof *suffix);
     if (!suffix) return nomem(err, path);
-    json_array_foreach(single, i, piece) {
-        const char *name = json_string_value(json_object_get(json_object_get(piece, "SpecialToken"), "id"));
-        const json_t *ids = json_object_get(json_object_get(known, name ? name : ""), "ids"), *id = json_array_get(ids, 0);
+    json_array_foreach(single, i, piece)
+    {
+        const char *name =
+            json_string_value(json_object_get(json_object_get(piece, "SpecialToken"), "id"));
+        const json_t *ids = json_object_get(json_object_get(known, name ? name : ""), "ids"),
+                     *id = json_array_get(ids, 0);
         if (json_object_get(piece, "Sequence")) after = true;
-        else if (!json_is_integer(id) || json_array_size(ids) != 1 || json_integer_value(id) < 0 || json_integer_value(id) >= t->n)
+        else if (!json_is_integer(id) || json_array_size(ids) != 1 || json_integer_value(id) < 0 ||
+                 json_integer_value(id) >= t->n)
             return unsupported(err, path, "post_processor's template");
         else if (after) suffix[t->n_suffix++] = (int32_t)json_integer_value(id);
-        else if (t->adds_bos) return unsupported(err, path, "a template with two tokens before the text");
+        else if (t->adds_bos)
+            return unsupported(err, path, "a template with two tokens before the text");
         else t->bos = (int32_t)json_integer_value(id), t->adds_bos = true;
     }
     t->suffix = suffix;
@@ -450,22 +520,30 @@ static status read_post(tokenizer *t, const json_t *v, const char *path, error *
         return E_OK;
     }
     if (!type_is(v, "Sequence")) return unsupported(err, path, "this post_processor");
-    json_array_foreach(json_object_get(v, "processors"), i, step) {
+    json_array_foreach(json_object_get(v, "processors"), i, step)
+    {
         status st = read_post(t, step, path, err);
         if (st != E_OK) return st;
     }
     return E_OK;
 }
 
-static bool set(const json_t *v) { return v && !json_is_null(v) && !json_is_false(v) && !(json_is_string(v) && !json_string_length(v)); }
+static bool set(const json_t *v)
+{
+    return v && !json_is_null(v) && !json_is_false(v) &&
+           !(json_is_string(v) && !json_string_length(v));
+}
 
 static status check_model(const json_t *json, const json_t *model, const char *path, error *err)
 {
-    static const char *const refused[] = { "dropout", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback" };
+    static const char *const refused[] = { "dropout", "continuing_subword_prefix",
+                                           "end_of_word_suffix", "fuse_unk", "byte_fallback" };
     char what[80];
     const char *type = json_string_value(json_object_get(model, "type"));
     if (set(json_object_get(json, "normalizer"))) return unsupported(err, path, "a normalizer");
-    if (!json_is_object(model)) return error_set(err, E_FORMAT, "%s: model is %s, expected an object", path, json_kind(model));
+    if (!json_is_object(model))
+        return error_set(err, E_FORMAT, "%s: model is %s, expected an object", path,
+                         json_kind(model));
     if (type && strcmp(type, "BPE")) {
         snprintf(what, sizeof what, "a model of type '%.40s'", type);
         return unsupported(err, path, what);
@@ -480,7 +558,8 @@ static status check_model(const json_t *json, const json_t *model, const char *p
 
 static status read_json(tokenizer *t, const json_t *json, const char *path, error *err)
 {
-    const json_t *model = json_object_get(json, "model"), *added = json_object_get(json, "added_tokens");
+    const json_t *model = json_object_get(json, "model"),
+                 *added = json_object_get(json, "added_tokens");
     const char *unk = json_string_value(json_object_get(model, "unk_token"));
     status st = check_model(json, model, path, err);
     if (st == E_OK) st = read_vocab(t, json_object_get(model, "vocab"), added, path, err);

@@ -31,29 +31,30 @@ typedef struct pair_table {
 
 typedef struct token_kind {
     const char *name;
-    status (*encode)(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out, int64_t *n_out, error *err);
+    status (*encode)(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
+                     int64_t *n_out, error *err);
     void (*decode)(const tokenizer *t, const int32_t *id, int64_t n, str *s);
 } token_kind;
 
 struct tokenizer {
     arena mem;
     const token_kind *kind;
-    token_text *text;        /* [n] by id: what it stands for */
-    token_table by_text;     /* of token_text; the lower id where two are the same */
+    token_text *text;    /* [n] by id: what it stands for */
+    token_table by_text; /* of token_text; the lower id where two are the same */
     int32_t n, bos;
     bool adds_bos;
-    const int32_t *suffix;   /* ids after the text, when BOS is added as the tokenizer does (EOS) */
+    const int32_t *suffix; /* ids after the text, when BOS is added as the tokenizer does (EOS) */
     int32_t n_suffix;
     char hash[64];
     /* byte-level BPE: */
-    token_text *symbol;      /* [n] tokens as the vocabulary writes them */
+    token_text *symbol; /* [n] tokens as the vocabulary writes them */
     token_table by_symbol;
     pair_table pair;
-    struct splitter *split;  /* regular expressions that cut words, in turn */
+    struct splitter *split; /* regular expressions that cut words, in turn */
     int32_t n_split;
-    const int32_t *special;  /* ids looked for in the text, longest first */
+    const int32_t *special; /* ids looked for in the text, longest first */
     int32_t n_special, unk;
-    int32_t byte_id[256];    /* the token of each byte, or -1 */
+    int32_t byte_id[256]; /* the token of each byte, or -1 */
     bool add_prefix_space, ignore_merges, trim_offsets, trim_keeps_first;
     /* llama2.c: */
     const float *score;
@@ -73,7 +74,8 @@ const token_pair *pairs_find(const pair_table *t, int32_t left, int32_t right);
  * `rule` says what a pair makes, or returns false.  Spans are joined.
  *
  * [err: -1 when out of memory | owns: nothing | thread: mem's own | cost: O(n log n)] */
-typedef bool merge_rule(const tokenizer *t, int32_t left, int32_t right, int32_t *made, double *order);
+typedef bool merge_rule(const tokenizer *t, int32_t left, int32_t right, int32_t *made,
+                        double *order);
 int64_t tokens_merge(const tokenizer *t, arena *mem, token_span *s, int64_t n, merge_rule *rule);
 
 /* Read one kind of file.

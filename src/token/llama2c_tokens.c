@@ -28,7 +28,8 @@ static bool by_score(const tokenizer *t, int32_t left, int32_t right, int32_t *m
     return true;
 }
 
-static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out, int64_t *n_out, error *err)
+static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
+                     int64_t *n_out, error *err)
 {
     int64_t k = 0;
     int32_t space = table_find(&t->by_text, t->text, " ", 1);
@@ -92,18 +93,21 @@ static int32_t count(reader r)
 {
     float score;
     int32_t len, n = 0;
-    while (r.left && take(&r, &score, 4) && take(&r, &len, 4) && len >= 0 && (size_t)len <= r.left) {
+    while (r.left && take(&r, &score, 4) && take(&r, &len, 4) && len >= 0 &&
+           (size_t)len <= r.left) {
         r.p += len, r.left -= (size_t)len;
         n++;
     }
     return n;
 }
 
-static status read_token(tokenizer *t, reader *r, int32_t id, float *score, const char *path, error *err)
+static status read_token(tokenizer *t, reader *r, int32_t id, float *score, const char *path,
+                         error *err)
 {
     int32_t len;
     int byte;
-    if (!take(r, score, 4) || !take(r, &len, 4) || len < 0 || (size_t)len > r->left || len > MAX_BYTES || !isfinite(*score)) {
+    if (!take(r, score, 4) || !take(r, &len, 4) || len < 0 || (size_t)len > r->left ||
+        len > MAX_BYTES || !isfinite(*score)) {
         error_set(err, E_FORMAT, "%s: token %d is cut off or has no sensible length", path, id);
         error_hint(err, "the file is truncated, or is not a llama2.c tokenizer");
         return E_FORMAT;
@@ -123,17 +127,25 @@ status llama2c_tokens_read(tokenizer *t, const char *path, error *err)
     status st = file_read(&s, path, MAX_FILE, err);
     reader r = { (const unsigned char *)s.p, s.n };
     t->kind = &llama2c_kind, t->bos = BOS, t->adds_bos = true;
-    if (st == E_OK && !take(&r, &longest, 4)) st = error_set(err, E_FORMAT, "%s: has %zu bytes, a llama2.c tokenizer begins with 4", path, s.n);
+    if (st == E_OK && !take(&r, &longest, 4))
+        st = error_set(err, E_FORMAT, "%s: has %zu bytes, a llama2.c tokenizer begins with 4", path,
+                       s.n);
     if (st == E_OK) t->n = count(r);
     if (st == E_OK && (longest < 1 || t->n < FIRST_BYTE + 256))
-        st = error_set(err, E_FORMAT, "%s: has %d tokens, expected at least %d (the bytes)", path, t->n, FIRST_BYTE + 256);
+        st = error_set(err, E_FORMAT, "%s: has %d tokens, expected at least %d (the bytes)", path,
+                       t->n, FIRST_BYTE + 256);
     float *score = st == E_OK ? arena_array(&t->mem, t->n, sizeof *score) : NULL;
     if (st == E_OK) t->text = arena_array(&t->mem, t->n, sizeof *t->text);
-    if (st == E_OK && (!score || !t->text || !table_init(&t->by_text, &t->mem, t->n))) st = error_set(err, E_NOMEM, "%s: out of memory", path);
-    for (int32_t i = 0; st == E_OK && i < t->n; i++) st = read_token(t, &r, i, &score[i], path, err);
-    if (st == E_OK && r.left) st = error_set(err, E_FORMAT, "%s: %zu bytes after token %d are no token", path, r.left, t->n - 1);
+    if (st == E_OK && (!score || !t->text || !table_init(&t->by_text, &t->mem, t->n)))
+        st = error_set(err, E_NOMEM, "%s: out of memory", path);
+    for (int32_t i = 0; st == E_OK && i < t->n; i++)
+        st = read_token(t, &r, i, &score[i], path, err);
+    if (st == E_OK && r.left)
+        st = error_set(err, E_FORMAT, "%s: %zu bytes after token %d are no token", path, r.left,
+                       t->n - 1);
     /* a byte's own text must not be found for a character that has a token of its own: those come later in the file */
-    for (int32_t i = t->n - 1; st == E_OK && i >= FIRST_BYTE + 256; i--) table_add(&t->by_text, t->text, i);
+    for (int32_t i = t->n - 1; st == E_OK && i >= FIRST_BYTE + 256; i--)
+        table_add(&t->by_text, t->text, i);
     t->score = score;
     str_release(&s);
     return st;

@@ -64,7 +64,8 @@ void pairs_add(pair_table *t, token_pair p)
 {
     size_t i = pair_place(t, p.left, p.right);
     while (t->slot[i].left >= 0) {
-        if (t->slot[i].left == p.left && t->slot[i].right == p.right) break; /* the later rule stands */
+        if (t->slot[i].left == p.left && t->slot[i].right == p.right)
+            break; /* the later rule stands */
         i = (i + 1) & (t->size - 1);
     }
     t->slot[i] = p;
@@ -101,7 +102,8 @@ static bool before(const mergeable *a, const mergeable *b)
 static void heap_push(merger *m, mergeable x)
 {
     int64_t i = m->n_heap++;
-    for (; i && before(&x, &m->heap[(i - 1) / 2]); i = (i - 1) / 2) m->heap[i] = m->heap[(i - 1) / 2];
+    for (; i && before(&x, &m->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        m->heap[i] = m->heap[(i - 1) / 2];
     m->heap[i] = x;
 }
 

@@ -35,7 +35,9 @@ static status read_vocab_merges(tokenizer *t, const char *vocab, error *err)
     const char *slash = strrchr(vocab, '/');
     char *dir = arena_string(&t->mem, slash ? vocab : ".");
     if (dir && slash) dir[slash == vocab ? 1 : slash - vocab] = 0;
-    const char *merges = dir ? path_join(&t->mem, dir, ends(vocab, "encoder.json") ? "vocab.bpe" : "merges.txt") : NULL;
+    const char *merges =
+        dir ? path_join(&t->mem, dir, ends(vocab, "encoder.json") ? "vocab.bpe" : "merges.txt")
+            : NULL;
     if (!merges) return error_set(err, E_NOMEM, "%s: out of memory", vocab);
     status st = bytelevel_read_pair(t, vocab, merges, err);
     return st == E_OK ? hash_files(t, (const char *const[]){ vocab, merges }, 2, err) : st;
@@ -44,12 +46,14 @@ static status read_vocab_merges(tokenizer *t, const char *vocab, error *err)
 static status read_path(tokenizer *t, const char *path, error *err)
 {
     status st;
-    if (ends(path, "vocab.json") || ends(path, "encoder.json")) return read_vocab_merges(t, path, err);
+    if (ends(path, "vocab.json") || ends(path, "encoder.json"))
+        return read_vocab_merges(t, path, err);
     if (ends(path, ".json")) st = bytelevel_read(t, path, err);
     else if (ends(path, ".bin")) st = llama2c_tokens_read(t, path, err);
     else {
         error_set(err, E_UNSUPPORTED, "%s: unknown kind of tokenizer", path);
-        error_hint(err, "expected tokenizer.json, vocab.json beside merges.txt, a llama2.c .bin, or a directory");
+        error_hint(err, "expected tokenizer.json, vocab.json beside merges.txt, a llama2.c .bin, "
+                        "or a directory");
         return E_UNSUPPORTED;
     }
     return st == E_OK ? hash_files(t, &path, 1, err) : st;
@@ -107,21 +111,28 @@ const char *tokenizer_text(const tokenizer *t, int32_t id, size_t *n)
     return t->text[id].p;
 }
 
-bool tokenizer_is_special(const tokenizer *t, int32_t id) { return id >= 0 && id < t->n && t->text[id].special; }
+bool tokenizer_is_special(const tokenizer *t, int32_t id)
+{
+    return id >= 0 && id < t->n && t->text[id].special;
+}
 
-int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t n) { return table_find(&t->by_text, t->text, bytes, n); }
+int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t n)
+{
+    return table_find(&t->by_text, t->text, bytes, n);
+}
 
 /* ---- encoding and decoding ---- */
 
-status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos, token_span **out,
-                        int64_t *n_out, error *err)
+status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos,
+                        token_span **out, int64_t *n_out, error *err)
 {
     size_t bad = utf8_check(text, n);
     bool begin = bos == TOKEN_BOS_YES || (bos == TOKEN_BOS_AUTO && t->adds_bos);
     int32_t n_end = bos == TOKEN_BOS_AUTO ? t->n_suffix : 0;
     int64_t k = 0;
     if (bad < n) {
-        error_set(err, E_FORMAT, "the text is not UTF-8: byte 0x%02x at offset %zu", (unsigned char)text[bad], bad);
+        error_set(err, E_FORMAT, "the text is not UTF-8: byte 0x%02x at offset %zu",
+                  (unsigned char)text[bad], bad);
         error_hint(err, "convert it, or give token ids");
         return E_FORMAT;
     }
@@ -144,7 +155,10 @@ status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t
 static size_t broken(const unsigned char *p, size_t n)
 {
     unsigned lo = 0x80, hi = 0xbf;
-    int more = p[0] >= 0xc2 && p[0] < 0xe0 ? 1 : p[0] >= 0xe0 && p[0] < 0xf0 ? 2 : p[0] >= 0xf0 && p[0] < 0xf5 ? 3 : 0;
+    int more = p[0] >= 0xc2 && p[0] < 0xe0   ? 1
+               : p[0] >= 0xe0 && p[0] < 0xf0 ? 2
+               : p[0] >= 0xf0 && p[0] < 0xf5 ? 3
+                                             : 0;
     if (p[0] == 0xe0) lo = 0xa0;
     if (p[0] == 0xed) hi = 0x9f;
     if (p[0] == 0xf0) lo = 0x90;

@@ -32,7 +32,8 @@ status tokenizer_open(tokenizer **out, const char *path, error *err);
  * id that begins every text, or -1.
  *
  * [err: NOMEM | owns: the caller, tokenizer_free; words are copied | thread: any | cost: O(n)] */
-status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int32_t bos, error *err);
+status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int32_t bos,
+                       error *err);
 void tokenizer_free(tokenizer *t);
 
 /* "byte-level BPE", "llama2.c", "words"; one more than the largest id; the id of BOS, or -1; is it added
@@ -48,8 +49,8 @@ const char *tokenizer_hash(const tokenizer *t);
 /* Text to tokens.  Special tokens written out in the text are recognised.
  *
  * [err: FORMAT (not UTF-8; a word that is not in the vocabulary, with the nearest), USAGE (BOS asked for and there is none), NOMEM | owns: *out lives in mem | thread: mem's own | cost: O(n log n)] */
-status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos, token_span **out,
-                        int64_t *n_out, error *err);
+status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos,
+                        token_span **out, int64_t *n_out, error *err);
 
 /* The bytes an id stands for (perhaps part of a character; a special token's name), and how many; NULL for an
  * id that is not there.  Is the token special (BOS and its kind)?
@@ -74,8 +75,8 @@ int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t n);
  *
  * [err: IO, FORMAT, NOMEM; that vectors differ is no error | owns: nothing | thread: any | cost: the file] */
 typedef void tokenizer_tell(void *user, int64_t line, const char *what);
-status tokenizer_check(const tokenizer *t, const char *path, tokenizer_tell *tell, void *user, int64_t *n_right,
-                       int64_t *n_wrong, error *err);
+status tokenizer_check(const tokenizer *t, const char *path, tokenizer_tell *tell, void *user,
+                       int64_t *n_right, int64_t *n_wrong, error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -14,12 +14,14 @@ static status unknown(const tokenizer *t, const char *p, size_t n, error *err)
         int d = str_distance(word, t->text[i].p);
         if (d < best) best = d, near = t->text[i].p;
     }
-    error_set(err, E_FORMAT, "the word '%s' is not in the vocabulary, which has %d words", word, t->n);
+    error_set(err, E_FORMAT, "the word '%s' is not in the vocabulary, which has %d words", word,
+              t->n);
     if (near) error_hint(err, "the nearest is '%s'; words are separated by spaces", near);
     return E_FORMAT;
 }
 
-static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out, int64_t *n_out, error *err)
+static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
+                     int64_t *n_out, error *err)
 {
     int64_t k = 0;
     (void)mem;

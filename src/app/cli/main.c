@@ -37,7 +37,8 @@ static int terminal_width(void)
 {
     struct winsize w;
     const char *columns = getenv("COLUMNS");
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col) return w.ws_col;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col)
+        return w.ws_col;
     return columns && atoi(columns) > 0 ? atoi(columns) : 100;
 }
 
@@ -77,7 +78,8 @@ static bool tell(void *user, const char *what, double done)
     if (p->quiet || passed < 1 || now() - p->shown < (tty > 0 ? 0.2 : 10)) return true;
     p->shown = now();
     double left = done > 0 ? passed / done - passed : 0;
-    fprintf(stderr, tty > 0 ? "\r\033[K%s %3.0f %%  %.0f s left" : "%s %.0f %%, %.0f s left\n", what, 100 * done, left);
+    fprintf(stderr, tty > 0 ? "\r\033[K%s %3.0f %%  %.0f s left" : "%s %.0f %%, %.0f s left\n",
+            what, 100 * done, left);
     p->line = tty > 0;
     return true;
 }
@@ -111,25 +113,35 @@ static const char OUTPUT_HELP[] =
 
 static void help_all(const json_t *all)
 {
-    printf("microtome %s: look inside a transformer, change it, see what that changes\n\nusage: microtome INSTRUMENT SUBJECT [--parameter value ...]\n\n", MT_VERSION);
+    printf("microtome %s: look inside a transformer, change it, see what that changes\n\nusage: "
+           "microtome INSTRUMENT SUBJECT [--parameter value ...]\n\n",
+           MT_VERSION);
     for (size_t i = 0; i < json_array_size(all); i++)
-        printf("  %-8s  %s\n", text_of(json_array_get(all, i), "name"), text_of(json_array_get(all, i), "says"));
-    printf("\nmicrotome help INSTRUMENT shows its parameters.  demo:induction is a model that is always there:\n\n"
+        printf("  %-8s  %s\n", text_of(json_array_get(all, i), "name"),
+               text_of(json_array_get(all, i), "says"));
+    printf("\nmicrotome help INSTRUMENT shows its parameters.  demo:induction is a model that is "
+           "always there:\n\n"
            "  microtome run demo:induction --prompt \"the cat sat on the mat and the cat\"\n");
 }
 
 static void help_one(const json_t *d)
 {
     const json_t *params = json_object_get(d, "params");
-    printf("%s\n\nusage: microtome %s %s [--parameter value ...]\n\nParameters\n", text_of(d, "says"), text_of(d, "name"), text_of(d, "subject"));
+    printf("%s\n\nusage: microtome %s %s [--parameter value ...]\n\nParameters\n",
+           text_of(d, "says"), text_of(d, "name"), text_of(d, "subject"));
     for (size_t i = 0; i < json_array_size(params); i++) {
         const json_t *p = json_array_get(params, i);
         char flag[80];
         const char *kind = text_of(p, "kind"), *given = text_of(p, "default");
         if (!strcmp(text_of(p, "name"), text_of(d, "positional"))) continue;
-        snprintf(flag, sizeof flag, "--%s%s", text_of(p, "name"), !strcmp(kind, "flag") ? "" : !strcmp(kind, "int") ? " N" : !strcmp(kind, "real") ? " X" : " TEXT");
+        snprintf(flag, sizeof flag, "--%s%s", text_of(p, "name"),
+                 !strcmp(kind, "flag")   ? ""
+                 : !strcmp(kind, "int")  ? " N"
+                 : !strcmp(kind, "real") ? " X"
+                                         : " TEXT");
         for (char *c = flag; *c; c++) *c = *c == '_' ? '-' : *c;
-        printf("  %-20s %s%s%s%s\n", flag, text_of(p, "says"), *given ? " [" : "", given, *given ? "]" : "");
+        printf("  %-20s %s%s%s%s\n", flag, text_of(p, "says"), *given ? " [" : "", given,
+               *given ? "]" : "");
     }
     printf("\n%s", OUTPUT_HELP);
 }
@@ -171,7 +183,8 @@ static int put(json_t *request, const json_t *p, const char *value)
 }
 
 /* One of the output flags; how many arguments it took, 0: it is none, -1: wrong. */
-static int output_flag(outputs *o, const char *flag, const char *next, bool own_against, bool own_tol)
+static int output_flag(outputs *o, const char *flag, const char *next, bool own_against,
+                       bool own_tol)
 {
     bool has = next && (*next != '-' || !next[1]);
     if (!strcmp(flag, "json") || !strcmp(flag, "csv")) {
@@ -179,7 +192,10 @@ static int output_flag(outputs *o, const char *flag, const char *next, bool own_
         return has ? 2 : 1;
     }
     if (!strcmp(flag, "quiet")) return o->quiet = true, 1;
-    const char **to = !strcmp(flag, "html") ? &o->html : !strcmp(flag, "out") ? &o->out : !strcmp(flag, "against") && !own_against ? &o->against : NULL;
+    const char **to = !strcmp(flag, "html")                      ? &o->html
+                      : !strcmp(flag, "out")                     ? &o->out
+                      : !strcmp(flag, "against") && !own_against ? &o->against
+                                                                 : NULL;
     if (to) *to = next;
     else if (!strcmp(flag, "tol") && !own_tol) o->tol = next ? atof(next) : 0;
     else return 0;
@@ -191,7 +207,8 @@ static const char *nearest_flag(const json_t *d, const char *flag)
     const json_t *params = json_object_get(d, "params");
     for (size_t n = strlen(flag); n >= 2; n--)
         for (size_t i = 0; i < json_array_size(params); i++)
-            if (!strncmp(text_of(json_array_get(params, i), "name"), flag, n)) return text_of(json_array_get(params, i), "name");
+            if (!strncmp(text_of(json_array_get(params, i), "name"), flag, n))
+                return text_of(json_array_get(params, i), "name");
     return NULL;
 }
 
@@ -199,22 +216,33 @@ static int unknown_flag(const json_t *d, const char *flag)
 {
     char hint[160];
     const char *near = nearest_flag(d, flag);
-    if (near) snprintf(hint, sizeof hint, "did you mean --%s? 'microtome help %s' lists them", near, text_of(d, "name"));
-    else snprintf(hint, sizeof hint, "'microtome help %s' lists its parameters", text_of(d, "name"));
+    if (near)
+        snprintf(hint, sizeof hint, "did you mean --%s? 'microtome help %s' lists them", near,
+                 text_of(d, "name"));
+    else
+        snprintf(hint, sizeof hint, "'microtome help %s' lists its parameters", text_of(d, "name"));
     return misused("there is no flag", flag - 2, hint);
 }
 
 /* A flag of the instrument's: how many arguments it took, or minus the exit status. */
 static int parameter(json_t *request, const json_t *d, const char *flag, const char *next)
 {
-    if (!strcmp(flag, "no-bos") || (!strcmp(flag, "bos") && !(next && (!strcmp(next, "yes") || !strcmp(next, "no") || !strcmp(next, "auto"))))) {
+    if (!strcmp(flag, "no-bos") ||
+        (!strcmp(flag, "bos") &&
+         !(next && (!strcmp(next, "yes") || !strcmp(next, "no") || !strcmp(next, "auto"))))) {
         const json_t *bos = param_of(d, "bos");
-        if (bos) return json_object_set_new(request, "bos", json_string(*flag == 'n' ? "no" : "yes")) ? -1 : 1;
+        if (bos)
+            return json_object_set_new(request, "bos", json_string(*flag == 'n' ? "no" : "yes"))
+                       ? -1
+                       : 1;
     }
     const json_t *p = param_of(d, flag);
     if (!p) return -unknown_flag(d, flag);
-    if (!strcmp(text_of(p, "kind"), "flag")) return json_object_set_new(request, text_of(p, "name"), json_true()) ? -1 : 1;
-    if (!next) return -misused("a value is missing after", flag - 2, "every parameter but a switch takes one");
+    if (!strcmp(text_of(p, "kind"), "flag"))
+        return json_object_set_new(request, text_of(p, "name"), json_true()) ? -1 : 1;
+    if (!next)
+        return -misused("a value is missing after", flag - 2,
+                        "every parameter but a switch takes one");
     int bad = put(request, p, next);
     return bad ? -bad : 2;
 }
@@ -228,7 +256,8 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
         if (!strcmp(arg, "-n")) arg = "--n";
         if (strncmp(arg, "--", 2)) {
             const json_t *p = param_of(d, subject);
-            if (!p || json_object_get(request, subject)) return misused("one argument too many:", arg, "parameters begin with --");
+            if (!p || json_object_get(request, subject))
+                return misused("one argument too many:", arg, "parameters begin with --");
             int bad = put(request, p, arg);
             if (bad) return bad;
             i++;
@@ -248,11 +277,13 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
 static int write_form(const mt_report *r, const char *form, const char *path)
 {
     mt_error err = { 0 };
-    char *text = mt_report_render(r, form, terminal_width(), !strcmp(form, "text") && coloured(), &err);
+    char *text =
+        mt_report_render(r, form, terminal_width(), !strcmp(form, "text") && coloured(), &err);
     if (!text) return complain(&err);
     int bad = 0;
     if (strcmp(path, "-")) bad = mt_write_file(path, text, &err) ? complain(&err) : 0;
-    else if (fputs(text, stdout) < 0 || fflush(stdout)) bad = misused("standard output cannot be written", "", "is the disk full?") ? 1 : 0;
+    else if (fputs(text, stdout) < 0 || fflush(stdout))
+        bad = misused("standard output cannot be written", "", "is the disk full?") ? 1 : 0;
     mt_text_free(text);
     return bad;
 }
@@ -301,7 +332,8 @@ static int no_instrument(const json_t *all, const char *name)
     for (size_t n = strlen(name); n >= 1; n--)
         for (size_t i = 0; i < json_array_size(all); i++)
             if (!strncmp(text_of(json_array_get(all, i), "name"), name, n)) {
-                snprintf(hint, sizeof hint, "did you mean '%s'?", text_of(json_array_get(all, i), "name"));
+                snprintf(hint, sizeof hint, "did you mean '%s'?",
+                         text_of(json_array_get(all, i), "name"));
                 return misused("there is no instrument", name, hint);
             }
     return misused("there is no instrument", name, hint);
