@@ -2,7 +2,7 @@
  *
  * Files are read whole up to a limit, duplicate keys are refused, depth is bounded by Jansson
  * (2048).  Typed getters name the key, what was found and what was expected.  Jansson's memory goes
- * through mem (so it is counted, and can be made to fail) from before main() on: a program that
+ * through mem (so it is counted) from before main() on: a program that
  * uses Jansson itself shares that. */
 #ifndef MICROTOME_BASE_JSON_H
 #define MICROTOME_BASE_JSON_H

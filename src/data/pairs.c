@@ -127,7 +127,7 @@ static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, er
     return st;
 }
 
-static status from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err)
+status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err)
 {
     pairs *p = mem_zero(sizeof *p);
     status st = p ? fill(p, m, v, bos, err) : nomem(err);
@@ -145,7 +145,7 @@ status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos,
                        "%s: is %s, expected an object with clean, corrupt and correct", path,
                        json_kind(v));
     else if (st == E_OK) {
-        st = from_json(out, m, v, bos, err);
+        st = pairs_from_json(out, m, v, bos, err);
         if (st != E_OK) error_prefix(err, "%s", path);
     }
     json_decref(v);
@@ -159,7 +159,7 @@ status pairs_from_texts(pairs **out, const model *m, const char *clean, const ch
         json_pack("{s:[s],s:[s],s:[s]}", "clean", clean, "corrupt", corrupt, "correct", correct);
     if (!v) return error_set(err, E_FORMAT, "the prompts or the answer are not UTF-8");
     if (wrong) json_object_set_new(v, "wrong", json_pack("[s]", wrong));
-    status st = from_json(out, m, v, bos, err);
+    status st = pairs_from_json(out, m, v, bos, err);
     json_decref(v);
     return st;
 }

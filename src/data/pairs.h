@@ -7,6 +7,7 @@
  * be missing. */
 #ifndef MICROTOME_DATA_PAIRS_H
 #define MICROTOME_DATA_PAIRS_H
+#include "base/json.h"
 #include "model/prompt.h"
 
 typedef struct pairs {
@@ -16,10 +17,11 @@ typedef struct pairs {
     int32_t *correct, *wrong; /* wrong NULL: not given */
 } pairs;
 
-/* Read a JSON file, or make one pair of texts.  The two prompts of a pair must have equally many tokens.
+/* Read a JSON file, or the value that is in one, or make one pair of texts.  The two prompts of a pair must have equally many tokens.
  *
  * [err: IO, FORMAT, SHAPE (lengths differ), what prompts and token_find return, NOMEM | owns: the caller, pairs_free | thread: any | cost: O(tokens)] */
 status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, error *err);
+status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err);
 status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt,
                         const char *correct, const char *wrong, bos_policy bos, error *err);
 void pairs_free(pairs *p);

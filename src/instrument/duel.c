@@ -8,21 +8,20 @@
 
 /* ---- pairs and metric ---- */
 
-static status read_pairs(duel *d, error *err)
+static status read_pairs(work *w, pairs **out, error *err)
 {
-    work *w = d->w;
     const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean"),
                *corrupt = work_text(w, "corrupt");
     const char *answer = work_text(w, "answer");
     if (file && clean) return error_set(err, E_USAGE, "both --pairs and --clean were given");
-    if (file) return pairs_read(&d->p, w->m, file, work_bos(w), err);
+    if (file) return pairs_read(out, w->m, file, work_bos(w), err);
     if (!clean || !corrupt || !answer) {
         error_set(err, E_USAGE, "%s needs pairs of prompts", w->def->name);
         error_hint(err,
                    "--pairs FILE, or --clean TEXT --corrupt TEXT --answer TOKEN --wrong TOKEN");
         return E_USAGE;
     }
-    return pairs_from_texts(&d->p, w->m, clean, corrupt, answer, work_text(w, "wrong"), work_bos(w),
+    return pairs_from_texts(out, w->m, clean, corrupt, answer, work_text(w, "wrong"), work_bos(w),
                             err);
 }
 
@@ -165,15 +164,22 @@ static void show_base(duel *d)
     }
 }
 
-status duel_open(duel *d, work *w, error *err)
+status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err)
 {
-    *d = (duel){ .w = w };
-    status st = read_pairs(d, err);
-    if (st == E_OK) st = direction_check(d, err);
+    *d = (duel){ .w = w, .p = own_p };
+    status st = direction_check(d, err);
     if (st == E_OK) st = find_metric(d, err);
     if (st == E_OK) st = base_values(d, err);
     if (st == E_OK) show_base(d);
+    else duel_close(d);
     return st;
+}
+
+status duel_open(duel *d, work *w, error *err)
+{
+    pairs *p = NULL;
+    status st = read_pairs(w, &p, err);
+    return st == E_OK ? duel_open_pairs(d, w, p, err) : st;
 }
 
 void duel_close(duel *d)
@@ -312,6 +318,10 @@ static void show_largest(duel *d, const duel_tensor *t, int direction, rank *lis
     bool many = d->p->n > 1;
     snprintf(name, sizeof name, "largest %s", t->name);
     qsort(list, (size_t)n, sizeof *list, by_size);
+    if (!n || list[0].e == 0) {
+        report_note(d->w->r, "%s: no cell changes the metric.", t->name);
+        return;
+    }
     table *out = report_table(d->w->r, name, many ? 4 : 2,
                               (column[]){ { "where", NULL, CELL_TEXT, 0, false },
                                           { raw ? "difference" : "effect",

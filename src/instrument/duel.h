@@ -66,6 +66,11 @@ typedef struct duel {
  *
  * [err: USAGE, what pairs and metrics return | owns: duel_close | thread: the work's | cost: two runs a pair] */
 status duel_open(duel *d, work *w, error *err);
+
+/* The same with pairs that are there already (taken, also on failure).
+ *
+ * [err: as duel_open | owns: duel_close | thread: the work's | cost: two runs a pair] */
+status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err);
 void duel_close(duel *d);
 
 /* Is this direction asked for?  "denoise" or "noise".

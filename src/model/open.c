@@ -56,12 +56,11 @@ static status read_config(builder *b, const char *dir, error *err)
                                                json_kind(b->json));
 }
 
-static status sources_files(builder *b, const char *path, const char *dir, error *err)
+/* The weights come later, when config.json has been understood. */
+static status sources_files(builder *b, const char *dir, error *err)
 {
     status st = read_config(b, dir, err);
-    if (st == E_OK) st = container_open(&b->m->own->files, path, err);
-    if (st == E_OK) st = tokenizer_open(&b->m->own->tokens, dir, err);
-    return st;
+    return st == E_OK ? tokenizer_open(&b->m->own->tokens, dir, err) : st;
 }
 
 /* tok*.bin or tokenizer.bin beside the checkpoint; none is fine. */
@@ -134,7 +133,7 @@ static status sources(builder *b, const char *path, const char **arch, error *er
         return sources_llama2c(b, path, err);
     }
     m->format = "safetensors";
-    if (file_is_dir(path)) return sources_files(b, path, path, err);
+    if (file_is_dir(path)) return sources_files(b, path, err);
     if (!file_exists(path)) {
         error_set(err, E_IO, "%s: there is no such model", path);
         error_hint(err, "give a directory with config.json and safetensors, a llama2.c .bin, or "
@@ -142,7 +141,7 @@ static status sources(builder *b, const char *path, const char **arch, error *er
         return E_IO;
     }
     char *dir = directory_of(b, path);
-    return dir ? sources_files(b, path, dir, err) : error_set(err, E_NOMEM, "model: out of memory");
+    return dir ? sources_files(b, dir, err) : error_set(err, E_NOMEM, "model: out of memory");
 }
 
 /* ---- the architecture ---- */
@@ -213,7 +212,9 @@ static void count_sites(model *m)
 static status build_graph(builder *b, error *err)
 {
     model *m = b->m;
-    status st = take_weights(b, err);
+    status st = E_OK;
+    if (!strcmp(m->format, "safetensors")) st = container_open(&m->own->files, m->path, err);
+    if (st == E_OK) st = take_weights(b, err);
     if (st != E_OK) return st;
     m->token = graph_site(b->g, graph_input(b->g, ROW, 1, 1), "token");
     m->block = build_memory(b, m->config.n_layer, sizeof *m->block);

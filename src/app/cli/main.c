@@ -339,6 +339,13 @@ static int no_instrument(const json_t *all, const char *name)
     return misused("there is no instrument", name, hint);
 }
 
+/* Known before the work is done, not after. */
+static bool tensor_file(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && (!strcmp(dot, ".safetensors") || !strcmp(dot, ".npz"));
+}
+
 static int command(int argc, char **argv, const json_t *all)
 {
     if (argc < 2) return help_all(all), 2;
@@ -354,6 +361,8 @@ static int command(int argc, char **argv, const json_t *all)
     outputs o = { 0 };
     json_t *request = json_object();
     int bad = parse(d, argc, argv, request, &o);
+    if (!bad && o.out && !tensor_file(o.out))
+        bad = misused("tensors are not written as", o.out, "give the file the ending .safetensors or .npz");
     if (!bad) bad = run(d, request, &o);
     json_decref(request);
     return bad;

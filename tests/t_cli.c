@@ -1,0 +1,135 @@
+/* t_cli -- the command as people meet it: what it prints, what it refuses, and with which exit status.
+ * Skipped where the command was not built beside the tests. */
+#define TEST_FILE t_cli
+#include "test.h"
+#include "base/file.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The command that was built with these tests. */
+static const char *program(void)
+{
+    static char path[1200];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
+    if (n <= 0) return NULL;
+    path[n] = 0;
+    char *slash = strrchr(path, '/');
+    if (slash) snprintf(slash + 1, 16, "microtome");
+    return access(path, X_OK) == 0 ? path : NULL;
+}
+
+static char said[1 << 16];
+
+/* Run it; what it said (both streams) is in `said`. */
+static int says(const char *arguments)
+{
+    char line[4000];
+    snprintf(line, sizeof line, "'%s' %s 2>&1", program(), arguments);
+    FILE *f = popen(line, "r");
+    REQUIRE(f);
+    size_t n = fread(said, 1, sizeof said - 1, f);
+    said[n] = 0;
+    int st = pclose(f);
+    return WIFEXITED(st) ? WEXITSTATUS(st) : 200;
+}
+
+static bool is(const char *arguments, int exits, const char *what)
+{
+    int st = says(arguments);
+    bool fine = st == exits && strstr(said, what);
+    if (!fine) printf("  microtome %s: exit %d\n%s\n", arguments, st, said);
+    return fine;
+}
+
+TEST("wrong arguments exit with 2 and say what would be right")
+{
+    if (!program()) SKIP("microtome was not built beside the tests");
+    CHECK(is("", 2, "usage"));
+    CHECK(is("pach", 2, "patch"));
+    CHECK(is("run demo:induction --promt x", 2, "--prompt"));
+    CHECK(is("run demo:induction --prompt", 2, "missing"));
+    CHECK(is("run demo:induction extra", 2, "extra"));
+    CHECK(is("run demo:induction --prompt the --top five", 2, "five"));
+    CHECK(is("run demo:induction", 2, "needs a prompt"));
+    CHECK(is("run --prompt the", 2, "needs a model"));
+    CHECK(is("run demo:induction --prompt ''", 2, "empty"));
+    CHECK(is("run demo:induction --prompt the --edit 'embed'", 2, "SITE"));
+    CHECK(is("help nothing", 2, "nothing"));
+}
+
+TEST("what cannot be done exits with 1 and says why and what to do")
+{
+    if (!program()) SKIP("microtome was not built beside the tests");
+    CHECK(is("info /nonexistent", 1, "no such model"));
+    CHECK(is("run demo:induction --prompt 'the elephant'", 1, "elephant"));
+    CHECK(is("run demo:induction --tokens 1,2,400", 1, "400"));
+    CHECK(is("run demo:induction --prompt \"$(printf 'a\\377')\"", 2, "UTF-8"));
+    CHECK(is("run demo:induction --prompt the --edit 'blocks.0.atn.z = 0'", 1, "did you mean"));
+    CHECK(is("run demo:induction --prompt the --edit 'blocks.0.attn.z[head=9] = 0'", 1, "head=9"));
+    CHECK(is("run demo:induction --prompt the --json /nonexistent/x.json", 1, "/nonexistent/x.json"));
+    CHECK(is("run demo:induction --prompt the > /dev/full", 1, ""));
+    CHECK(is("cache demo:induction --prompt the --out x.pt", 2, ".safetensors"));
+}
+
+TEST("a file of the wrong kind, or cut off, is an error that names it")
+{
+    if (!program()) SKIP("microtome was not built beside the tests");
+    char path[1200], args[1400];
+    snprintf(path, sizeof path, "%s/m.safetensors", test_dir());
+    REQUIRE(file_write(path, "\x10\0\0\0\0\0\0\0{}", 10, NULL) == E_OK);
+    snprintf(args, sizeof args, "info '%s'", path);
+    CHECK(is(args, 1, "config.json"));
+    snprintf(path, sizeof path, "%s/config.json", test_dir());
+    REQUIRE(file_write(path, "{\"model_type\":\"gpt2\"}", sizeof "{\"model_type\":\"gpt2\"}" - 1, NULL) == E_OK);
+    CHECK(is(args, 1, "truncated"));
+    REQUIRE(file_write(path, "{\"model_type\":\"mamba\"}", sizeof "{\"model_type\":\"mamba\"}" - 1, NULL) == E_OK);
+    CHECK(is(args, 1, "mamba"));
+    REQUIRE(file_write(path, "{\"model_type\":\"gpt2\",\"scale_attn_weights\":3}", sizeof "{\"model_type\":\"gpt2\",\"scale_attn_weights\":3}" - 1, NULL) == E_OK);
+    CHECK(is(args, 1, "scale_attn_weights"));
+}
+
+TEST("help, version and every instrument's parameters are there")
+{
+    static const char *const names[] = { "info", "sites", "tokens", "run", "cache", "patch", "path", "verify", "replay", "demo" };
+    if (!program()) SKIP("microtome was not built beside the tests");
+    CHECK(is("--version", 0, "microtome 0"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char args[40];
+        snprintf(args, sizeof args, "help %s", names[i]);
+        CHECK(is(args, 0, "Output") && is("help", 0, names[i]));
+    }
+}
+
+TEST("reports are written as text, JSON, CSV and a page; tensors as files; and read again")
+{
+    if (!program()) SKIP("microtome was not built beside the tests");
+    char args[4000];
+    const char *d = test_dir();
+    CHECK(is("info demo:induction", 0, "attn") || is("info demo:induction", 0, "architecture"));
+    CHECK(is("sites demo:induction --match 'blocks.0.attn.*'", 0, "blocks.0.attn.pattern"));
+    CHECK(is("tokens demo:induction --prompt 'the cat'", 0, "cat"));
+    CHECK(is("run demo:induction --tokens 1,3,8 --json", 0, "\"microtome_report\""));
+    CHECK(is("run demo:induction --prompt 'the cat sat' --csv", 0, "# table"));
+    CHECK(is("run demo:induction --prompt 'the cat sat' --plan", 0, "multiply-adds"));
+    CHECK(is("run demo:induction --prompt 'the cat sat on the' --n 4", 0, "cat sat on the cat sat on the"));
+    snprintf(args, sizeof args, "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the cat' --answer sat "
+             "--wrong ran --html '%s/p.html' --json '%s/p.json' --out '%s/p.npz'", d, d, d);
+    CHECK(is(args, 0, "largest denoise.resid_pre"));
+    snprintf(args, sizeof args, "replay '%s/p.html'", d);
+    CHECK(is(args, 0, "yes"));
+    snprintf(args, sizeof args, "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the cat' --answer sat "
+             "--wrong ran --quiet --against '%s/p.npz'", d);
+    CHECK(is(args, 0, " 0 of them wrong"));
+    snprintf(args, sizeof args, "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the bird sat on the cat' --answer sat "
+             "--wrong ran --precision f64 --seed 3 --quiet --tol 1e-30 --against '%s/p.npz'", d);
+    CHECK(is(args, 1, "WRONG"));
+    snprintf(args, sizeof args, "%s/p.html", d);
+    str page = { 0 };
+    REQUIRE(file_read(&page, args, 1 << 26, NULL) == E_OK);
+    CHECK(!strstr(page.p, "src=\"http") && !strstr(page.p, "href=\"http") && strstr(page.p, "prefers-color-scheme"));
+    str_release(&page);
+}
+/* SPDX-License-Identifier: MIT */

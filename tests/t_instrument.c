@@ -1,0 +1,246 @@
+/* t_instrument -- analyses from a request to a report: what they find, that they agree with the reference, that they
+ * replay, and what they refuse. */
+#define TEST_FILE t_instrument
+#include "test.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "include/microtome.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mt_report *ran(const char *instrument, const char *request)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    if (mt_run(&r, instrument, request, NULL, NULL, &err)) printf("  %s %s: %s\n", instrument, request, err.message);
+    return r;
+}
+
+static char *form(const mt_report *r, const char *name)
+{
+    char *text = mt_report_render(r, name, 80, false, NULL);
+    REQUIRE(text);
+    return text;
+}
+
+static bool shows(const mt_report *r, const char *what)
+{
+    char *text = form(r, "text");
+    bool there = strstr(text, what) != NULL;
+    if (!there) printf("  not in the report: %s\n", what);
+    mt_text_free(text);
+    return there;
+}
+
+/* ---- what is found ---- */
+
+TEST("the demo finds the previous-token head, the induction head and the edge between them")
+{
+    mt_report *r = ran("demo", "{}");
+    REQUIRE(r);
+    CHECK(shows(r, "head 0.1 ") && shows(r, "previous-token head") && shows(r, "head 1.2 ") && shows(r, "induction head"));
+    CHECK(shows(r, "head 0.1 -> head 1.2 ") && shows(r, "K-composition"));
+    mt_report_free(r);
+}
+
+TEST("an edit is shown beside the run without it, and one that can do nothing is refused")
+{
+    mt_report *r = ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the cat\"],\"edit\":[\"blocks.0.attn.z[head=1] = 0\"]}");
+    REQUIRE(r);
+    CHECK(shows(r, "without edits") && shows(r, "sat"));
+    mt_report_free(r);
+    mt_error err = { 0 };
+    r = NULL;
+    CHECK(mt_run(&r, "run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],\"edit\":[\"blocks.0.attn.z[head=1,pos=0] = 7\","
+                            "\"blocks.1.resid_post[pos=1] += 1\"]}", NULL, NULL, &err) != 0 && !r);
+    CHECK(strstr(err.message, "blocks.1.resid_post"));
+}
+
+/* ---- agreement with the reference ---- */
+
+static void agrees(const char *instrument, const char *name, int least)
+{
+    char request[2600], path[1200];
+    const char *dir = shared_path(name);
+    int n_wrong;
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"all\":true,\"precision\":\"f64\"}", dir, dir);
+    mt_report *r = ran(instrument, request);
+    REQUIRE(r);
+    snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
+    char *text = mt_report_against(r, path, 1e-9, &n_wrong, NULL);
+    REQUIRE(text);
+    int n_ok = 0;
+    for (const char *p = text; (p = strstr(p, "  ok\n")); p++) n_ok++;
+    if (n_wrong || n_ok < least) printf("%s", text);
+    CHECK(n_wrong == 0 && n_ok >= least);
+    mt_text_free(text);
+    mt_report_free(r);
+}
+
+TEST("patch and path give every tensor of the reference to a billionth, in both directions")
+{
+    if (!shared_path("goldens/methods/tl-patching-gpt2")) SKIP("no ../shared");
+    agrees("patch", "goldens/methods/tl-patching-gpt2", 38);
+    agrees("path", "goldens/methods/tl-patching-gpt2", 12);
+    agrees("patch", "goldens/methods/tl-patching-llama", 38);
+    agrees("path", "goldens/methods/tl-patching-llama", 12);
+}
+
+/* ---- replay, certificate ---- */
+
+static const char PATCH[] = "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the dog sat on the cat\","
+                            "\"answer\":\"sat\",\"wrong\":\"ran\",\"what\":\"resid_pre,head_out_by_pos\",\"seed\":5}";
+
+TEST("a report replays to the same hash, whatever the backend, threads and fusions")
+{
+    char path[1200], request[1400];
+    mt_report *r = ran("patch", PATCH), *again;
+    REQUIRE(r);
+    snprintf(path, sizeof path, "%s/r.json", test_dir());
+    char *json = form(r, "json");
+    REQUIRE(mt_write_file(path, json, NULL) == 0);
+    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
+    again = ran("replay", request);
+    CHECK(again && !mt_report_failed(again));
+    mt_report_free(again);
+    char other[800];
+    snprintf(other, sizeof other, "%.*s,\"backend\":\"reference\",\"threads\":2,\"no_fuse\":true}", (int)strlen(PATCH) - 1, PATCH);
+    again = ran("patch", other);
+    CHECK(again && !strcmp(mt_report_hash(again), mt_report_hash(r)));
+    mt_report_free(again);
+    char *at = strstr(json, "\"seed\": 5");
+    if (at) at[8] = '6';
+    REQUIRE(at && mt_write_file(path, json, NULL) == 0);
+    again = ran("replay", request);
+    CHECK(again && mt_report_failed(again));
+    mt_report_free(again);
+    mt_text_free(json);
+    mt_report_free(r);
+}
+
+TEST("a sweep's report carries its controls, and a cell without effect says so")
+{
+    mt_report *r = ran("patch", PATCH);
+    REQUIRE(r);
+    CHECK(shows(r, "logit_diff_clean") && shows(r, "logit_diff_corrupt") && shows(r, "random direction") && shows(r, "random position"));
+    CHECK(shows(r, "no effect: equal bits") && shows(r, "ids 0, 1, 3, 8, 12, 1, 3"));
+    mt_report_free(r);
+}
+
+TEST("a gap too small to normalise by is said, not divided by")
+{
+    mt_report *r = ran("patch", "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on a dog\",\"corrupt\":\"the bird sat on a dog\",\"answer\":\"sat\",\"wrong\":\"ran\"}");
+    REQUIRE(r);
+    CHECK(shows(r, "not normalised"));
+    mt_report_free(r);
+}
+
+static bool stop_soon(void *user, const char *what, double done)
+{
+    (void)what, (void)done;
+    return ++*(int *)user < 1;
+}
+
+TEST("a sweep that is stopped keeps what is done and marks the rest incomplete")
+{
+    int n = 0;
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    mt_status st = mt_run(&r, "patch", PATCH, stop_soon, &n, &err);
+    CHECK(st == MT_INTERRUPTED || st == 0);
+    if (r) CHECK(st == 0 || shows(r, "INCOMPLETE"));
+    mt_report_free(r);
+}
+
+/* ---- verify ---- */
+
+TEST("verify holds on the models there are, and against their stored values")
+{
+    mt_report *r = ran("verify", "{\"model\":\"demo:induction\"}");
+    CHECK(r && !mt_report_failed(r));
+    mt_report_free(r);
+    const char *dir = shared_path("goldens/models/llama_gqa");
+    char request[2600];
+    if (!dir) return;
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\"}", dir, dir);
+    r = ran("verify", request);
+    CHECK(r && !mt_report_failed(r) && shows(r, "blocks.1.attn.pattern"));
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\",\"tol\":1e-12}", dir, dir);
+    r = ran("verify", request);
+    CHECK(r && mt_report_failed(r));
+    mt_report_free(r);
+}
+
+TEST("what cache writes, verify and --against read")
+{
+    char request[2600], path[1200];
+    int n_wrong;
+    snprintf(path, sizeof path, "%s/acts.safetensors", test_dir());
+    mt_report *r = ran("cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\",\"a dog ran on\"]}");
+    REQUIRE(r && mt_report_write_tensors(r, path, NULL) == 0);
+    char *text = mt_report_against(r, path, 0, &n_wrong, NULL);
+    CHECK(text && n_wrong == 0);
+    mt_text_free(text);
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
+    r = ran("verify", request);
+    CHECK(r && !mt_report_failed(r) && shows(r, "lane1/blocks.1.attn.pattern"));
+    mt_report_free(r);
+}
+
+/* ---- refusals ---- */
+
+static void refuses(const char *instrument, const char *request, const char *says)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
+    bool fine = st != 0 && !r && strstr(err.message, says);
+    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
+    CHECK(fine);
+}
+
+TEST("a request that is wrong is refused with what was found and what was expected")
+{
+    refuses("pathc", "{}", "pathc");
+    refuses("run", "{\"model\":\"demo:induction\",\"promt\":[\"a\"]}", "promt");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":\"a\"}", "list");
+    refuses("run", "{\"model\":\"demo:induction\"}", "needs a prompt");
+    refuses("run", "{\"prompt\":[\"a\"]}", "needs a model");
+    refuses("run", "{\"model\":\"demo:nothing\",\"prompt\":[\"a\"]}", "nothing");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the elephant\"]}", "elephant");
+    refuses("run", "{\"model\":\"demo:induction\",\"tokens\":\"1,2,99\"}", "99");
+    refuses("run", "{\"model\":\"demo:induction\",\"tokens\":\"[]\"}", "empty");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"blocks.0.attn.zz = 0\"]}", "zz");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = \"]}", "value");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = @b\"]}", "@b");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = [1,2,3]\"]}", "3 values");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"precision\":\"f16\"}", "f16");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"backend\":\"gpu\"}", "gpu");
+    refuses("patch", "{\"model\":\"demo:induction\"}", "pairs");
+    refuses("patch", "{\"model\":\"demo:induction\",\"clean\":\"the cat\",\"corrupt\":\"the\",\"answer\":\"a\"}", "tokens");
+    refuses("patch", "{\"model\":\"demo:induction\",\"what\":\"resid\"}", "resid");
+    refuses("cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"sites\":\"mlp\"}", "mlp");
+    refuses("replay", "{\"report\":\"/nonexistent\"}", "nonexistent");
+    refuses("info", "[]", "object");
+}
+
+TEST("allocation failing at any call of an analysis is an error and leaves nothing behind")
+{
+    int n_failed = 0;
+    for (int64_t n = 0;; n += 1 + n / 7) {
+        mt_report *r = NULL;
+        mt_error err = { 0 };
+        mem_state.fail_at = n;
+        mt_status st = mt_run(&r, "patch", PATCH, NULL, NULL, &err);
+        mem_state.fail_at = -1;
+        mt_report_free(r);
+        if (st == 0) break;
+        n_failed++;
+    }
+    CHECK(n_failed > 10);
+}
+/* SPDX-License-Identifier: MIT */
