@@ -69,7 +69,8 @@ TEST("what cannot be done exits with 1 and says why and what to do")
     CHECK(is("run demo:induction --prompt \"$(printf 'a\\377')\"", 2, "UTF-8"));
     CHECK(is("run demo:induction --prompt the --edit 'blocks.0.atn.z = 0'", 1, "did you mean"));
     CHECK(is("run demo:induction --prompt the --edit 'blocks.0.attn.z[head=9] = 0'", 1, "head=9"));
-    CHECK(is("run demo:induction --prompt the --json /nonexistent/x.json", 1, "/nonexistent/x.json"));
+    CHECK(
+        is("run demo:induction --prompt the --json /nonexistent/x.json", 1, "/nonexistent/x.json"));
     CHECK(is("run demo:induction --prompt the > /dev/full", 1, ""));
     CHECK(is("cache demo:induction --prompt the --out x.pt", 2, ".safetensors"));
 }
@@ -83,17 +84,22 @@ TEST("a file of the wrong kind, or cut off, is an error that names it")
     snprintf(args, sizeof args, "info '%s'", path);
     CHECK(is(args, 1, "config.json"));
     snprintf(path, sizeof path, "%s/config.json", test_dir());
-    REQUIRE(file_write(path, "{\"model_type\":\"gpt2\"}", sizeof "{\"model_type\":\"gpt2\"}" - 1, NULL) == E_OK);
+    REQUIRE(file_write(path, "{\"model_type\":\"gpt2\"}", sizeof "{\"model_type\":\"gpt2\"}" - 1,
+                       NULL) == E_OK);
     CHECK(is(args, 1, "truncated"));
-    REQUIRE(file_write(path, "{\"model_type\":\"mamba\"}", sizeof "{\"model_type\":\"mamba\"}" - 1, NULL) == E_OK);
+    REQUIRE(file_write(path, "{\"model_type\":\"mamba\"}", sizeof "{\"model_type\":\"mamba\"}" - 1,
+                       NULL) == E_OK);
     CHECK(is(args, 1, "mamba"));
-    REQUIRE(file_write(path, "{\"model_type\":\"gpt2\",\"scale_attn_weights\":3}", sizeof "{\"model_type\":\"gpt2\",\"scale_attn_weights\":3}" - 1, NULL) == E_OK);
+    REQUIRE(file_write(path, "{\"model_type\":\"gpt2\",\"scale_attn_weights\":3}",
+                       sizeof "{\"model_type\":\"gpt2\",\"scale_attn_weights\":3}" - 1,
+                       NULL) == E_OK);
     CHECK(is(args, 1, "scale_attn_weights"));
 }
 
 TEST("help, version and every instrument's parameters are there")
 {
-    static const char *const names[] = { "info", "sites", "tokens", "run", "cache", "patch", "path", "verify", "replay", "demo" };
+    static const char *const names[] = { "info",  "sites", "tokens", "run",    "cache",
+                                         "patch", "path",  "verify", "replay", "demo" };
     if (!program()) SKIP("microtome was not built beside the tests");
     CHECK(is("--version", 0, "microtome 0"));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -114,22 +120,33 @@ TEST("reports are written as text, JSON, CSV and a page; tensors as files; and r
     CHECK(is("run demo:induction --tokens 1,3,8 --json", 0, "\"microtome_report\""));
     CHECK(is("run demo:induction --prompt 'the cat sat' --csv", 0, "# table"));
     CHECK(is("run demo:induction --prompt 'the cat sat' --plan", 0, "multiply-adds"));
-    CHECK(is("run demo:induction --prompt 'the cat sat on the' --n 4", 0, "cat sat on the cat sat on the"));
-    snprintf(args, sizeof args, "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the cat' --answer sat "
-             "--wrong ran --html '%s/p.html' --json '%s/p.json' --out '%s/p.npz'", d, d, d);
+    CHECK(is("run demo:induction --prompt 'the cat sat on the' --n 4", 0,
+             "cat sat on the cat sat on the"));
+    snprintf(args, sizeof args,
+             "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the "
+             "cat' --answer sat "
+             "--wrong ran --html '%s/p.html' --json '%s/p.json' --out '%s/p.npz'",
+             d, d, d);
     CHECK(is(args, 0, "largest denoise.resid_pre"));
     snprintf(args, sizeof args, "replay '%s/p.html'", d);
     CHECK(is(args, 0, "yes"));
-    snprintf(args, sizeof args, "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the cat' --answer sat "
-             "--wrong ran --quiet --against '%s/p.npz'", d);
+    snprintf(args, sizeof args,
+             "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the "
+             "cat' --answer sat "
+             "--wrong ran --quiet --against '%s/p.npz'",
+             d);
     CHECK(is(args, 0, " 0 of them wrong"));
-    snprintf(args, sizeof args, "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the bird sat on the cat' --answer sat "
-             "--wrong ran --precision f64 --seed 3 --quiet --tol 1e-30 --against '%s/p.npz'", d);
+    snprintf(args, sizeof args,
+             "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the bird sat on the "
+             "cat' --answer sat "
+             "--wrong ran --precision f64 --seed 3 --quiet --tol 1e-30 --against '%s/p.npz'",
+             d);
     CHECK(is(args, 1, "WRONG"));
     snprintf(args, sizeof args, "%s/p.html", d);
     str page = { 0 };
     REQUIRE(file_read(&page, args, 1 << 26, NULL) == E_OK);
-    CHECK(!strstr(page.p, "src=\"http") && !strstr(page.p, "href=\"http") && strstr(page.p, "prefers-color-scheme"));
+    CHECK(!strstr(page.p, "src=\"http") && !strstr(page.p, "href=\"http") &&
+          strstr(page.p, "prefers-color-scheme"));
     str_release(&page);
 }
 /* SPDX-License-Identifier: MIT */

@@ -14,7 +14,8 @@ static mt_report *ran(const char *instrument, const char *request)
 {
     mt_report *r = NULL;
     mt_error err = { 0 };
-    if (mt_run(&r, instrument, request, NULL, NULL, &err)) printf("  %s %s: %s\n", instrument, request, err.message);
+    if (mt_run(&r, instrument, request, NULL, NULL, &err))
+        printf("  %s %s: %s\n", instrument, request, err.message);
     return r;
 }
 
@@ -40,21 +41,27 @@ TEST("the demo finds the previous-token head, the induction head and the edge be
 {
     mt_report *r = ran("demo", "{}");
     REQUIRE(r);
-    CHECK(shows(r, "head 0.1 ") && shows(r, "previous-token head") && shows(r, "head 1.2 ") && shows(r, "induction head"));
+    CHECK(shows(r, "head 0.1 ") && shows(r, "previous-token head") && shows(r, "head 1.2 ") &&
+          shows(r, "induction head"));
     CHECK(shows(r, "head 0.1 -> head 1.2 ") && shows(r, "K-composition"));
     mt_report_free(r);
 }
 
 TEST("an edit is shown beside the run without it, and one that can do nothing is refused")
 {
-    mt_report *r = ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the cat\"],\"edit\":[\"blocks.0.attn.z[head=1] = 0\"]}");
+    mt_report *r = ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
+                              "cat\"],\"edit\":[\"blocks.0.attn.z[head=1] = 0\"]}");
     REQUIRE(r);
     CHECK(shows(r, "without edits") && shows(r, "sat"));
     mt_report_free(r);
     mt_error err = { 0 };
     r = NULL;
-    CHECK(mt_run(&r, "run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],\"edit\":[\"blocks.0.attn.z[head=1,pos=0] = 7\","
-                            "\"blocks.1.resid_post[pos=1] += 1\"]}", NULL, NULL, &err) != 0 && !r);
+    CHECK(mt_run(&r, "run",
+                 "{\"model\":\"demo:induction\",\"prompt\":[\"the cat "
+                 "sat\"],\"edit\":[\"blocks.0.attn.z[head=1,pos=0] = 7\","
+                 "\"blocks.1.resid_post[pos=1] += 1\"]}",
+                 NULL, NULL, &err) != 0 &&
+          !r);
     CHECK(strstr(err.message, "blocks.1.resid_post"));
 }
 
@@ -65,7 +72,9 @@ static void agrees(const char *instrument, const char *name, int least)
     char request[2600], path[1200];
     const char *dir = shared_path(name);
     int n_wrong;
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"all\":true,\"precision\":\"f64\"}", dir, dir);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"all\":true,\"precision\":\"f64\"}",
+             dir, dir);
     mt_report *r = ran(instrument, request);
     REQUIRE(r);
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
@@ -90,8 +99,10 @@ TEST("patch and path give every tensor of the reference to a billionth, in both 
 
 /* ---- replay, certificate ---- */
 
-static const char PATCH[] = "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the dog sat on the cat\","
-                            "\"answer\":\"sat\",\"wrong\":\"ran\",\"what\":\"resid_pre,head_out_by_pos\",\"seed\":5}";
+static const char PATCH[] =
+    "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the dog sat "
+    "on the cat\","
+    "\"answer\":\"sat\",\"wrong\":\"ran\",\"what\":\"resid_pre,head_out_by_pos\",\"seed\":5}";
 
 TEST("a report replays to the same hash, whatever the backend, threads and fusions")
 {
@@ -106,7 +117,8 @@ TEST("a report replays to the same hash, whatever the backend, threads and fusio
     CHECK(again && !mt_report_failed(again));
     mt_report_free(again);
     char other[800];
-    snprintf(other, sizeof other, "%.*s,\"backend\":\"reference\",\"threads\":2,\"no_fuse\":true}", (int)strlen(PATCH) - 1, PATCH);
+    snprintf(other, sizeof other, "%.*s,\"backend\":\"reference\",\"threads\":2,\"no_fuse\":true}",
+             (int)strlen(PATCH) - 1, PATCH);
     again = ran("patch", other);
     CHECK(again && !strcmp(mt_report_hash(again), mt_report_hash(r)));
     mt_report_free(again);
@@ -124,14 +136,18 @@ TEST("a sweep's report carries its controls, and a cell without effect says so")
 {
     mt_report *r = ran("patch", PATCH);
     REQUIRE(r);
-    CHECK(shows(r, "logit_diff_clean") && shows(r, "logit_diff_corrupt") && shows(r, "random direction") && shows(r, "random position"));
+    CHECK(shows(r, "logit_diff_clean") && shows(r, "logit_diff_corrupt") &&
+          shows(r, "random direction") && shows(r, "random position"));
     CHECK(shows(r, "no effect: equal bits") && shows(r, "ids 0, 1, 3, 8, 12, 1, 3"));
     mt_report_free(r);
 }
 
 TEST("a gap too small to normalise by is said, not divided by")
 {
-    mt_report *r = ran("patch", "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on a dog\",\"corrupt\":\"the bird sat on a dog\",\"answer\":\"sat\",\"wrong\":\"ran\"}");
+    mt_report *r =
+        ran("patch",
+            "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on a dog\",\"corrupt\":\"the "
+            "bird sat on a dog\",\"answer\":\"sat\",\"wrong\":\"ran\"}");
     REQUIRE(r);
     CHECK(shows(r, "not normalised"));
     mt_report_free(r);
@@ -164,11 +180,13 @@ TEST("verify holds on the models there are, and against their stored values")
     const char *dir = shared_path("goldens/models/llama_gqa");
     char request[2600];
     if (!dir) return;
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\"}", dir, dir);
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\"}",
+             dir, dir);
     r = ran("verify", request);
     CHECK(r && !mt_report_failed(r) && shows(r, "blocks.1.attn.pattern"));
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\",\"tol\":1e-12}", dir, dir);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\",\"tol\":1e-12}", dir, dir);
     r = ran("verify", request);
     CHECK(r && mt_report_failed(r));
     mt_report_free(r);
@@ -179,7 +197,8 @@ TEST("what cache writes, verify and --against read")
     char request[2600], path[1200];
     int n_wrong;
     snprintf(path, sizeof path, "%s/acts.safetensors", test_dir());
-    mt_report *r = ran("cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\",\"a dog ran on\"]}");
+    mt_report *r = ran(
+        "cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\",\"a dog ran on\"]}");
     REQUIRE(r && mt_report_write_tensors(r, path, NULL) == 0);
     char *text = mt_report_against(r, path, 0, &n_wrong, NULL);
     CHECK(text && n_wrong == 0);
@@ -214,16 +233,29 @@ TEST("a request that is wrong is refused with what was found and what was expect
     refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the elephant\"]}", "elephant");
     refuses("run", "{\"model\":\"demo:induction\",\"tokens\":\"1,2,99\"}", "99");
     refuses("run", "{\"model\":\"demo:induction\",\"tokens\":\"[]\"}", "empty");
-    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"blocks.0.attn.zz = 0\"]}", "zz");
-    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = \"]}", "value");
-    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = @b\"]}", "@b");
-    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = [1,2,3]\"]}", "3 values");
-    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"precision\":\"f16\"}", "f16");
-    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"backend\":\"gpu\"}", "gpu");
+    refuses(
+        "run",
+        "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"blocks.0.attn.zz = 0\"]}",
+        "zz");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = \"]}",
+            "value");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = @b\"]}",
+            "@b");
+    refuses("run",
+            "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = [1,2,3]\"]}",
+            "3 values");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"precision\":\"f16\"}",
+            "f16");
+    refuses("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"backend\":\"gpu\"}",
+            "gpu");
     refuses("patch", "{\"model\":\"demo:induction\"}", "pairs");
-    refuses("patch", "{\"model\":\"demo:induction\",\"clean\":\"the cat\",\"corrupt\":\"the\",\"answer\":\"a\"}", "tokens");
+    refuses(
+        "patch",
+        "{\"model\":\"demo:induction\",\"clean\":\"the cat\",\"corrupt\":\"the\",\"answer\":\"a\"}",
+        "tokens");
     refuses("patch", "{\"model\":\"demo:induction\",\"what\":\"resid\"}", "resid");
-    refuses("cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"sites\":\"mlp\"}", "mlp");
+    refuses("cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"sites\":\"mlp\"}",
+            "mlp");
     refuses("replay", "{\"report\":\"/nonexistent\"}", "nonexistent");
     refuses("info", "[]", "object");
 }

@@ -125,7 +125,7 @@ static int parity(const char *dir, const char *file, const char *precision, doub
             if (!(gap <= limit))
                 printf("  %s %s: off by %g, largest entry %g\n", dir, t->name, gap, scale);
             CHECK(gap <= limit);
-            if (scale && gap / scale > worst) worst = gap / scale;
+            if (scale > 0 && gap / scale > worst) worst = gap / scale;
             n_site++;
         }
         lane_drop(l);

@@ -221,7 +221,8 @@ static void run_slices(void *user, int64_t first, int64_t end)
     const call *c = user;
     for (int64_t i = first; i < end; i++) {
         int64_t u0 = i * c->n_unit / c->n_slice, u1 = (i + 1) * c->n_unit / c->n_slice;
-        if (u0 < u1) c->kernel->run(c->b, u0, u1, c->scratch + (size_t)i * c->scratch_bytes);
+        char *own = c->scratch ? c->scratch + (size_t)i * c->scratch_bytes : NULL;
+        if (u0 < u1) c->kernel->run(c->b, u0, u1, own);
     }
 }
 

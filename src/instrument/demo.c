@@ -15,10 +15,13 @@ static const param params[] = {
 
 static const char PAIRS[] =
     "{\"clean\":[\"the cat sat on the mat and the cat\",\"Mary took a red book and then Mary\","
-    "\"the old horse ran near the river while the old\",\"Tom saw a bird under the tree again Tom\"],"
+    "\"the old horse ran near the river while the old\",\"Tom saw a bird under the tree again "
+    "Tom\"],"
     "\"corrupt\":[\"the dog sat on the mat and the cat\",\"John took a red book and then Mary\","
-    "\"the young horse ran near the river while the old\",\"Anna saw a bird under the tree again Tom\"],"
-    "\"correct\":[\"sat\",\"took\",\"horse\",\"saw\"],\"wrong\":[\"ran\",\"gave\",\"mouse\",\"ate\"]}";
+    "\"the young horse ran near the river while the old\",\"Anna saw a bird under the tree again "
+    "Tom\"],"
+    "\"correct\":[\"sat\",\"took\",\"horse\",\"saw\"],\"wrong\":[\"ran\",\"gave\",\"mouse\","
+    "\"ate\"]}";
 
 /* ---- sweeps ---- */
 
@@ -44,8 +47,8 @@ static void edge_label(const void *user, int64_t i, char *out, size_t bytes)
 {
     const heads *h = user;
     int64_t n = h->n_layer * h->n_head, a = i / n, b = i % n;
-    snprintf(out, bytes, "head %lld.%lld -> head %lld.%lld", (long long)(a / h->n_head), (long long)(a % h->n_head),
-             (long long)(b / h->n_head), (long long)(b % h->n_head));
+    snprintf(out, bytes, "head %lld.%lld -> head %lld.%lld", (long long)(a / h->n_head),
+             (long long)(a % h->n_head), (long long)(b / h->n_head), (long long)(b % h->n_head));
 }
 
 static status sweep_heads(duel *d, const heads *h, error *err)
@@ -53,12 +56,18 @@ static status sweep_heads(duel *d, const heads *h, error *err)
     duel_tensor t;
     duel_cell cell[64];
     int64_t n = 0;
-    duel_tensor_get(d, &t, DENOISE, "head_out_all_pos", "layer head", (int64_t[]){ h->n_layer, h->n_head }, 2);
+    duel_tensor_get(d, &t, DENOISE, "head_out_all_pos", "layer head",
+                    (int64_t[]){ h->n_layer, h->n_head }, 2);
     for (int l = 0; l < h->n_layer; l++)
         for (int a = 0; a < h->n_head && n < 64; a++, n++) {
             node *z = site(h->m, l, "attn.z");
-            cell[n] = (duel_cell){ .at = n, .e = { .n = z, .where = { 0, lane_len(d->clean), a, a + 1 }, .w1 = z->width, .kind = EDIT_TAKE,
-                                                   .from = d->clean, .from_n = z } };
+            cell[n] = (duel_cell){ .at = n,
+                                   .e = { .n = z,
+                                          .where = { 0, lane_len(d->clean), a, a + 1 },
+                                          .w1 = z->width,
+                                          .kind = EDIT_TAKE,
+                                          .from = d->clean,
+                                          .from_n = z } };
         }
     return duel_sweep(d, d->corrupt, cell, n, &t, err);
 }
@@ -70,17 +79,27 @@ static status sweep_edges(duel *d, const heads *h, const char *input, error *err
     duel_tensor t;
     int n_all = h->n_layer * h->n_head;
     int64_t n = 0;
-    snprintf(name, sizeof name, "path.to_%s", input), snprintf(thing, sizeof thing, "attn.%s", input);
-    duel_tensor_get(d, &t, DENOISE, name, "src_layer src_head dst_layer dst_head", (int64_t[]){ h->n_layer, h->n_head, h->n_layer, h->n_head }, 4);
+    snprintf(name, sizeof name, "path.to_%s", input),
+        snprintf(thing, sizeof thing, "attn.%s", input);
+    duel_tensor_get(d, &t, DENOISE, name, "src_layer src_head dst_layer dst_head",
+                    (int64_t[]){ h->n_layer, h->n_head, h->n_layer, h->n_head }, 4);
     duel_cell *cell = arena_array(&d->w->mem, (int64_t)n_all * n_all, sizeof *cell);
     if (!cell) return error_set(err, E_NOMEM, "demo: out of memory");
     for (int from = 0; from < n_all; from++)
         for (int to = 0; to < n_all; to++) {
             if (to / h->n_head <= from / h->n_head) continue;
-            node *u = site(h->m, from / h->n_head, "attn.result"), *v = site(h->m, to / h->n_head, thing);
+            node *u = site(h->m, from / h->n_head, "attn.result"),
+                 *v = site(h->m, to / h->n_head, thing);
             int a = from % h->n_head, b = to % h->n_head;
-            cell[n++] = (duel_cell){ .at = (int64_t)from * n_all + to, .reader = v, .slice = { 0, ROW_OPEN, b, b + 1 },
-                                     .e = { .n = u, .where = { 0, ROW_OPEN, a, a + 1 }, .w1 = u->width, .kind = EDIT_TAKE, .from = d->clean, .from_n = u } };
+            cell[n++] = (duel_cell){ .at = (int64_t)from * n_all + to,
+                                     .reader = v,
+                                     .slice = { 0, ROW_OPEN, b, b + 1 },
+                                     .e = { .n = u,
+                                            .where = { 0, ROW_OPEN, a, a + 1 },
+                                            .w1 = u->width,
+                                            .kind = EDIT_TAKE,
+                                            .from = d->clean,
+                                            .from_n = u } };
         }
     return duel_sweep(d, d->corrupt, cell, n, &t, err);
 }
@@ -113,9 +132,12 @@ static status look(duel *d, int layer, int head, looks *out, error *err)
 static status look_all(duel *d, const heads *h, looks *out, error *err)
 {
     status st = E_OK;
-    for (int l = 0; l < h->n_layer && st == E_OK; l++) st = lane_ask(d->clean, site(h->m, l, "attn.pattern"), node_all(site(h->m, l, "attn.pattern"), d->clean), err);
+    for (int l = 0; l < h->n_layer && st == E_OK; l++)
+        st = lane_ask(d->clean, site(h->m, l, "attn.pattern"),
+                      node_all(site(h->m, l, "attn.pattern"), d->clean), err);
     if (st == E_OK) st = work_run(d->w, err);
-    for (int i = 0; i < h->n_layer * h->n_head && st == E_OK; i++) st = look(d, i / h->n_head, i % h->n_head, &out[i], err);
+    for (int i = 0; i < h->n_layer * h->n_head && st == E_OK; i++)
+        st = look(d, i / h->n_head, i % h->n_head, &out[i], err);
     return st;
 }
 
@@ -130,15 +152,20 @@ static double effect_at(const work *w, const char *name, int64_t i)
 static void found(duel *d, const heads *h, const looks *look)
 {
     int n_all = h->n_layer * h->n_head;
-    table *t = report_table(d->w->r, "the circuit", 4, (column[]){ { "part", NULL, CELL_TEXT, 0, false }, { "effect", NULL, CELL_REAL, 0, false },
-        { "what it does", NULL, CELL_TEXT, 0, false }, { "score", NULL, CELL_REAL, 0, false } });
+    table *t = report_table(d->w->r, "the circuit", 4,
+                            (column[]){ { "part", NULL, CELL_TEXT, 0, false },
+                                        { "effect", NULL, CELL_REAL, 0, false },
+                                        { "what it does", NULL, CELL_TEXT, 0, false },
+                                        { "score", NULL, CELL_REAL, 0, false } });
     for (int i = 0; i < n_all; i++) {
         double e = effect_at(d->w, "effect.denoise.head_out_all_pos", i);
         double previous = look[i].n_previous ? look[i].previous / look[i].n_previous : 0;
         double induction = look[i].n_induction ? look[i].induction / look[i].n_induction : 0;
         if (!(fabs(e) > 0.5)) continue;
         table_row(t), row_text(t, "head %d.%d", i / h->n_head, i % h->n_head), row_real(t, e);
-        row_text(t, previous > 0.5 ? "previous-token head: looks one back" : induction > 0.5 ? "induction head: looks after the last time" : "not known");
+        row_text(t, previous > 0.5    ? "previous-token head: looks one back"
+                    : induction > 0.5 ? "induction head: looks after the last time"
+                                      : "not known");
         row_real(t, previous > induction ? previous : induction);
     }
     for (const char *input = "qkv"; *input; input++)
@@ -155,12 +182,17 @@ static void found(duel *d, const heads *h, const looks *look)
 
 static void draw(duel *d, const heads *h)
 {
-    static const char *const names[] = { "effect.denoise.head_out_all_pos", "effect.path.denoise.to_k" };
-    report_axis_numbers(d->w->r, names[0], "layer", "L"), report_axis_numbers(d->w->r, names[0], "head", "H");
-    report_heatmap(d->w->r, "heads, one at a time, from the clean run into the corrupted", names[0], "layer", "head", &(figure_options){ .value = "effect" });
+    static const char *const names[] = { "effect.denoise.head_out_all_pos",
+                                         "effect.path.denoise.to_k" };
+    report_axis_numbers(d->w->r, names[0], "layer", "L"),
+        report_axis_numbers(d->w->r, names[0], "head", "H");
+    report_heatmap(d->w->r, "heads, one at a time, from the clean run into the corrupted", names[0],
+                   "layer", "head", &(figure_options){ .value = "effect" });
     int64_t at[] = { 0, 0, h->n_layer - 1, 0 };
-    report_axis_numbers(d->w->r, names[1], "src_head", "L0H"), report_axis_numbers(d->w->r, names[1], "dst_head", "L1H");
-    report_heatmap(d->w->r, "edges from heads of layer 0 into keys of layer 1", names[1], "src_head", "dst_head", &(figure_options){ .value = "effect", .at = at });
+    report_axis_numbers(d->w->r, names[1], "src_head", "L0H"),
+        report_axis_numbers(d->w->r, names[1], "dst_head", "L1H");
+    report_heatmap(d->w->r, "edges from heads of layer 0 into keys of layer 1", names[1],
+                   "src_head", "dst_head", &(figure_options){ .value = "effect", .at = at });
 }
 
 static status sweep_pair(duel *d, const heads *h, looks *look, int pair, error *err)
@@ -183,7 +215,8 @@ static void show_effects(duel *d, const heads *h)
     duel_effects(d, &t, DENOISE, "layer head", dim, 2, head_label, h);
     for (int i = 0; i < 3; i++) {
         duel_tensor_get(d, &t, DENOISE, names[i], "src_layer src_head dst_layer dst_head", dim, 4);
-        duel_effects(d, &t, DENOISE, "src_layer src_head dst_layer dst_head", dim, 4, edge_label, h);
+        duel_effects(d, &t, DENOISE, "src_layer src_head dst_layer dst_head", dim, 4, edge_label,
+                     h);
     }
 }
 
@@ -194,20 +227,27 @@ static status run(work *w, error *err)
     json_t *v = NULL;
     heads h = { w->m, w->m->config.n_layer, w->m->config.n_head };
     looks *look = arena_array(&w->mem, h.n_layer * h.n_head, sizeof *look);
-    status st = look ? json_parse(&v, PAIRS, sizeof PAIRS - 1, "demo", err) : error_set(err, E_NOMEM, "demo: out of memory");
-    if (st == E_OK && h.n_layer * h.n_head > 64) st = error_set(err, E_LIMIT, "demo: %d heads; use patch and path", h.n_layer * h.n_head);
+    status st = look ? json_parse(&v, PAIRS, sizeof PAIRS - 1, "demo", err)
+                     : error_set(err, E_NOMEM, "demo: out of memory");
+    if (st == E_OK && h.n_layer * h.n_head > 64)
+        st = error_set(err, E_LIMIT, "demo: %d heads; use patch and path", h.n_layer * h.n_head);
     if (st == E_OK) st = pairs_from_json(&p, w->m, v, BOS_AUTO, err);
     json_decref(v);
     if (st == E_OK) st = duel_open_pairs(&d, w, p, err);
     if (st != E_OK) return st;
     for (int i = 0; i < d.p->n && st == E_OK; i++) st = sweep_pair(&d, &h, look, i, err);
     if (st == E_OK) show_effects(&d, &h), found(&d, &h, look), draw(&d, &h);
-    report_note(w->r, "A head that looks one token back copies that token; a later head finds with it where the present word was "
-                      "followed, and says what followed. Heads without an entry change nothing, exactly.");
+    report_note(
+        w->r, "A head that looks one token back copies that token; a later head finds with it "
+              "where the present word was "
+              "followed, and says what followed. Heads without an entry change nothing, exactly.");
     duel_close(&d);
     return st;
 }
 
-const instrument_def instrument_demo_def = { .name = "demo", .says = "Find the circuit of a model that is known", .needs = NEEDS_MODEL,
-                                             .param = params, .run = run };
+const instrument_def instrument_demo_def = { .name = "demo",
+                                             .says = "Find the circuit of a model that is known",
+                                             .needs = NEEDS_MODEL,
+                                             .param = params,
+                                             .run = run };
 /* SPDX-License-Identifier: MIT */

@@ -11,25 +11,21 @@ static const param params[] = {
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
-/* A tokenizer's own file, or a model's. */
+/* The tokenizer of a model; or a tokenizer's own file or directory, where no model need be. */
 static status open_tokenizer(work *w, tokenizer **out, const tokenizer **t, error *err)
 {
+    error why = { 0 };
     const char *path = work_text(w, "model");
     if (!path) return error_set(err, E_USAGE, "tokens needs a model or a tokenizer");
-    bool model_like = !strncmp(path, "demo:", 5) || file_is_dir(path);
-    if (!model_like) {
-        status st = tokenizer_open(out, path, err);
-        *t = *out;
-        return st;
-    }
-    if (file_is_dir(path)) {
-        status st = tokenizer_open(out, path, err);
-        *t = *out;
-        if (st != E_OK || *out) return st;
-    }
-    status st = model_open(&w->m, path, err);
-    if (st == E_OK) *t = w->m->tokens;
-    if (st == E_OK && !*t) return error_set(err, E_USAGE, "%s has no tokenizer", path);
+    status st = strncmp(path, "demo:", 5) ? tokenizer_open(out, path, &why) : E_OK;
+    *t = *out;
+    if (st == E_OK && *out) return E_OK;
+    if (model_open(&w->m, path, st == E_OK ? err : NULL) == E_OK) *t = w->m->tokens;
+    if (*t) return E_OK;
+    if (st == E_OK && !w->m) return err->code;
+    if (st == E_OK) return error_set(err, E_USAGE, "%s has no tokenizer", path);
+    error_set(err, st, "%s", why.msg);
+    error_hint(err, "%s", why.hint);
     return st;
 }
 

@@ -362,7 +362,8 @@ static int command(int argc, char **argv, const json_t *all)
     json_t *request = json_object();
     int bad = parse(d, argc, argv, request, &o);
     if (!bad && o.out && !tensor_file(o.out))
-        bad = misused("tensors are not written as", o.out, "give the file the ending .safetensors or .npz");
+        bad = misused("tensors are not written as", o.out,
+                      "give the file the ending .safetensors or .npz");
     if (!bad) bad = run(d, request, &o);
     json_decref(request);
     return bad;
