@@ -307,6 +307,15 @@ static int write_all(const mt_report *r, const outputs *o)
     return bad || n_wrong ? 1 : 0;
 }
 
+/* What json_dumps made, by the functions it was made with. */
+static void text_free(char *text)
+{
+    json_malloc_t take;
+    json_free_t give;
+    json_get_alloc_funcs(&take, &give);
+    give(text);
+}
+
 static int run(const json_t *d, const json_t *request, const outputs *o)
 {
     mt_report *r = NULL;
@@ -317,6 +326,7 @@ static int run(const json_t *d, const json_t *request, const outputs *o)
     signal(SIGINT, on_signal);
     signal(SIGPIPE, SIG_IGN);
     mt_status st = mt_run(&r, text_of(d, "name"), text, tell, &p, &err);
+    text_free(text);
     if (p.line) fputs("\r\033[K", stderr);
     if (st && st != MT_INTERRUPTED) return complain(&err);
     if (st) fprintf(stderr, "microtome: stopped; what is done follows, marked incomplete\n");
