@@ -11,6 +11,7 @@
     list.py cli              src/app/cli/*.c
     list.py tests [rooms]    tests/*.c; with rooms, those that include nothing else
     list.py bench | fuzz     bench/bench_*.c, fuzz/fuzz_*.c
+    list.py bench_common     what every bench is linked with: the other .c files of bench/
     list.py formatted        what clang-format keeps in shape
     list.py all [rooms]      everything above, for noticing that a file came or went
 
@@ -136,6 +137,8 @@ def answer(what, rooms, everything):
         return tests(rooms, everything)
     if what == "formatted":
         return formatted()
+    if what == "bench_common":
+        return [f for f in files("bench") if "/bench_" not in f]
     if what in ("bench", "fuzz"):
         return files(what, start=what + "_") if everything else []
     sys.exit("list.py: unknown list: " + what)
@@ -148,7 +151,7 @@ def main():
     if what != "all":
         print("\n".join(answer(what, rooms, everything)))
         return
-    for each in ("lib", "op", "fuse", "avx2", "avx512", "kinds", "cli", "tests", "bench", "fuzz"):
+    for each in ("lib", "op", "fuse", "avx2", "avx512", "kinds", "cli", "tests", "bench", "bench_common", "fuzz"):
         print(each + ":", " ".join(answer(each, rooms, everything)))
 
 
