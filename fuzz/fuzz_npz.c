@@ -1,0 +1,18 @@
+/* fuzz_npz -- any bytes as an .npz, and as a llama2.c checkpoint. */
+#include "format/format.h"
+#include "scratch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static const char *const names[] = { "x.npz", "x.bin" };
+    char hash[CONTAINER_HASH];
+    for (int i = 0; i < 2; i++) {
+        container *c = NULL;
+        write_scratch(names[i], data, n);
+        if (container_open(&c, scratch(names[i]), NULL) != E_OK) continue;
+        container_hash(c, hash, NULL);
+        container_free(c);
+    }
+    return 0;
+}
+/* SPDX-License-Identifier: MIT */
