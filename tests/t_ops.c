@@ -1,0 +1,253 @@
+/* t_ops -- op by op, on every sample: reach and need are transposes, cell by cell; what depends lies in reach; no
+ * earlier row sees a later one; parts are the bits of the whole; float is double, but for rounding. */
+#define TEST_FILE t_ops
+#include "test.h"
+#include "backend/backend.h"
+#include "base/rand.h"
+#include "graph/session.h"
+#include "op/op_all.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEN = 6 };
+
+/* A sample's graph in a session with one lane that has numbers for every input. */
+typedef struct bed {
+    graph g;
+    node *n;
+    engine *e;
+    session *s;
+    lane *l;
+} bed;
+
+/* Tokens and rows must be small whole numbers where an op looks things up. */
+static double number(const bed *b, const node *in, uint64_t at)
+{
+    bool index = b->n->op->scattered ? in->extent == LANE
+                                     : !strcmp(b->n->op->name, "embed") && in == b->n->in[0];
+    return index ? (double)rand_below(test_seed, rand_stream("t_ops.index"), at, 3)
+                 : (double)(float)rand_normal(test_seed, rand_stream("t_ops"), at);
+}
+
+static void give(bed *b, lane *l, const node *changed, int64_t at, double to)
+{
+    for (int k = 0; k < b->n->n_in; k++) {
+        const node *in = b->n->in[k];
+        if (in->extent == WEIGHT || in->op) continue;
+        int64_t n = node_numbers(in, node_all(in, l));
+        double *v = calloc((size_t)n, sizeof *v);
+        for (int64_t i = 0; i < n; i++) v[i] = number(b, in, (uint64_t)(k * 100000 + i));
+        if (in == changed) v[at] = to;
+        REQUIRE(lane_give(l, in, v, NULL) == E_OK);
+        free(v);
+    }
+}
+
+static bool bed_open(bed *b, const op_def *op, int i, const char *precision)
+{
+    graph_init(&b->g, NULL);
+    b->n = op->sample(&b->g, i);
+    if (!b->n) {
+        graph_release(&b->g);
+        return false;
+    }
+    engine_options o = {
+        .backend = "plain", .precision = precision, .threads = 1, .no_fuse = true
+    };
+    REQUIRE(b->g.err.code == E_OK && !engine_open(&b->e, &o, NULL) &&
+            !session_new(&b->s, &b->g, b->e, NULL));
+    REQUIRE(lane_new(&b->l, b->s, NULL, LEN, NULL) == E_OK);
+    give(b, b->l, NULL, 0, 0);
+    return true;
+}
+
+static void bed_close(bed *b)
+{
+    session_free(b->s);
+    engine_free(b->e);
+    graph_release(&b->g);
+}
+
+static double *values(bed *b, lane *l)
+{
+    box all = node_all(b->n, l);
+    double *v = calloc((size_t)node_numbers(b->n, all) + 1, sizeof *v);
+    error err = { 0 };
+    if (lane_ask(l, b->n, all, &err) || session_run(b->s, NULL, &err) ||
+        lane_read(l, b->n, all, v, &err))
+        printf("  %s: %s\n", b->n->op->name, err.msg);
+    REQUIRE(err.code == E_OK);
+    return v;
+}
+
+/* ---- reach and need ---- */
+
+static bool in_reach(const bed *b, int k, box input, box output)
+{
+    if (b->n->op->scattered) return box_meets(b->n->op->need(b->n, k, output, b->l), input);
+    return box_meets(box_cut(b->n->op->reach(b->n, k, input, b->l), node_all(b->n, b->l)), output);
+}
+
+/* Every cell of input k against every cell of the output. */
+static int64_t disagreements(const bed *b, int k)
+{
+    const node *in = b->n->in[k];
+    box from = node_all(in, b->l), to = node_all(b->n, b->l);
+    int64_t wrong = 0;
+    if (in->extent == WEIGHT && from.r1 > 9)
+        from.r1 = 9; /* tables of hundreds of rows: the first will do */
+    for (int32_t r = 0; r < from.r1; r++)
+        for (int32_t a = 0; a < from.a1; a++)
+            for (int32_t y = 0; y < to.r1; y++)
+                for (int32_t p = 0; p < to.a1; p++) {
+                    box x = { r, r + 1, a, a + 1 }, out = { y, y + 1, p, p + 1 };
+                    wrong +=
+                        box_meets(b->n->op->need(b->n, k, out, b->l), x) != in_reach(b, k, x, out);
+                }
+    return wrong;
+}
+
+TEST("reach and need are transposes, cell by cell, for every input of every op")
+{
+    int n_sample = 0;
+    for (int i = 0; op_all[i]; i++) {
+        bed b;
+        CHECK(op_all[i]->sample != NULL);
+        for (int k = 0; op_all[i]->sample && bed_open(&b, op_all[i], k, "f32"); k++, n_sample++) {
+            for (int in = 0; in < b.n->n_in; in++) {
+                int64_t wrong = disagreements(&b, in);
+                if (wrong)
+                    printf("  %s, sample %d, input %d: %lld pairs of cells\n", op_all[i]->name, k,
+                           in, (long long)wrong);
+                CHECK(wrong == 0);
+            }
+            bed_close(&b);
+        }
+    }
+    CHECK(n_sample > 80);
+}
+
+/* Reach of a box is the reach of its cells: nothing is lost by asking for several at once. */
+TEST("reach and need of a box cover those of its cells")
+{
+    for (int i = 0; op_all[i]; i++) {
+        bed b;
+        for (int k = 0; op_all[i]->sample && bed_open(&b, op_all[i], k, "f32"); k++) {
+            box all = node_all(b.n, b.l);
+            for (int t = 0; t < 40 && !op_all[i]->scattered; t++) {
+                uint64_t at = (uint64_t)(i * 10000 + k * 100 + t) * 4;
+                int32_t r = (int32_t)rand_below(test_seed, 7, at, all.r1),
+                        a = (int32_t)rand_below(test_seed, 7, at + 1, all.a1);
+                box x = { r, r + 1 + (int32_t)rand_below(test_seed, 7, at + 2, all.r1 - r), a,
+                          a + 1 + (int32_t)rand_below(test_seed, 7, at + 3, all.a1 - a) };
+                for (int in = 0; in < b.n->n_in; in++)
+                    for (int32_t y = x.r0; y < x.r1; y++)
+                        for (int32_t p = x.a0; p < x.a1; p++) {
+                            box cell = b.n->op->need(b.n, in, (box){ y, y + 1, p, p + 1 }, b.l);
+                            CHECK(box_empty(cell) ||
+                                  box_within(cell, b.n->op->need(b.n, in, x, b.l)));
+                        }
+            }
+            bed_close(&b);
+        }
+    }
+}
+
+/* ---- dependence ---- */
+
+/* Which (row, part) cells of the output differ. */
+static void compare(bed *b, const double *x, const double *y, int k, box input)
+{
+    box all = node_all(b->n, b->l);
+    int64_t at = 0;
+    for (int32_t r = 0; r < all.r1; r++)
+        for (int32_t a = 0; a < all.a1; a++) {
+            int64_t w = node_width(b->n, r);
+            bool differs = memcmp(x + at, y + at, (size_t)w * sizeof *x) != 0;
+            if (differs && !in_reach(b, k, input, (box){ r, r + 1, a, a + 1 }))
+                printf("  %s: input %d changes row %d part %d\n", b->n->op->name, k, r, a);
+            CHECK(!differs || in_reach(b, k, input, (box){ r, r + 1, a, a + 1 }));
+            at += w;
+        }
+}
+
+TEST("a changed number changes only what lies in its reach, and NaN in a later row no earlier one")
+{
+    for (int i = 0; op_all[i]; i++) {
+        bed b;
+        for (int k = 0; op_all[i]->sample && bed_open(&b, op_all[i], k, "f32"); k++) {
+            double *base = values(&b, b.l);
+            for (int in = 0; in < b.n->n_in; in++) {
+                const node *x = b.n->in[in];
+                if (x->extent == WEIGHT || b.n->op->scattered ||
+                    (in == 0 && !strcmp(op_all[i]->name, "embed")))
+                    continue;
+                for (int32_t r = 0; r < node_rows(x, b.l); r++) {
+                    lane *l;
+                    int32_t part =
+                        (int32_t)rand_below(test_seed, 9, (uint64_t)(i * 100 + r), x->n_part);
+                    int64_t at = node_offset(x, r) * x->n_part + (int64_t)part * node_width(x, r);
+                    REQUIRE(lane_new(&l, b.s, NULL, LEN, NULL) == E_OK);
+                    give(&b, l, x, at, r % 2 ? (double)NAN : 3.25);
+                    double *got = values(&b, l);
+                    compare(&b, base, got, in, (box){ r, r + 1, part, part + 1 });
+                    free(got);
+                    lane_drop(l);
+                }
+            }
+            free(base);
+            bed_close(&b);
+        }
+    }
+}
+
+TEST("a part asked for alone has the bits it has in the whole")
+{
+    for (int i = 0; op_all[i]; i++) {
+        bed b;
+        for (int k = 0; op_all[i]->sample && bed_open(&b, op_all[i], k, "f32"); k++) {
+            free(values(&b, b.l));
+            box all = node_all(b.n, b.l);
+            for (int t = 0; t < 12; t++) {
+                uint64_t at = (uint64_t)(i * 1000 + k * 100 + t) * 2;
+                int32_t r = (int32_t)rand_below(test_seed, 11, at, all.r1),
+                        a = (int32_t)rand_below(test_seed, 11, at + 1, all.a1);
+                box x = { r, r + 1, a, a + 1 };
+                size_t bytes = (size_t)node_numbers(b.n, x) * 4;
+                char *p = malloc(bytes + 1), *q = malloc(bytes + 1);
+                lane *l;
+                REQUIRE(!lane_new(&l, b.s, NULL, LEN, NULL));
+                give(&b, l, NULL, 0, 0);
+                REQUIRE(!lane_ask(l, b.n, x, NULL) && !session_run(b.s, NULL, NULL));
+                REQUIRE(!lane_read_raw(l, b.n, x, p, NULL) && !lane_read_raw(b.l, b.n, x, q, NULL));
+                CHECK(!memcmp(p, q, bytes));
+                free(p), free(q);
+                lane_drop(l);
+            }
+            bed_close(&b);
+        }
+    }
+}
+
+TEST("every op in float is the same op in double, but for rounding")
+{
+    for (int i = 0; op_all[i]; i++) {
+        bed f, d;
+        for (int k = 0; op_all[i]->sample && bed_open(&f, op_all[i], k, "f32"); k++) {
+            REQUIRE(bed_open(&d, op_all[i], k, "f64"));
+            double *x = values(&f, f.l), *y = values(&d, d.l), largest = 0, worst = 0;
+            for (int64_t j = 0; j < node_numbers(f.n, node_all(f.n, f.l)); j++) {
+                if (fabs(y[j]) > largest) largest = fabs(y[j]);
+                if (!(fabs(x[j] - y[j]) <= worst)) worst = fabs(x[j] - y[j]);
+            }
+            if (!(worst <= 1e-5 * largest + 1e-30))
+                printf("  %s, sample %d: off by %g of %g\n", op_all[i]->name, k, worst, largest);
+            CHECK(worst <= 1e-5 * largest + 1e-30);
+            free(x), free(y);
+            bed_close(&f), bed_close(&d);
+        }
+    }
+}
+/* SPDX-License-Identifier: MIT */
