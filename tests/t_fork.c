@@ -192,6 +192,49 @@ TEST("an edge edit that writes the value already there changes no bit")
     engine_free(e);
 }
 
+/* Row values of a node in a lane. */
+static bool equal_at(session *s, lane *a, lane *b, node *n)
+{
+    box all = node_all(n, a);
+    REQUIRE(!lane_ask(a, n, all, NULL) && !lane_ask(b, n, all, NULL) &&
+            !session_run(s, NULL, NULL));
+    return toy_same(a, b, n, all);
+}
+
+TEST("edges into two readers of one lane do not see each other's edits")
+{
+    engine *e = toy_engine("reference", "f32", 1, false);
+    int n_tried = 0;
+    for (uint64_t seed = test_seed; seed < test_seed + 60; seed++) {
+        scene x;
+        lane *base, *one, *two, *both;
+        scene_init(&x, seed, e);
+        base = toy_prompt(&x.t, x.s, 4);
+        node *u = x.t.writer[0], *q = x.t.reader[0],
+             *k = x.t.reader[1]; /* of one block: neither reads the other */
+        REQUIRE(!lane_fork(&one, base, NULL) && !lane_fork(&two, base, NULL) &&
+                !lane_fork(&both, base, NULL));
+        lane_sweep(one), lane_sweep(two), lane_sweep(both);
+        edit set = { .n = u,
+                     .where = { 0, ROW_OPEN, 0, 1 },
+                     .w1 = u->width,
+                     .kind = EDIT_SET,
+                     .factor = 0.25 },
+             scale = set;
+        scale.kind = EDIT_SCALE, scale.factor = -3;
+        box of_q = { 0, ROW_OPEN, 0, q->n_part }, of_k = { 0, ROW_OPEN, 0, k->n_part };
+        REQUIRE(!lane_edit_edge(one, &set, q, of_q, NULL) &&
+                !lane_edit_edge(two, &scale, k, of_k, NULL));
+        REQUIRE(!lane_edit_edge(both, &set, q, of_q, NULL) &&
+                !lane_edit_edge(both, &scale, k, of_k, NULL));
+        CHECK(equal_at(x.s, one, both, q) && equal_at(x.s, two, both, k));
+        n_tried++;
+        scene_release(&x);
+    }
+    CHECK(n_tried == 60);
+    engine_free(e);
+}
+
 /* ---- edges, from the other side: editing every edge out of a writer is editing the writer ---- */
 
 TEST("editing a writer on all its edges is editing the writer")

@@ -174,6 +174,78 @@ TEST("a set over all rows cuts off what is above it")
     hand_release(&h);
 }
 
+TEST("a set over all rows of what is asked for needs nothing of the parent")
+{
+    hand h;
+    run_info info;
+    double v[ROWS * WIDE];
+    hand_init(&h);
+    lane *f = fork_of(h.l);
+    edit e = on(h.sum, EDIT_SET, 2);
+    REQUIRE(!lane_edit(f, &e, NULL) && !lane_ask(f, h.sum, node_all(h.sum, f), NULL));
+    REQUIRE(session_run(h.s, &info, NULL) == E_OK && info.n_cell == 0);
+    CHECK(lane_read(f, h.sum, node_all(h.sum, f), v, NULL) == E_OK && v[5] == 2);
+    hand_release(&h);
+}
+
+TEST("a parent's value is not a fork's: what may differ and was not asked for is not held")
+{
+    hand h;
+    double v[ROWS * WIDE];
+    hand_init(&h);
+    value(&h, h.l, h.late, 0, 0);
+    lane *f = fork_of(h.l);
+    edit e = on(h.sum, EDIT_ADD, 1);
+    REQUIRE(lane_edit(f, &e, NULL) == E_OK && value(&h, f, h.sum, 0, 0) == 4);
+    CHECK(lane_read(f, h.late, node_all(h.late, f), v, NULL) == E_RANGE);
+    CHECK(lane_read(h.l, h.late, node_all(h.late, f), v, NULL) == E_OK);
+    hand_release(&h);
+}
+
+/* ---- weights ---- */
+
+/* y = x W on rows of two numbers. */
+static double product(session *s, lane *l, node *y, int i)
+{
+    double v[4];
+    REQUIRE(!lane_ask(l, y, node_all(y, l), NULL) && !session_run(s, NULL, NULL) &&
+            !lane_read(l, y, node_all(y, l), v, NULL));
+    return v[i];
+}
+
+TEST(
+    "an edited weight acts on what reads it, in that lane and its forks alone, and can be set back")
+{
+    static const float w[] = { 1, 2, 3, 4 };
+    static const double as_it_was[] = { 1, 2, 3, 4 }, x[] = { 1, 10, 5, 7 };
+    graph g;
+    session *s;
+    lane *l;
+    engine *e = toy_engine("reference", "f32", 1, false);
+    graph_init(&g, NULL);
+    node *in = graph_input(&g, ROW, 1, 2),
+         *weight = graph_weight(&g, "w", (weight_view){ (const char *)w, 8, DTYPE_F32 }, 2, 2);
+    node *y = op_linear(&g, in, weight, NULL, 0, 0, 1, 2);
+    REQUIRE(!session_new(&s, &g, e, NULL) && !lane_new(&l, s, NULL, 2, NULL) &&
+            !lane_give(l, in, x, NULL));
+    lane *f = fork_of(l);
+    edit set = { .n = weight, .where = { 0, 1, 0, 2 }, .w1 = 1, .kind = EDIT_SET, .factor = 100 };
+    REQUIRE(lane_edit(f, &set, NULL) == E_OK);
+    CHECK(product(s, f, y, 0) == 130 && product(s, l, y, 0) == 31);
+    lane *same = fork_of(f), *back = fork_of(f);
+    set = (edit){ .n = weight,
+                  .where = { 0, 2, 0, 2 },
+                  .w1 = 1,
+                  .kind = EDIT_SET,
+                  .v = as_it_was,
+                  .row_step = 2,
+                  .part_step = 1 };
+    REQUIRE(lane_edit(back, &set, NULL) == E_OK);
+    CHECK(product(s, same, y, 0) == 130 && product(s, back, y, 0) == 31 &&
+          product(s, back, y, 3) == 38);
+    session_free(s), engine_free(e), graph_release(&g);
+}
+
 /* ---- refusals ---- */
 
 static status refused(lane *l, edit e, error *err)

@@ -31,6 +31,9 @@ static const overlay avx2_overlay[] = {
 
 /* wide: the sources compiled for AVX2 and FMA, where the processor has them.  The same bits: fmaf
  * is exact in any case, but without the instruction it is a call, and thirty times as slow. */
+/* Waking threads and waiting for them costs about as much as these multiply-adds. */
+enum { WORTH_WAKING = 100000 };
+
 typedef enum wide { WIDE_NEVER, WIDE_IF_THERE } wide;
 
 typedef struct backend {
@@ -182,7 +185,8 @@ status engine_open(engine **out, const engine_options *o, error *err)
                      .real_bytes = f64 ? 8 : 4,
                      .kernel_of = kernel_of,
                      .fused_of = o->no_fuse ? never_fused : fused_of,
-                     .fuse = fuse_all };
+                     .fuse = fuse_all,
+                     .wake = WORTH_WAKING };
     w->e.pool = o->threads == 1 ? NULL : pool_new(o->threads);
     if (o->threads != 1 && !w->e.pool) goto nomem;
     *out = &w->e;

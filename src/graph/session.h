@@ -35,6 +35,7 @@ typedef struct engine {
     const kernel *(*fused_of)(const struct engine *e, const fuse_def *f); /* NULL: do not fuse */
     const fuse_def *const *fuse; /* NULL-terminated; NULL: fuse nothing */
     pool *pool;                  /* NULL: the caller's thread */
+    int64_t wake; /* calls of fewer multiply-adds are done on the caller's thread alone */
 } engine;
 
 enum { MAX_EDITS = 64, ROW_OPEN = INT32_MAX };

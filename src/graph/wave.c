@@ -226,15 +226,13 @@ static void run_slices(void *user, int64_t first, int64_t end)
     }
 }
 
-enum { WORTH_WAKING = 100000 }; /* multiply-adds; waking threads costs about as much as these */
-
 static bool kernel_run(wave *w, const batch *b, int64_t cost)
 {
     const engine *e = w->r->s->e;
     const kernel *k = b->fusion ? e->fused_of(e, b->fusion->def) : e->kernel_of(e, w->n->op);
     call c = { .kernel = k, .b = b };
     c.n_unit = k->units ? k->units(b) : b->n_line;
-    c.n_slice = e->pool && cost > WORTH_WAKING ? pool_threads(e->pool) : 1;
+    c.n_slice = e->pool && cost >= e->wake ? pool_threads(e->pool) : 1;
     if (c.n_slice > c.n_unit) c.n_slice = c.n_unit;
     if (k->scratch) c.scratch_bytes = (k->scratch(b, (size_t)e->real_bytes) + 63) / 64 * 64;
     if (c.scratch_bytes) {
