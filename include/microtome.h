@@ -72,7 +72,8 @@ mt_status mt_report_write_tensors(const mt_report *r, const char *path, mt_error
 mt_status mt_write_file(const char *path, const char *text, mt_error *err);
 
 /* Compare the report's tensors with those of the same name in a file: a line for each, its worst element; *n_wrong:
- * how many lie outside tol (relative to the largest entry; 0: 1e-5) or are only in the file.
+ * how many lie outside tol (relative to the largest entry; 0: 1e-5) or have another shape, 1 when no name is in both.
+ * What only the file has is named and not wrong.
  *
  * [err: NULL, with the reason in err | owns: the caller, mt_text_free | thread: any | cost: O(elements)] */
 char *mt_report_against(const mt_report *r, const char *path, double tol, int *n_wrong,

@@ -58,6 +58,27 @@ TEST("wrong arguments exit with 2 and say what would be right")
     CHECK(is("run demo:induction --prompt ''", 2, "empty"));
     CHECK(is("run demo:induction --prompt the --edit 'embed'", 2, "SITE"));
     CHECK(is("help nothing", 2, "nothing"));
+    CHECK(is("run demo:induction --prompt the --seed 99999999999999999999", 2, "out of range"));
+    CHECK(is("run demo:induction --prompt the --memory 99999999999999999", 2, "memory"));
+    CHECK(is("run demo:induction --prompt the --top 0", 2, "top 0"));
+    CHECK(is("run demo:induction --prompt the --quiet=yes", 2, "switch"));
+    CHECK(is("info demo:induction --tol nearly", 2, "nearly"));
+    CHECK(is("verify demo:induction --length 4294967298", 2, "4294967298"));
+}
+
+TEST("a value may stand behind '=', and what it holds may have one too")
+{
+    if (!program()) SKIP("microtome was not built beside the tests");
+    CHECK(is("run demo:induction --prompt='the cat' --top=2 --edit='embed[pos=0] = 0'", 0,
+             "without edits"));
+}
+
+TEST("an output that is full is an error, whoever prints")
+{
+    if (!program()) SKIP("microtome was not built beside the tests");
+    CHECK(is("help >/dev/full", 1, ""));
+    CHECK(is("--version >/dev/full", 1, ""));
+    CHECK(is("info demo:induction >/dev/full", 1, ""));
 }
 
 TEST("what cannot be done exits with 1 and says why and what to do")

@@ -45,7 +45,7 @@ static status step(stage *x, int i, error *err)
     case 2: return lane_ask(x->fork, t->logits, (box){ 2, 5, 0, t->n_vocab }, err);
     case 3:
         toy_ask_all(t, x->fork);
-            /* many results to prepare; what fails here fails again below */ /* fall through */
+        /* many results to prepare; what fails here fails again below */ /* fall through */
     case 30: return lane_ask(x->fork, t->metric, (box){ 0, 1, 0, 1 }, err);
     default: return session_run(x->s, NULL, err);
     }

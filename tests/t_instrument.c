@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "include/microtome.h"
 #include "base/mem.h"
+#include "format/format.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +106,84 @@ static const char PATCH[] =
     "on the cat\","
     "\"answer\":\"sat\",\"wrong\":\"ran\",\"what\":\"resid_pre,head_out_by_pos\",\"seed\":5}";
 
+/* A dump of `n` values of demo:induction's embedding of ids 0, 1, 3, 8, one of them changed to NaN
+ * and a later one by a hair. */
+static void write_spoiled(const char *path)
+{
+    static double v[4 * 184];
+    int64_t ids[] = { 0, 1, 3, 8 };
+    char acts[1200];
+    container *c = NULL;
+    snprintf(acts, sizeof acts, "%s/embed.npz", test_dir());
+    mt_report *r = ran("cache", "{\"model\":\"demo:induction\",\"tokens\":\"0,1,3,8\","
+                                "\"sites\":\"embed\"}");
+    REQUIRE(r && mt_report_write_tensors(r, acts, NULL) == 0);
+    mt_report_free(r);
+    REQUIRE(container_open(&c, acts, NULL) == E_OK);
+    const tensor_view *embed = container_find(c, "lane0/embed");
+    REQUIRE(embed && embed->bytes == 4 * 184 * sizeof(float));
+    dtype_row_f64(DTYPE_F32, embed->data, v, 4 * 184);
+    v[0] = (double)NAN, v[1] += 1e-9;
+    tensor_view t[] = {
+        { .name = "lane0/embed",
+          .dtype = DTYPE_F64,
+          .n_dim = 2,
+          .dim = { 4, 184 },
+          .data = v,
+          .bytes = sizeof v },
+        { .name = "lane0/tokens",
+          .dtype = DTYPE_I64,
+          .n_dim = 1,
+          .dim = { 4 },
+          .data = ids,
+          .bytes = sizeof ids },
+        { .name = "lane0/of_another_tool",
+          .dtype = DTYPE_I64,
+          .n_dim = 1,
+          .dim = { 4 },
+          .data = ids,
+          .bytes = sizeof ids },
+    };
+    REQUIRE(tensors_write(path, t, 3, NULL, 0, NULL) == E_OK);
+    container_free(c);
+}
+
+TEST("a NaN on one side is the worst of all differences, whatever comes after it")
+{
+    char path[1200], request[1400];
+    int n_wrong = 0;
+    snprintf(path, sizeof path, "%s/spoiled.npz", test_dir());
+    write_spoiled(path);
+    mt_report *r = ran("cache", "{\"model\":\"demo:induction\",\"tokens\":\"0,1,3,8\","
+                                "\"sites\":\"embed\"}");
+    REQUIRE(r);
+    char *text = mt_report_against(r, path, 0, &n_wrong, NULL);
+    CHECK(text && n_wrong == 1 && strstr(text, "[0, 0]"));
+    mt_text_free(text);
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
+    r = ran("verify", request);
+    CHECK(r && mt_report_failed(r) && shows(r, "lane0/of_another_tool"));
+    mt_report_free(r);
+}
+
+TEST("what --plan said replays to the same hash")
+{
+    char path[1200], request[1400];
+    mt_report *r =
+        ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"plan\":true}");
+    REQUIRE(r);
+    snprintf(path, sizeof path, "%s/plan.json", test_dir());
+    char *json = form(r, "json");
+    REQUIRE(mt_write_file(path, json, NULL) == 0);
+    mt_text_free(json);
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
+    r = ran("replay", request);
+    CHECK(r && !mt_report_failed(r));
+    mt_report_free(r);
+}
+
 TEST("a report replays to the same hash, whatever the backend, threads and fusions")
 {
     char path[1200], request[1400];
@@ -167,6 +247,41 @@ TEST("a sweep that is stopped keeps what is done and marks the rest incomplete")
     mt_status st = mt_run(&r, "patch", PATCH, stop_soon, &n, &err);
     CHECK(st == MT_INTERRUPTED || st == 0);
     if (r) CHECK(st == 0 || shows(r, "INCOMPLETE"));
+    mt_report_free(r);
+}
+
+static bool stop_later(void *user, const char *what, double done)
+{
+    (void)what;
+    if (done > 0.3) *(int *)user = 1;
+    return done <= 0.3;
+}
+
+TEST("a continuation that is stopped keeps the tokens it wrote")
+{
+    char request[1400];
+    int stopped = 0;
+    const char *dir = shared_path("data/lm-stories260K");
+    if (!dir) SKIP("no ../shared");
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s/stories260K.bin\",\"prompt\":[\"Once upon a time\"],\"n\":500,"
+             "\"precision\":\"f64\",\"backend\":\"reference\",\"threads\":1}",
+             dir);
+    mt_status st = mt_run(&r, "run", request, stop_later, &stopped, &err);
+    CHECK(st == (stopped ? MT_INTERRUPTED : 0));
+    CHECK(r && shows(r, "continuation") && shows(r, "there was a little girl"));
+    if (r && stopped) CHECK(shows(r, "INCOMPLETE"));
+    mt_report_free(r);
+}
+
+TEST("drawing from the likeliest one is greedy")
+{
+    mt_report *r = ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the\"],"
+                              "\"n\":4,\"temperature\":5.0,\"top_k\":1,\"seed\":9}");
+    REQUIRE(r);
+    CHECK(shows(r, "cat sat on the cat sat on the"));
     mt_report_free(r);
 }
 
@@ -258,6 +373,40 @@ TEST("a request that is wrong is refused with what was found and what was expect
             "mlp");
     refuses("replay", "{\"report\":\"/nonexistent\"}", "nonexistent");
     refuses("info", "[]", "object");
+}
+
+/* A file in the test's folder, and a request that names it where %s stands. */
+static void refuses_file(const char *instrument, const char *holds, const char *request,
+                         const char *says)
+{
+    char path[1200], full[1600];
+    snprintf(path, sizeof path, "%s/given", test_dir());
+    REQUIRE(file_write(path, holds, strlen(holds), NULL) == E_OK);
+    const char *at = strstr(request, "%s");
+    snprintf(full, sizeof full, "%.*s%s%s", (int)(at - request), request, path, at + 2);
+    refuses(instrument, full, says);
+}
+
+TEST("files of prompts that do not fit are refused, and no line of them is passed over")
+{
+    static const char pairs[] = "{\"model\":\"demo:induction\",\"pairs\":\"%s\"}";
+    static const char mean[] = "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],"
+                               "\"edit\":[\"embed = mean(%s)\"]}";
+    refuses_file("patch",
+                 "{\"clean\":[\"the cat\",\"a cat\",\"a dog\"],\"corrupt\":[\"the dog\"],"
+                 "\"correct\":[\"sat\"]}",
+                 pairs, "3 clean");
+    refuses_file(
+        "patch",
+        "{\"clean\":[\"the cat\"],\"corrupt\":[\"the dog\",\"a dog\"],\"correct\":[\"sat\"]}",
+        pairs, "2 corrupted");
+    refuses_file("patch", "{\"clean\":[\"the cat\",\"the elephant\"]}", pairs, "elephant");
+    refuses_file("run", "the cat\nthe \xff dog\n", mean, "line 2");
+    refuses_file("run", "the cat\n\nthe elephant\n", mean, "line 3");
+    refuses_file("run", "[\"the cat\", \"the elephant\"]", mean, "elephant");
+    refuses_file("run", "\n\n", mean, "no prompts");
+    refuses_file("run", "", mean, "no prompts");
+    refuses_file("run", "[]", mean, "no prompts");
 }
 
 TEST("allocation failing at any call of an analysis is an error and leaves nothing behind")

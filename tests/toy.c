@@ -104,7 +104,10 @@ static node *mlp(toy *t, node *x)
     switch (dice_below(&t->d, 4)) {
     case 0: y = op_gelu_tanh(g, h); break;
     case 1: y = op_relu(g, h); break;
-    case 2: y = op_multiply(g, op_silu(g, h), linear(t, x, d_mlp, 1)); break;
+    case 2:
+        y = op_silu(g, h); /* before the other factor: nodes are numbered as they are made */
+        y = op_multiply(g, y, linear(t, x, d_mlp, 1));
+        break;
     default: y = op_gelu_erf(g, h); break;
     }
     return writer(t, linear(t, y, 1, t->d_model));
@@ -208,9 +211,11 @@ lane *toy_variant(toy *t, session *s, lane *parent, int32_t len)
 box toy_box(toy *t, const node *n, const lane *l)
 {
     box all = node_all(n, l);
-    int32_t r0 = (int32_t)dice_below(&t->d, all.r1), a0 = (int32_t)dice_below(&t->d, all.a1);
-    box b = { r0, r0 + 1 + (int32_t)dice_below(&t->d, all.r1 - r0), a0,
-              a0 + 1 + (int32_t)dice_below(&t->d, all.a1 - a0) };
+    box b; /* a throw a statement: compilers differ in the order within a list */
+    b.r0 = (int32_t)dice_below(&t->d, all.r1);
+    b.a0 = (int32_t)dice_below(&t->d, all.a1);
+    b.r1 = b.r0 + 1 + (int32_t)dice_below(&t->d, all.r1 - b.r0);
+    b.a1 = b.a0 + 1 + (int32_t)dice_below(&t->d, all.a1 - b.a0);
     if (dice_one_in(&t->d, 3)) b.r0 = 0, b.r1 = all.r1;
     if (dice_one_in(&t->d, 2)) b.a0 = 0, b.a1 = all.a1;
     return b;

@@ -159,9 +159,8 @@ static double worst(const tensor_view *a, const tensor_view *b, double *largest,
         dtype_row_f64(a->dtype, (const char *)a->data + i * (int64_t)dtype_bytes(a->dtype), &x, 1);
         dtype_row_f64(b->dtype, (const char *)b->data + i * (int64_t)dtype_bytes(b->dtype), &y, 1);
         if (fabs(y) > *largest && !isinf(y)) *largest = fabs(y);
-        if ((isnan(x) && isnan(y)) || x == y) continue;
-        double d = fabs(x - y);
-        if (!(d <= gap)) gap = d, *at = i;
+        double d = number_gap(x, y);
+        if (d > gap) gap = d, *at = i;
     }
     return gap;
 }
@@ -213,8 +212,8 @@ char *mt_report_against(const mt_report *r, const char *path, double tol, int *n
         else str_printf(&s, "%-40s  not in this report\n", theirs->name);
     }
     if (st == E_OK)
-        str_printf(&s, "%d tensors of %d are in both, %d of them wrong\n", n_same,
-                   container_count(c), *n_wrong);
+        str_printf(&s, "%d tensors of %d are in both, %d of them wrong%s\n", n_same,
+                   container_count(c), *n_wrong, n_same ? "" : ": nothing was compared");
     if (st == E_OK && !n_same) *n_wrong = 1;
     char *text = st == E_OK ? text_out(&s) : NULL;
     if (st == E_OK && !text) st = error_set(&why, E_NOMEM, "out of memory");

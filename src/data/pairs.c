@@ -8,12 +8,16 @@ enum { MAX_FILE = 256 << 20 };
 
 static status nomem(error *err) { return error_set(err, E_NOMEM, "pairs: out of memory"); }
 
+static void free_prompts(prompt **list, int n)
+{
+    for (int i = 0; list && i < n; i++) prompt_free(list[i]);
+}
+
 void pairs_free(pairs *p)
 {
     if (!p) return;
-    for (int i = 0; i < p->n; i++)
-        prompt_free(p->clean[i]), prompt_free(p->corrupt ? p->corrupt[i] : NULL);
-    for (int i = 0; i < p->n_reference; i++) prompt_free(p->reference[i]);
+    free_prompts(p->clean, p->n), free_prompts(p->corrupt, p->n);
+    free_prompts(p->reference, p->n_reference);
     arena_release(&p->mem);
     mem_free(p, sizeof *p);
 }
@@ -52,16 +56,16 @@ static status prompt_array(prompt ***out, int *n, arena *mem, const model *m, co
                          json_kind(v));
     prompt **list = arena_array(mem, (int64_t)json_array_size(v) + 1, sizeof *list);
     if (!list) return nomem(err);
-    *out = list, *n = 0;
     json_array_foreach(v, i, x)
     {
         status st = one_prompt(&list[i], m, x, bos, err);
         if (st != E_OK) {
             error_prefix(err, "'%s', prompt %zu", key, i);
+            free_prompts(list, (int)i);
             return st;
         }
-        ++*n;
     }
+    *out = list, *n = (int)json_array_size(v);
     return E_OK;
 }
 
@@ -106,18 +110,23 @@ static status check_lengths(const pairs *p, error *err)
 
 static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, error *err)
 {
-    int n_corrupt = 0;
+    int n_corrupt;
+    prompt **corrupt;
     const json_t *reference = json_object_get(v, "ablation_reference_set"),
                  *wrong = json_object_get(v, "wrong");
     status st =
         prompt_array(&p->clean, &p->n, &p->mem, m, json_object_get(v, "clean"), "clean", bos, err);
     if (st != E_OK) return st;
-    st = prompt_array(&p->corrupt, &n_corrupt, &p->mem, m, json_object_get(v, "corrupt"), "corrupt",
+    st = prompt_array(&corrupt, &n_corrupt, &p->mem, m, json_object_get(v, "corrupt"), "corrupt",
                       bos, err);
-    if (st == E_OK && n_corrupt != p->n)
-        st = error_set(err, E_FORMAT, "there are %d clean prompts and %d corrupted ones", p->n,
-                       n_corrupt);
-    if (st == E_OK && !p->n) st = error_set(err, E_FORMAT, "there are no pairs");
+    if (st != E_OK) return st;
+    if (n_corrupt != p->n) {
+        free_prompts(corrupt, n_corrupt);
+        return error_set(err, E_FORMAT, "there are %d clean prompts and %d corrupted ones", p->n,
+                         n_corrupt);
+    }
+    p->corrupt = corrupt;
+    if (!p->n) st = error_set(err, E_FORMAT, "there are no pairs");
     if (st == E_OK) st = check_lengths(p, err);
     if (st == E_OK) st = answers(&p->correct, p, m, json_object_get(v, "correct"), "correct", err);
     if (st == E_OK && wrong) st = answers(&p->wrong, p, m, wrong, "wrong", err);
@@ -164,19 +173,46 @@ status pairs_from_texts(pairs **out, const model *m, const char *clean, const ch
     return st;
 }
 
+/* A prompt a line; empty lines are none, and a line may end as on Windows. */
+static status line_prompts(prompt ***out, int *n, arena *mem, const model *m, const str *s,
+                           const char *path, bos_policy bos, error *err)
+{
+    const char *p = s->p, *end = p + s->n;
+    int64_t most = 1, line = 1;
+    int k = 0;
+    for (size_t i = 0; i < s->n; i++) most += s->p[i] == '\n';
+    prompt **list = arena_array(mem, most, sizeof *list);
+    if (!list) return nomem(err);
+    for (const char *stop; p < end; p = stop + 1, line++) {
+        const char *found = memchr(p, '\n', (size_t)(end - p));
+        stop = found ? found : end;
+        size_t bytes = (size_t)(stop - p);
+        if (bytes && p[bytes - 1] == '\r') bytes--;
+        status st = bytes ? prompt_from_text(&list[k], m, p, bytes, bos, err) : E_OK;
+        if (st != E_OK) {
+            error_prefix(err, "%s, line %lld", path, (long long)line);
+            free_prompts(list, k);
+            return st;
+        }
+        k += bytes > 0;
+    }
+    *out = list, *n = k;
+    return E_OK;
+}
+
 status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path,
                     bos_policy bos, error *err)
 {
     str s = { 0 };
     json_t *v = NULL;
+    int count = 0;
     status st = file_read(&s, path, MAX_FILE, err);
-    if (st == E_OK && s.n && *s.p == '[') st = json_parse(&v, s.p, s.n, path, err);
-    else if (st == E_OK) { /* lines of text */ v = json_array();
-        for (char *line = s.n ? strtok(s.p, "\n") : NULL; v && line; line = strtok(NULL, "\n"))
-            json_array_append_new(v, json_string(line));
-        if (!v) st = nomem(err);
-    }
-    if (st == E_OK) st = prompt_array(out, n, mem, m, v, path, bos, err);
+    if (st == E_OK && s.n && *s.p == '[') {
+        st = json_parse(&v, s.p, s.n, path, err);
+        if (st == E_OK) st = prompt_array(out, &count, mem, m, v, path, bos, err);
+    } else if (st == E_OK && s.n) st = line_prompts(out, &count, mem, m, &s, path, bos, err);
+    if (st == E_OK && !count) st = error_set(err, E_FORMAT, "%s: there are no prompts", path);
+    if (st == E_OK) *n = count;
     json_decref(v);
     str_release(&s);
     return st;

@@ -26,9 +26,9 @@ status pairs_from_texts(pairs **out, const model *m, const char *clean, const ch
                         const char *correct, const char *wrong, bos_policy bos, error *err);
 void pairs_free(pairs *p);
 
-/* Prompts of a file: a list of texts, or of lists of ids, or lines of text.
+/* Prompts of a file: a JSON list of texts, or of lists of ids; or lines of text, empty ones skipped.
  *
- * [err: as pairs_read | owns: the prompts are the caller's, the list mem's | thread: any | cost: O(tokens)] */
+ * [err: as pairs_read, FORMAT when there are none | owns: the prompts are the caller's, the list mem's | thread: any | cost: O(tokens)] */
 status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const char *path,
                     bos_policy bos, error *err);
 

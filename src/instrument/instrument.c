@@ -126,7 +126,9 @@ static status open_model(work *w, error *err)
         error_hint(err, "microtome %s MODEL ...; demo:induction is always there", w->def->name);
         return E_USAGE;
     }
-    if (work_int(w, "memory") < 0) return error_set(err, E_USAGE, "memory is negative");
+    if (work_int(w, "memory") < 0 || work_int(w, "memory") > INT64_MAX >> 20)
+        return error_set(err, E_USAGE, "memory: %lld MiB, expected 0 (no limit) or what there is",
+                         (long long)work_int(w, "memory"));
     status st = engine_open(&w->e, &o, err);
     if (st == E_OK) st = model_open(&w->m, path, err);
     if (st == E_OK) st = session_new(&w->s, &w->m->g, w->e, err);

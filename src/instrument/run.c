@@ -9,7 +9,8 @@ static const param params[] = {
     { "top", PARAM_INT, "5", "how many tokens to show", false },
     { "n", PARAM_INT, "0", "tokens to write, edits in force", false },
     { "temperature", PARAM_REAL, "0", "of what is written; 0: always the likeliest", false },
-    { "plan", PARAM_FLAG, NULL, "say what a run would cost, and run nothing", true },
+    { "top_k", PARAM_INT, "0", "draw from the likeliest K only; 0: from all", false },
+    { "plan", PARAM_FLAG, NULL, "say what a run would cost, and run nothing", false },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
@@ -105,12 +106,22 @@ static status one_prompt(work *w, lane *base, lane *fork, int which, int n_promp
     if (st == E_OK && fork) st = read_last(w, fork, &edited, err);
     if (st != E_OK) return st;
     snprintf(name, sizeof name, n_prompt > 1 ? "next token %d" : "next token", which);
-    show_top(w, name, plain, edited, (int)(top < 1 ? 1 : top > MAX_TOP ? MAX_TOP : top));
+    show_top(w, name, plain, edited, (int)top);
     keep_logits(w, which, n_prompt, plain, edited);
     return E_OK;
 }
 
 /* ---- continuing ---- */
+
+/* v without all but the k largest, which is left to be drawn from; v itself where k does not cut. */
+static const double *likeliest(work *w, const double *v, int32_t n, int64_t k)
+{
+    if (k < 1 || k >= n) return v;
+    double *rest = arena_copy(&w->mem, v, (size_t)n * sizeof *rest);
+    for (int64_t i = 0; rest && i < k; i++) take_largest(rest, n);
+    for (int32_t i = 0; rest && i < n; i++) rest[i] = isnan(rest[i]) ? v[i] : -INFINITY;
+    return rest;
+}
 
 /* Greedy, or by the Gumbel rule: the largest of logit / temperature plus noise of (seed, position, id). */
 static int32_t choose(const work *w, const double *v, int32_t n, int32_t pos)
@@ -147,10 +158,9 @@ static status extend(work *w, lane **l, const double *v, int32_t len, error *err
 
 static status write_text(work *w, lane *l, const prompt *p, int which, error *err)
 {
-    int32_t n = (int32_t)work_int(w, "n"), most = w->m->config.n_ctx, len = p->n;
-    if (n > most - len)
-        n = most - len,
-        report_warn(w->r, "stopped at %d tokens, the longest the model takes", most);
+    int32_t most = w->m->config.n_ctx, len = p->n, n = most - len;
+    if (work_int(w, "n") <= n) n = (int32_t)work_int(w, "n");
+    else report_warn(w->r, "stopped at %d tokens, the longest the model takes", most);
     double *v = arena_array(&w->mem, len + n + 1, sizeof *v);
     int64_t *ids = arena_array(&w->mem, n + 1, sizeof *ids);
     int32_t *all = arena_array(&w->mem, len + n + 1, sizeof *all), k = 0;
@@ -162,25 +172,32 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
     for (; k < n && st == E_OK && stopped == E_OK; k++) {
         arena_mark here = arena_here(&w->mem);
         double *logit;
+        const double *drawn = NULL;
+        w->part_done = (double)k / n, w->part = 1.0 / n;
         st = lane_keep_spans(l, err);
         if (st == E_OK) st = ask_last(w, l, err);
-        if (st == E_OK) st = session_run(w->s, NULL, err);
+        if (st == E_OK) st = work_run(w, err);
+        if (st == E_INTERRUPTED) { /* what is written is kept */
+            stopped = st, st = E_OK;
+            break;
+        }
         if (st == E_OK) st = read_last(w, l, &logit, err);
+        if (st == E_OK) drawn = likeliest(w, logit, w->m->logits->n_part, work_int(w, "top_k"));
+        if (st == E_OK && !drawn) st = error_set(err, E_NOMEM, "run: out of memory");
         if (st == E_OK)
-            ids[k] = all[len + k] = choose(w, logit, w->m->logits->n_part, len + k),
+            ids[k] = all[len + k] = choose(w, drawn, w->m->logits->n_part, len + k),
             v[len + k] = (double)ids[k];
         arena_rewind(&w->mem, here);
         if (st == E_OK && k + 1 < n) st = extend(w, &l, v, len + k + 1, err);
-        if (st == E_OK) stopped = work_tell(w, "run", (double)(k + 1) / n, err);
+        if (st == E_OK) stopped = work_tell(w, "run", 1, err);
     }
     if (st != E_OK) return st;
     snprintf(name, sizeof name, which ? "continuation %d" : "continuation", which);
     report_lane(w->r, name, NULL, ids, k);
     if (w->m->tokens) tokenizer_decode(w->m->tokens, all, len + k, true, &text);
-    table *t = report_table(w->r, name, 2,
-                            (column[]){ { "tokens", NULL, CELL_INT, 0, false },
-                                        { "text", NULL, CELL_TEXT, 0, false } });
-    table_row(t), row_int(t, k), row_text(t, "%s", text.p ? text.p : "(no tokenizer)");
+    table *t = report_table(w->r, name, 1, (column[]){ { "tokens", NULL, CELL_INT, 0, false } });
+    table_row(t), row_int(t, k);
+    report_note(w->r, "%s", text.p ? text.p : "(no tokenizer: the ids are below)");
     str_release(&text);
     return stopped;
 }
@@ -216,8 +233,11 @@ static status run(work *w, error *err)
     int n, n_edit = 0;
     status st = work_prompts(w, &p, &n, err);
     if (st != E_OK) return st;
-    if (work_int(w, "n") < 0 || work_real(w, "temperature") < 0)
-        return error_set(err, E_USAGE, "run: n and temperature are not negative");
+    if (work_int(w, "n") < 0 || work_real(w, "temperature") < 0 || work_int(w, "top_k") < 0)
+        return error_set(err, E_USAGE, "run: n, temperature and top_k are not negative");
+    if (work_int(w, "top") < 1 || work_int(w, "top") > MAX_TOP)
+        return error_set(err, E_USAGE, "run: top %lld, expected 1 to %d (--out writes all logits)",
+                         (long long)work_int(w, "top"), MAX_TOP);
     lane **base = arena_array(&w->mem, n, sizeof *base),
          **fork = arena_array(&w->mem, n, sizeof *fork);
     named_lane *named = arena_array(&w->mem, n, sizeof *named);

@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const param params[] = {
-    { "match", PARAM_TEXT, "*", "only names that match, * for a part: blocks.0.attn.*", false },
+    { "match", PARAM_TEXT, "*",
+      "only names that match, * for a part: blocks.0.attn.*, resid_post.*", false },
     { "weights", PARAM_FLAG, NULL, "weights too", false },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
@@ -23,6 +24,16 @@ static void write_site(table *t, const char *name, const node *n)
              : n->writer         ? "writer"
              : n->reader         ? "reader"
                                  : "");
+}
+
+/* A name of another tool, as everywhere else: every site it means. */
+static int other_name(work *w, table *t, const char *text)
+{
+    address *a;
+    int n = 0;
+    if (site_find(&a, &n, &w->mem, w->m, NULL, text, NULL) != E_OK) return 0;
+    for (int i = 0; i < n; i++) write_site(t, a[i].name, a[i].n);
+    return n;
 }
 
 static status run(work *w, error *err)
@@ -45,7 +56,7 @@ static status run(work *w, error *err)
     report_note(w->r,
                 "Writers add to the residual stream, readers read it: WRITER -> READER is an edge. "
                 "Names of TransformerLens, nnterp and interp-engine are understood too.");
-    if (n) return E_OK;
+    if (n || other_name(w, t, glob)) return E_OK;
     char near[300];
     site_nearest(w->m, glob, near, sizeof near);
     error_set(err, E_NOSITE, "no site matches '%.100s'", glob);

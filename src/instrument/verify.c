@@ -18,6 +18,8 @@ static const param params[] = {
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
 
+enum { MAX_LENGTH = 4096, MAX_NAMED = 200 };
+
 /* ---- promises ---- */
 
 static void result(work *w, table *t, const char *what, bool holds, const char *detail)
@@ -26,15 +28,14 @@ static void result(work *w, table *t, const char *what, bool holds, const char *
     table_row(t), row_text(t, "%s", what), row_bool(t, holds), row_text(t, "%s", detail);
 }
 
-static prompt *random_prompt(work *w, int which, int n, error *err)
+static prompt *random_prompt(work *w, int which, int64_t n, error *err)
 {
-    int64_t id[4096];
+    int64_t id[MAX_LENGTH];
     prompt *p = NULL;
-    if (n > 4096) n = 4096;
     if (n > w->m->config.n_ctx) n = w->m->config.n_ctx;
     for (int i = 0; i < n; i++)
-        id[i] = rand_below(w->seed, rand_stream("verify.tokens"), (uint64_t)(which * 4096 + i),
-                           w->m->config.n_vocab);
+        id[i] = rand_below(w->seed, rand_stream("verify.tokens"),
+                           (uint64_t)(which * MAX_LENGTH + i), w->m->config.n_vocab);
     if (prompt_from_ids(&p, w->m, id, n, err) != E_OK || work_keep(w, p, err) != E_OK) return NULL;
     return p;
 }
@@ -204,9 +205,11 @@ static status forks(work *w, table *t, lane *base, error *err)
 
 static status promises(work *w, error *err)
 {
-    int n = (int)work_int(w, "length");
+    int64_t n = work_int(w, "length");
     trial base;
-    if (n < 2) return error_set(err, E_USAGE, "verify: length %d, expected at least 2", n);
+    if (n < 2 || n > MAX_LENGTH)
+        return error_set(err, E_USAGE, "verify: length %lld, expected 2 to %d", (long long)n,
+                         MAX_LENGTH);
     prompt *p = random_prompt(w, 0, n, err),
            *beside = p ? random_prompt(w, 1, n / 2 + 1, err) : NULL;
     if (!beside) return E_NOMEM;
@@ -257,9 +260,9 @@ static gap site_gap(const double *got, const node *n, box all, const tensor_view
                 double want;
                 dtype_row_f64(t->dtype, (const char *)t->data + k * (int64_t)dtype_bytes(t->dtype),
                               &want, 1);
-                double d = fabs(got[at] - want);
-                if (!(d <= g.absolute)) g.absolute = d;
-                if (fabs(want) > g.largest) g.largest = fabs(want);
+                double d = number_gap(got[at], want);
+                if (d > g.absolute) g.absolute = d;
+                if (fabs(want) > g.largest && !isinf(want)) g.largest = fabs(want);
             }
     return g;
 }
@@ -311,6 +314,9 @@ static status dump_lane(work *w, const container *c, table *t, int k, bool *ther
         double x;
         dtype_row_f64(tokens->dtype,
                       (const char *)tokens->data + i * (int64_t)dtype_bytes(tokens->dtype), &x, 1);
+        if (!(x >= 0 && x <= INT32_MAX) || x != floor(x))
+            return error_set(err, E_FORMAT, "%s: entry %lld is %g, expected a token id", key,
+                             (long long)i, x);
         id[i] = (int64_t)x;
     }
     status st = prompt_from_ids(&p, w->m, id, n, err);
@@ -333,20 +339,21 @@ static status dump_lane(work *w, const container *c, table *t, int k, bool *ther
 static void name_ignored(work *w, const container *c)
 {
     int n = 0;
-    char first[200] = "";
+    table *t = NULL;
     for (int32_t i = 0; i < container_count(c); i++) {
         const char *name = container_at(c, i)->name, *slash = strchr(name, '/');
         bool ours = !strncmp(name, "lane", 4) && slash &&
                     slash == name + 4 + strspn(name + 4, "0123456789");
         node *site = ours ? graph_find(&w->m->g, slash + 1) : NULL;
         if ((ours && !strcmp(slash, "/tokens")) || (site && site->op)) continue;
-        if (!n++) snprintf(first, sizeof first, "%s", name);
+        if (!n++)
+            t = report_table(w->r, "left alone: no whole site of this model", 1,
+                             (column[]){ { "tensor", NULL, CELL_TEXT, 0, false } });
+        if (n <= MAX_NAMED) table_row(t), row_text(t, "%s", name);
     }
-    if (n)
-        report_note(w->r,
-                    "%d tensors of the dump are no sites of this model and were left alone, '%s' "
-                    "the first.",
-                    n, first);
+    if (n > MAX_NAMED)
+        report_note(w->r, "%d tensors of the dump were left alone; the first %d are named.", n,
+                    MAX_NAMED);
 }
 
 static status against(work *w, const char *path, error *err)
@@ -376,6 +383,9 @@ static status against(work *w, const char *path, error *err)
 static status run(work *w, error *err)
 {
     const char *path = work_text(w, "against");
+    if (work_real(w, "tol") < 0)
+        return error_set(err, E_USAGE, "verify: tol %g, expected 0 (the default) or more",
+                         work_real(w, "tol"));
     status st = promises(w, err);
     return st == E_OK && path ? against(w, path, err) : st;
 }

@@ -280,16 +280,16 @@ static status mean_values(work *w, const change *c, const address *a, const lane
     if (st != E_OK) return st;
     int32_t len = lane_len(l);
     double *sum = arena_array(&w->mem, numbers * len, sizeof *sum), *row = NULL;
-    for (int i = 0; i < n && st == E_OK; i++) {
+    for (int i = 0; i < n; i++) { /* to the end also after a failure: each is to be freed */
         lane *x = NULL;
-        if (c->by_pos && list[i]->n != len)
+        if (st == E_OK && c->by_pos && list[i]->n != len)
             st = error_set(err, E_SHAPE,
                            "%s: prompt %d has %d tokens, the mean by position needs %d", c->file, i,
                            list[i]->n, len);
         if (st == E_OK) st = work_lane(w, &x, NULL, list[i], NULL, err);
         if (st == E_OK) st = lane_ask(x, a->n, node_all(a->n, x), err);
         if (st == E_OK) st = work_run(w, err);
-        row = arena_array(&w->mem, numbers * list[i]->n, sizeof *row);
+        if (st == E_OK) row = arena_array(&w->mem, numbers * list[i]->n, sizeof *row);
         if (st == E_OK && (!row || !sum)) st = error_set(err, E_NOMEM, "mean: out of memory");
         if (st == E_OK) st = lane_read(x, a->n, node_all(a->n, x), row, err);
         for (int64_t r = 0; st == E_OK && r < list[i]->n; r++, n_sum++)

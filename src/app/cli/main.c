@@ -3,7 +3,9 @@
  * Flags are made from what instruments say of themselves (mt_describe); nothing here knows any of them.  Exit status:
  * 0 well, 1 something failed or did not hold, 2 the command line was wrong. */
 #include "include/microtome.h"
+#include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,16 @@ static int misused(const char *what, const char *arg, const char *hint)
 {
     fprintf(stderr, "microtome: %s%s%s\n  %s\n", what, *arg ? " " : "", arg, hint);
     return 2;
+}
+
+/* Is all that was printed out?  A reader that went away (head) needs no message. */
+static int flush_out(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    if (errno && errno != EPIPE)
+        fprintf(stderr, "microtome: standard output cannot be written: %s\n", strerror(errno));
+    return 1;
 }
 
 static int terminal_width(void)
@@ -164,6 +176,7 @@ static int put(json_t *request, const json_t *p, const char *value)
     char *end = NULL, flag[90];
     json_t *v = NULL;
     snprintf(flag, sizeof flag, "--%s", name);
+    errno = 0;
     if (!strcmp(kind, "text")) v = json_string(value);
     else if (!strcmp(kind, "int")) v = json_integer(strtoll(value, &end, 10));
     else if (!strcmp(kind, "real")) v = json_real(strtod(value, &end));
@@ -174,9 +187,10 @@ static int put(json_t *request, const json_t *p, const char *value)
         if (v) return json_array_append_new(list, v) ? 1 : 0;
     }
     if (!v) return misused(flag, "is not UTF-8 or no number", "write the text in UTF-8");
-    if (end && (*end || end == value)) {
+    if (end && (*end || end == value || errno == ERANGE)) {
         json_decref(v);
-        return misused(flag, value, "expected a number");
+        return misused(flag, value,
+                       errno == ERANGE ? "the number is out of range" : "expected a number");
     }
     json_object_set_new(request, name, v);
     return 0;
@@ -197,8 +211,11 @@ static int output_flag(outputs *o, const char *flag, const char *next, bool own_
                       : !strcmp(flag, "against") && !own_against ? &o->against
                                                                  : NULL;
     if (to) *to = next;
-    else if (!strcmp(flag, "tol") && !own_tol) o->tol = next ? atof(next) : 0;
-    else return 0;
+    else if (!strcmp(flag, "tol") && !own_tol) {
+        char *end = NULL;
+        o->tol = next ? strtod(next, &end) : 0;
+        if (next && (end == next || *end || !(o->tol > 0) || isinf(o->tol))) o->tol = NAN;
+    } else return 0;
     return next ? 2 : -1;
 }
 
@@ -263,11 +280,19 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
             i++;
             continue;
         }
+        char name[80];
+        const char *equals = strchr(arg, '=');
+        if (equals) { /* --name=value */
+            snprintf(name, sizeof name, "%.*s", (int)(equals - arg > 79 ? 79 : equals - arg), arg);
+            arg = name, next = equals + 1;
+        }
         int took = output_flag(o, arg + 2, next, own_against, own_tol);
-        if (took < 0) return misused("a file is missing after", arg, "");
+        if (took < 0) return misused("a value is missing after", arg, "it takes one");
+        if (isnan(o->tol)) return misused("--tol", next, "expected a number above 0");
         if (!took) took = parameter(request, d, arg + 2, next);
         if (took < 0) return -took;
-        i += took;
+        if (equals && took == 1) return misused(arg, "is a switch", "it takes no value");
+        i += equals ? 1 : took;
     }
     return 0;
 }
@@ -282,8 +307,10 @@ static int write_form(const mt_report *r, const char *form, const char *path)
     if (!text) return complain(&err);
     int bad = 0;
     if (strcmp(path, "-")) bad = mt_write_file(path, text, &err) ? complain(&err) : 0;
-    else if (fputs(text, stdout) < 0 || fflush(stdout))
-        bad = misused("standard output cannot be written", "", "is the disk full?") ? 1 : 0;
+    else {
+        fputs(text, stdout);
+        bad = flush_out();
+    }
     mt_text_free(text);
     return bad;
 }
@@ -304,6 +331,7 @@ static int write_all(const mt_report *r, const outputs *o)
         fputs(text, stdout_taken ? stderr : stdout);
         mt_text_free(text);
     }
+    if (flush_out()) bad = 1;
     return bad || n_wrong ? 1 : 0;
 }
 
@@ -384,9 +412,9 @@ int main(int argc, char **argv)
     char *text = mt_describe();
     json_t *all = text ? json_loads(text, 0, NULL) : NULL;
     if (!all) return fprintf(stderr, "microtome: out of memory\n"), 1;
-    int status = command(argc, argv, all);
+    int status = command(argc, argv, all), lost = flush_out();
     json_decref(all);
     mt_text_free(text);
-    return status;
+    return status ? status : lost;
 }
 /* SPDX-License-Identifier: MIT */
