@@ -26,7 +26,7 @@ command -v python3 >/dev/null || need python3
 command -v meson >/dev/null || need meson
 command -v ninja >/dev/null || need ninja-build
 libraries="jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev
-           minizip:libminizip-dev libxxhash:libxxhash-dev"
+           minizip:libminizip-dev zlib:zlib1g-dev libxxhash:libxxhash-dev"
 [ "$what" = check ] && libraries="$libraries cmocka:libcmocka-dev"
 if command -v pkg-config >/dev/null; then
     # shellcheck disable=SC2046  # names are words
