@@ -22,7 +22,7 @@ import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-KINDS = ["op", "fuse", "arch", "metric", "instrument"]
+KINDS = ["format", "token", "op", "fuse", "backend", "arch", "metric", "instrument"]
 INPUT_ROOMS = {"base", "format", "token", "model"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

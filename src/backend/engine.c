@@ -1,54 +1,19 @@
-/* engine -- opens engines: the reference kernels, compiled plainly or for AVX2, and what is laid
- * over them.
+/* engine -- opens engines: the op sources, compiled plainly or for AVX2, and what a backend lays over them.
  *
  * Nodes point to the canonical op_def (build 0).  Every build lists its ops in the same order, so
  * an op's place in op_all finds its kernel in any of them.  A kernel of an op that is in no list (a
  * graph's own alias, a test's toy) is its own. */
 #include "backend/backend.h"
-#include "backend/kernels.h"
+#include "backend/backend_def.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "fuse/fuse_all.h"
 #include "op/op_all.h"
+#include <stdio.h>
 #include <string.h>
 
-/* A hand-written kernel and the op or fusion it replaces. */
-typedef struct overlay {
-    const char *name;
-    const kernel *kernel;
-} overlay;
-
-#if defined __x86_64__
-static const overlay avx2_overlay[] = {
-    { "linear", &linear_avx2 },     { "scores", &scores_avx2 },
-    { "softmax", &softmax_avx2 },   { "mix", &mix_avx2 },
-    { "result", &result_avx2 },     { "attention", &attention_avx2 },
-    { "attn_out", &attn_out_avx2 }, { NULL, NULL },
-};
-#else
-#define avx2_overlay NULL
-#endif
-
-/* wide: the sources compiled for AVX2 and FMA, where the processor has them.  The same bits: fmaf
- * is exact in any case, but without the instruction it is a call, and thirty times as slow. */
 /* Waking threads and waiting for them costs about as much as these multiply-adds. */
 enum { WORTH_WAKING = 100000 };
-
-typedef enum wide { WIDE_NEVER, WIDE_IF_THERE } wide;
-
-typedef struct backend {
-    const char *name;
-    cpu_level level;
-    wide wide;
-    const overlay *overlay; /* float32 only; NULL: none */
-} backend;
-
-static const backend backends[] = {
-    { "plain", CPU_PLAIN, WIDE_NEVER, NULL },
-    { "reference", CPU_PLAIN, WIDE_IF_THERE, NULL },
-    { "avx2", CPU_AVX2, WIDE_IF_THERE, avx2_overlay },
-};
-enum { N_BACKEND = sizeof backends / sizeof *backends };
 
 typedef struct engine_whole {
     engine e; /* first: an engine * is also one of these */
@@ -57,18 +22,26 @@ typedef struct engine_whole {
     size_t bytes;
 } engine_whole;
 
-const char *backend_name(int i) { return i >= 0 && i < N_BACKEND ? backends[i].name : NULL; }
-
-static const backend *backend_find(const char *name)
+const char *backend_name(int i)
 {
-    for (int i = 0; i < N_BACKEND; i++)
-        if (!strcmp(backends[i].name, name)) return &backends[i];
+    for (int k = 0; backend_all[k]; k++) { /* the one that i others are slower than */
+        int slower = 0;
+        for (int j = 0; backend_all[j]; j++) slower += backend_all[j]->rank < backend_all[k]->rank;
+        if (slower == i) return backend_all[k]->name;
+    }
+    return NULL;
+}
+
+static const backend_def *backend_find(const char *name)
+{
+    for (int i = 0; backend_all[i]; i++)
+        if (!strcmp(backend_all[i]->name, name)) return backend_all[i];
     return NULL;
 }
 
 bool backend_usable(const char *name)
 {
-    const backend *b = backend_find(name);
+    const backend_def *b = backend_find(name);
     return b && cpu_detect() >= b->level;
 }
 
@@ -96,47 +69,49 @@ static const kernel *never_fused(const engine *e, const fuse_def *f)
     return NULL;
 }
 
-static const kernel *overlay_of(const overlay *o, const char *name)
+static const kernel *overlay_of(const backend_def *b, bool f64, const char *name)
 {
-    for (; o && o->name; o++)
+    for (const struct overlay *o = b->overlay; !f64 && o->name; o++)
         if (!strcmp(o->name, name)) return o->kernel;
     return NULL;
 }
 
-static void tables_fill(engine_whole *w, const backend *b, bool f64)
+static void tables_fill(engine_whole *w, const backend_def *b, bool f64)
 {
-    bool v3 = b->wide == WIDE_IF_THERE && cpu_detect() >= CPU_AVX2 && op_all_v3[0];
+    bool v3 = b->wide && cpu_detect() >= CPU_AVX2 && op_all_v3[0];
     const op_def *const *op = f64 ? (v3 ? op_all_f64v3 : op_all_f64) : v3 ? op_all_v3 : op_all;
     const fuse_def *const *fuse = f64  ? (v3 ? fuse_all_f64v3 : fuse_all_f64)
                                   : v3 ? fuse_all_v3
                                        : fuse_all;
-    const overlay *over = f64 ? NULL : b->overlay;
     for (int32_t i = 0; i < w->n_op; i++) {
-        const kernel *k = overlay_of(over, op[i]->name);
+        const kernel *k = overlay_of(b, f64, op[i]->name);
         w->op[i] = k ? k : &op[i]->kernel;
     }
     for (int32_t i = 0; i < w->n_fuse; i++) {
-        const kernel *k = overlay_of(over, fuse[i]->name);
+        const kernel *k = overlay_of(b, f64, fuse[i]->name);
         w->fuse[i] = k ? k : &fuse[i]->kernel;
     }
 }
 
 /* ---- opening ---- */
 
-static status choose(const backend **out, const char *name, error *err)
+static status no_backend(const char *name, error *err)
 {
-    if (!name || !strcmp(name, "auto")) {
-        int i = N_BACKEND - 1;
-        while (cpu_detect() < backends[i].level) i--; /* the first needs nothing */
-        *out = &backends[i];
-        return E_OK;
-    }
-    const backend *b = backend_find(name);
-    if (!b) {
-        error_set(err, E_USAGE, "backend \"%s\": there is none of that name", name);
-        error_hint(err, "use auto, plain, reference or avx2");
-        return E_USAGE;
-    }
+    char names[120] = "auto";
+    for (int i = 0; backend_name(i); i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), ", %s", backend_name(i));
+    error_set(err, E_USAGE, "backend \"%.40s\": there is none of that name", name);
+    error_hint(err, "there are %s", names);
+    return E_USAGE;
+}
+
+static status choose(const backend_def **out, const char *name, error *err)
+{
+    if (!name || !strcmp(name, "auto"))
+        for (int i = 0; backend_name(i); i++)
+            if (backend_usable(backend_name(i))) name = backend_name(i);
+    const backend_def *b = backend_find(name);
+    if (!b) return no_backend(name, err);
     if (cpu_detect() < b->level) {
         error_set(err, E_UNSUPPORTED, "backend \"%s\": needs %s, this processor has %s", name,
                   cpu_name(b->level), cpu_name(cpu_detect()));
@@ -168,7 +143,7 @@ enum { MAX_THREADS = 1024 };
 status engine_open(engine **out, const engine_options *o, error *err)
 {
     static const engine_options usual = { 0 };
-    const backend *b = NULL;
+    const backend_def *b = NULL;
     if (!o) o = &usual;
     bool f64 = o->precision && !strcmp(o->precision, "f64");
     status st = choose(&b, o->backend, err);

@@ -1,4 +1,4 @@
-/* kernels -- the hand-written kernels, by name; engine.c says which op or fusion each is for.
+/* kernels -- the hand-written kernels, by name; backend/NAME.c says which op or fusion each is for.
  *
  * Each has the bits of the plain C in its op's or fusion's file, whatever the rows, parts, units
  * and addresses (tests/t_backend.c). */

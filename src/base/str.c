@@ -102,6 +102,12 @@ int utf8_put(uint32_t cp, char out[4])
 /* ---- comparing ---- */
 
 /* Going back to the last star is enough: a star that came before it has matched already. */
+bool str_ends(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
 bool glob_match(const char *glob, const char *text)
 {
     const char *star = NULL, *from = NULL;

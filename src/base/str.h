@@ -39,6 +39,11 @@ size_t utf8_check(const char *p, size_t n);
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
 int utf8_put(uint32_t cp, char out[4]);
 
+/* Does `text` end with `end`?
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(length)] */
+bool str_ends(const char *text, const char *end);
+
 /* Does `text` match `glob`, in which '*' stands for any run of characters but '.'?
  *
  * [err: none | owns: nothing | thread: any | cost: O(product of lengths) at worst] */

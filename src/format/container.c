@@ -1,6 +1,7 @@
 /* container -- see format.h: opening by the kind of path, finding, hashing. */
 #include "format/container.h"
 #include "base/hash.h"
+#include "base/str.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,37 +67,65 @@ bool tensor_size(const tensor_view *t, size_t *n, size_t *bytes)
 
 /* ---- opening ---- */
 
-static bool ends(const char *path, const char *end)
+static const format_def *find(const char *path)
 {
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && !strcmp(path + n - m, end);
+    for (int i = 0; format_all[i]; i++)
+        for (int k = 0; format_all[i]->ends[k]; k++)
+            if (str_ends(path, format_all[i]->ends[k])) return format_all[i];
+    return NULL;
+}
+
+const char *format_of(const char *path, bool *has_config)
+{
+    const format_def *f = find(path);
+    if (has_config) *has_config = f && f->has_config;
+    return f ? f->name : NULL;
+}
+
+/* "a, b, c": the names of files that are read, in a directory or by their ends. */
+static void list_names(char *out, size_t bytes, bool in_dir)
+{
+    size_t n = 0;
+    *out = 0;
+    for (int i = 0; format_all[i]; i++) {
+        const char *const *name = in_dir ? format_all[i]->in_dir : format_all[i]->ends;
+        for (; *name && n < bytes; name++)
+            n += (size_t)snprintf(out + n, bytes - n, "%s%s", n ? ", " : "", *name);
+    }
+}
+
+static status read_as(container *c, const format_def *f, const char *path, error *err)
+{
+    c->format = f;
+    return f->read(c, path, err);
 }
 
 static status read_directory(container *c, const char *path, error *err)
 {
-    char *one = path_join(&c->mem, path, "model.safetensors");
-    char *index = path_join(&c->mem, path, "model.safetensors.index.json");
-    if (!one || !index) return nomem(c, err);
-    if (file_exists(one)) return safetensors_read(c, one, err);
-    if (file_exists(index)) return safetensors_read_index(c, index, err);
-    error_set(err, E_IO,
-              "%s: no model.safetensors and no model.safetensors.index.json in this directory",
-              path);
+    char names[200];
+    for (int i = 0; format_all[i]; i++)
+        for (const char *const *name = format_all[i]->in_dir; *name; name++) {
+            char *full = path_join(&c->mem, path, *name);
+            if (!full) return nomem(c, err);
+            if (file_exists(full)) return read_as(c, format_all[i], full, err);
+        }
+    list_names(names, sizeof names, true);
+    error_set(err, E_IO, "%s: none of %s is in this directory", path, names);
     error_hint(err, "other formats (pytorch_model.bin) must be converted to safetensors first");
     return E_IO;
 }
 
 static status read_path(container *c, const char *path, error *err)
 {
+    char names[200];
+    const format_def *f = find(path);
     if (file_is_dir(path)) return read_directory(c, path, err);
-    if (ends(path, ".safetensors")) return safetensors_read(c, path, err);
-    if (ends(path, ".index.json")) return safetensors_read_index(c, path, err);
-    if (ends(path, ".npz")) return npz_read(c, path, err);
-    if (ends(path, ".bin")) return llama2c_read(c, path, err);
+    if (f) return read_as(c, f, path, err);
     if (!file_exists(path))
         return error_set(err, E_IO, "%s: there is no such file or directory", path);
+    list_names(names, sizeof names, false);
     error_set(err, E_UNSUPPORTED, "%s: unknown kind of file", path);
-    error_hint(err, "expected .safetensors, .index.json, .npz, .bin (llama2.c) or a directory");
+    error_hint(err, "expected a name that ends in one of %s, or a directory", names);
     return E_UNSUPPORTED;
 }
 
@@ -136,7 +165,7 @@ void container_free(container *c)
 
 /* ---- asking ---- */
 
-const char *container_format(const container *c) { return c->format; }
+const char *container_format(const container *c) { return c->format->name; }
 int32_t container_count(const container *c) { return c->n; }
 const tensor_view *container_at(const container *c, int32_t i)
 {
@@ -179,8 +208,8 @@ status container_hash(const container *c, char out[CONTAINER_HASH], error *err)
 status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
                      int32_t n_meta, error *err)
 {
-    if (ends(path, ".safetensors")) return safetensors_write(path, t, n, meta, n_meta, err);
-    if (ends(path, ".npz")) return npz_write(path, t, n, err);
+    const format_def *f = find(path);
+    if (f && f->write) return f->write(path, t, n, meta, n_meta, err);
     error_set(err, E_USAGE, "%s: tensors are written as .safetensors or .npz", path);
     error_hint(err, "give the file one of these endings");
     return E_USAGE;

@@ -1,4 +1,6 @@
-/* container -- what the files of this room share; nobody else includes it. */
+/* container -- what the files of this room share, and what a format says of itself; nobody else includes it.
+ *
+ * format/NAME.c defines `const format_def format_NAME_def`; the registry is generated from the folder. */
 #ifndef MICROTOME_FORMAT_CONTAINER_H
 #define MICROTOME_FORMAT_CONTAINER_H
 #include "base/file.h"
@@ -7,13 +9,29 @@
 
 enum { MAX_SHARDS = 4096 };
 
+typedef struct format_def {
+    const char *name;
+    const char *ends[4];   /* how its files' names end; NULL ends the list */
+    const char *in_dir[3]; /* what they are called in a model's directory, the best first */
+    bool has_config;       /* notes "config": the text of a config.json */
+    status (*read)(container *c, const char *path, error *err);
+    /* NULL where it is only read */
+    status (*write)(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+                    int32_t n_meta, error *err);
+} format_def;
+
+/* Every format, NULL-terminated (generated).
+ *
+ * [err: none | owns: static | thread: any | cost: O(1)] */
+extern const format_def *const format_all[];
+
 typedef struct note {
     const char *key, *value;
 } note;
 
 struct container {
     arena mem;
-    const char *format;
+    const format_def *format;
     file_map *map;  /* [n_map] */
     tensor_view *t; /* [n], sorted by name once open */
     note *meta;     /* [n_meta] */
@@ -31,14 +49,6 @@ status container_note(container *c, const char *key, const char *value, error *e
  *
  * [err: false | owns: nothing | thread: any | cost: O(dims)] */
 bool tensor_size(const tensor_view *t, size_t *n, size_t *bytes);
-
-/* Read one file of a format into c.
- *
- * [err: as container_open | owns: c | thread: c's own | cost: the header] */
-status safetensors_read(container *c, const char *path, error *err);
-status safetensors_read_index(container *c, const char *path, error *err);
-status npz_read(container *c, const char *path, error *err);
-status llama2c_read(container *c, const char *path, error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -1,4 +1,4 @@
-/* format -- files of named tensors: safetensors (one file or shards), npz, llama2.c.
+/* format -- files of named tensors; a format is a file of this room (container.h says what it holds).
  *
  * A *container* is what a path holds: tensors by name, mapped read-only, and the file's metadata.
  * Whatever is wrong with a file is found when it is opened, named with the file, the tensor, what
@@ -35,7 +35,13 @@ typedef struct container container;
 status container_open(container **out, const char *path, error *err);
 void container_free(container *c);
 
-/* "safetensors", "npz" or "llama2c"; how many tensors; the i-th, by name ascending; the one of that name.
+/* The format of a path, by its name: "safetensors", "npz", "llama2c"; NULL when none fits.  Does that format
+ * carry the model's configuration too (the metadata "config": the text of a config.json)?
+ *
+ * [err: NULL | owns: static | thread: any | cost: O(formats)] */
+const char *format_of(const char *path, bool *has_config);
+
+/* The name of its format; how many tensors; the i-th, by name ascending; the one of that name.
  *
  * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(1), find O(log n)] */
 const char *container_format(const container *c);
@@ -43,9 +49,7 @@ int32_t container_count(const container *c);
 const tensor_view *container_at(const container *c, int32_t i);
 const tensor_view *container_find(const container *c, const char *name);
 
-/* The file's metadata: a string by key.  llama2.c's header is there as "llama2c.dim", "llama2c.hidden_dim",
- * "llama2c.n_layers", "llama2c.n_heads", "llama2c.n_kv_heads", "llama2c.vocab_size", "llama2c.seq_len" and
- * "llama2c.shared" ("1": the unembedding is the embedding).
+/* The file's metadata: a string by key.
  *
  * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(keys)] */
 const char *container_meta(const container *c, const char *key);
@@ -56,13 +60,10 @@ const char *container_meta(const container *c, const char *key);
  * [err: NOMEM | owns: nothing | thread: any | cost: reads everything] */
 status container_hash(const container *c, char out[CONTAINER_HASH], error *err);
 
-/* Write tensors, beside the path and then renamed; `meta` is n_meta pairs of key and value.
- * tensors_write goes by the path's end (.safetensors, .npz; npz has no metadata).
+/* Write tensors, beside the path and then renamed, in the format of the path's end (.safetensors, .npz);
+ * `meta` is n_meta pairs of key and value (npz has no metadata, and drops them).
  *
  * [err: IO (disk full), USAGE (the path's end; a name twice), NOMEM | owns: nothing | thread: any | cost: O(bytes)] */
-status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
-                         int32_t n_meta, error *err);
-status npz_write(const char *path, const tensor_view *t, int32_t n, error *err);
 status tensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
                      int32_t n_meta, error *err);
 

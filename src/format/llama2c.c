@@ -6,8 +6,9 @@
  *     ffn_norm [layer][dim]  w1 [layer][hidden, dim]  w2 [layer][dim, hidden]  w3 [layer][hidden, dim]
  *     norm [dim]  rotary tables, which are not needed: 2 x [seq_len, head size / 2]  output [vocab, dim]
  *
- * Tensors get the names they have in Hugging Face's Llama.  Rotary pairs are neighbours here, halves there:
+ * Tensors get the names they have in Hugging Face's Llama, and the header becomes such a model's configuration.  Rotary pairs are neighbours here, halves there:
  * the values are not rearranged, the architecture rotates neighbours. */
+#include "base/str.h"
 #include "format/container.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,10 +16,15 @@
 
 enum { N_HEAD = 7, MOST = 1 << 24, MOST_LAYERS = 4096 };
 
-static const char *const keys[N_HEAD] = { "llama2c.dim",        "llama2c.hidden_dim",
-                                          "llama2c.n_layers",   "llama2c.n_heads",
-                                          "llama2c.n_kv_heads", "llama2c.vocab_size",
-                                          "llama2c.seq_len" };
+static const struct {
+    const char *ours, *config;
+} keys[N_HEAD] = { { "dim", "hidden_size" },
+                   { "hidden_dim", "intermediate_size" },
+                   { "n_layers", "num_hidden_layers" },
+                   { "n_heads", "num_attention_heads" },
+                   { "n_kv_heads", "num_key_value_heads" },
+                   { "vocab_size", "vocab_size" },
+                   { "seq_len", "max_position_embeddings" } };
 
 typedef struct reader {
     container *c;
@@ -62,7 +68,6 @@ static status take_layers(reader *r, int32_t n_layer, const char *name, int64_t 
 
 static status read_header(reader *r, int32_t h[N_HEAD], bool *shared)
 {
-    char text[24];
     if (r->left < N_HEAD * 4)
         return error_set(r->err, E_FORMAT,
                          "%s: has %zu bytes, a llama2.c checkpoint begins with %d", r->path,
@@ -73,21 +78,34 @@ static status read_header(reader *r, int32_t h[N_HEAD], bool *shared)
     if (h[5] < 0 && h[5] != INT32_MIN) h[5] = -h[5];
     for (int i = 0; i < N_HEAD; i++) {
         if (h[i] < 1 || h[i] > MOST) {
-            error_set(r->err, E_FORMAT, "%s: %s is %d, expected 1 to %d", r->path, keys[i] + 8,
+            error_set(r->err, E_FORMAT, "%s: %s is %d, expected 1 to %d", r->path, keys[i].ours,
                       h[i], MOST);
             error_hint(r->err, "is this a llama2.c checkpoint of the first format?");
             return E_FORMAT;
         }
-        snprintf(text, sizeof text, "%d", h[i]);
-        status st = container_note(r->c, keys[i], text, r->err);
-        if (st != E_OK) return st;
     }
     if (h[2] > MOST_LAYERS || h[0] % h[3] || h[3] % h[4] || (h[0] / h[3]) % 2)
         return error_set(
             r->err, E_FORMAT,
             "%s: %d layers, %d dimensions, %d heads and %d key heads do not go together", r->path,
             h[2], h[0], h[3], h[4]);
-    return container_note(r->c, "llama2c.shared", *shared ? "1" : "0", r->err);
+    return E_OK;
+}
+
+/* What the header leaves out is the same in all of them: the norm's epsilon, and rotary pairs of neighbours. */
+static status note_config(container *c, const int32_t h[N_HEAD], bool shared, error *err)
+{
+    str s = { 0 };
+    str_puts(&s, "{\"model_type\": \"llama\"");
+    for (int i = 0; i < N_HEAD; i++) str_printf(&s, ", \"%s\": %d", keys[i].config, h[i]);
+    str_printf(&s,
+               ", \"rms_norm_eps\": 1e-5, \"rope_interleaved\": true, "
+               "\"tie_word_embeddings\": %s}",
+               shared ? "true" : "false");
+    status st = s.failed ? error_set(err, E_NOMEM, "llama2.c: out of memory")
+                         : container_note(c, "config", s.p, err);
+    str_release(&s);
+    return st;
 }
 
 static status read_weights(reader *r, const int32_t h[N_HEAD], bool shared)
@@ -119,15 +137,19 @@ static status read_weights(reader *r, const int32_t h[N_HEAD], bool shared)
     return st;
 }
 
-status llama2c_read(container *c, const char *path, error *err)
+static status read_file(container *c, const char *path, error *err)
 {
     file_map m;
     int32_t h[N_HEAD] = { 0 };
     bool shared = false;
-    c->format = "llama2c";
     status st = container_map(c, path, &m, err);
     reader r = { .c = c, .path = path, .err = err };
     if (st == E_OK) r.p = m.p, r.left = m.bytes, st = read_header(&r, h, &shared);
+    if (st == E_OK) st = note_config(c, h, shared, err);
     return st == E_OK ? read_weights(&r, h, shared) : st;
 }
+
+const format_def format_llama2c_def = {
+    .name = "llama2c", .ends = { ".bin" }, .has_config = true, .read = read_file
+};
 /* SPDX-License-Identifier: MIT */

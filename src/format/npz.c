@@ -132,10 +132,9 @@ static bool ends_whole(const file_map *m)
     return false;
 }
 
-status npz_read(container *c, const char *path, error *err)
+static status read_file(container *c, const char *path, error *err)
 {
     file_map m;
-    c->format = "npz";
     status st = container_map(c, path, &m, err);
     if (st != E_OK) return st;
     unzFile zip = ends_whole(&m) ? unzOpen64(path) : NULL;
@@ -202,8 +201,10 @@ static bool entry_write(zipFile zip, const tensor_view *t)
     return zipCloseFileInZip(zip) == ZIP_OK && fine;
 }
 
-status npz_write(const char *path, const tensor_view *t, int32_t n, error *err)
+static status write_file(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+                         int32_t n_meta, error *err)
 {
+    (void)meta, (void)n_meta;
     zlib_filefunc64_def f;
     file_out out;
     for (int32_t i = 0; i < n; i++) {
@@ -230,4 +231,8 @@ status npz_write(const char *path, const tensor_view *t, int32_t n, error *err)
     return error_set(err, E_IO,
                      "%s: the archive could not be written (disk full, or out of memory)", path);
 }
+
+const format_def format_npz_def = {
+    .name = "npz", .ends = { ".npz" }, .read = read_file, .write = write_file
+};
 /* SPDX-License-Identifier: MIT */

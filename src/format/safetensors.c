@@ -186,11 +186,10 @@ static status read_header(container *c, const file_map *m, uint64_t head, const 
     return st == E_OK ? check_cover(c, first, m, head, path, err) : st;
 }
 
-status safetensors_read(container *c, const char *path, error *err)
+static status read_one(container *c, const char *path, error *err)
 {
     file_map m;
     uint64_t head = 0;
-    c->format = "safetensors";
     status st = container_map(c, path, &m, err);
     if (st == E_OK) st = header_find(&m, path, &head, err);
     return st == E_OK ? read_header(c, &m, head, path, err) : st;
@@ -231,7 +230,7 @@ static status read_shards(container *c, const char *path, const json_t *map, jso
         char *full = path_join(&c->mem, dir, shard);
         if (!full || json_object_set_new(seen, shard, json_integer(c->n)))
             return error_set(err, E_NOMEM, "%s: out of memory", path);
-        status st = safetensors_read(c, full, err);
+        status st = read_one(c, full, err);
         if (st != E_OK) return st;
     }
     return E_OK;
@@ -264,7 +263,7 @@ static status check_index(const container *c, const char *path, const json_t *ma
     return error_set(err, E_FORMAT, "%s: a tensor is in two shards", path);
 }
 
-status safetensors_read_index(container *c, const char *path, error *err)
+static status read_index(container *c, const char *path, error *err)
 {
     json_t *json = NULL, *seen = NULL;
     status st = json_open(&json, path, MAX_INDEX, err);
@@ -277,7 +276,6 @@ status safetensors_read_index(container *c, const char *path, error *err)
                        json_kind(map));
     else st = read_shards(c, path, map, seen, err);
     if (st == E_OK) st = check_index(c, path, map, seen, err);
-    c->format = "safetensors";
     json_decref(seen);
     json_decref(json);
     return st;
@@ -337,7 +335,7 @@ static bool write_all(FILE *f, const str *head, const tensor_view *const *t, int
     return fine;
 }
 
-status safetensors_write(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
+static status write_file(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
                          int32_t n_meta, error *err)
 {
     arena mem = { 0 };
@@ -357,4 +355,16 @@ status safetensors_write(const char *path, const tensor_view *t, int32_t n, cons
     arena_release(&mem);
     return st;
 }
+
+static status read_file(container *c, const char *path, error *err)
+{
+    return str_ends(path, ".index.json") ? read_index(c, path, err) : read_one(c, path, err);
+}
+
+const format_def format_safetensors_def = { .name = "safetensors",
+                                            .ends = { ".safetensors", ".index.json" },
+                                            .in_dir = { "model.safetensors",
+                                                        "model.safetensors.index.json" },
+                                            .read = read_file,
+                                            .write = write_file };
 /* SPDX-License-Identifier: MIT */

@@ -53,7 +53,7 @@ typedef struct model {
     const tokenizer *tokens;    /* NULL: the model came without one; prompts are then token ids */
     const char *name;           /* the last part of the path, or "demo:induction" */
     const char *path;           /* as given */
-    const char *format;         /* "safetensors", "llama2c", "embedded" */
+    const char *format;         /* "embedded", or the name of a format */
     const char *const *warning; /* what a user should know, one sentence each */
     int32_t n_warning;
     int64_t n_weight;      /* numbers in all weights */

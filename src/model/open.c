@@ -1,13 +1,12 @@
 /* open -- see model.h: from a path to a model.
  *
- * The four kinds of path differ only in where configuration, weights and tokenizer come from
- * (sources_*); then one way: find the architecture, check its configuration, build the graph, see that
+ * Paths differ only in where configuration, weights and tokenizer come from (sources_*): files with a
+ * config.json beside them, a file that has its own, a model inside the program; then one way: find the architecture, check its configuration, build the graph, see that
  * every weight was used. */
 #include "base/file.h"
 #include "base/hash.h"
 #include "model/builder.h"
 #include "model/config.h"
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +20,6 @@ struct model_own {
     json_t *json;
     weight_set weights; /* for the hash */
 };
-
-static bool ends(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && !strcmp(path + n - m, end);
-}
 
 /* ---- where things come from ---- */
 
@@ -63,44 +56,15 @@ static status sources_files(builder *b, const char *dir, error *err)
     return st == E_OK ? tokenizer_open(&b->m->own->tokens, dir, err) : st;
 }
 
-/* tok*.bin or tokenizer.bin beside the checkpoint; none is fine. */
-static status llama2c_tokenizer(builder *b, const char *path, error *err)
+/* A file that carries its configuration. */
+static status sources_whole(builder *b, const char *path, const char *dir, error *err)
 {
-    char *dir = directory_of(b, path);
-    const char *found = NULL;
-    DIR *d = dir ? opendir(dir) : NULL;
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (!strncmp(e->d_name, "tok", 3) && ends(e->d_name, ".bin") &&
-            (!found || strcmp(e->d_name, found) < 0))
-            found = arena_string(&b->g->mem, e->d_name);
-    if (d) closedir(d);
-    char *full = found ? path_join(&b->g->mem, dir, found) : NULL;
-    if (b->g->mem.failed) return error_set(err, E_NOMEM, "model: out of memory");
-    return full ? tokenizer_open(&b->m->own->tokens, full, err) : E_OK;
-}
-
-static long long header(const container *c, const char *key)
-{
-    const char *v = container_meta(c, key);
-    return v ? strtoll(v, NULL, 10) : 0;
-}
-
-static status sources_llama2c(builder *b, const char *path, error *err)
-{
-    status st = container_open(&b->m->own->files, path, err);
-    if (st != E_OK) return st;
-    const container *c = b->m->own->files;
-    b->m->own->json = json_pack(
-        "{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:b,s:b}", "model_type", "llama", "hidden_size",
-        header(c, "llama2c.dim"), "intermediate_size", header(c, "llama2c.hidden_dim"),
-        "num_hidden_layers", header(c, "llama2c.n_layers"), "num_attention_heads",
-        header(c, "llama2c.n_heads"), "num_key_value_heads", header(c, "llama2c.n_kv_heads"),
-        "vocab_size", header(c, "llama2c.vocab_size"), "max_position_embeddings",
-        header(c, "llama2c.seq_len"), "rms_norm_eps", 1e-5, "tie_word_embeddings",
-        header(c, "llama2c.shared") == 1, "rope_interleaved", 1);
-    b->json = b->m->own->json;
-    if (!b->json) return error_set(err, E_NOMEM, "model: out of memory");
-    return llama2c_tokenizer(b, path, err);
+    struct model_own *own = b->m->own;
+    status st = container_open(&own->files, path, err);
+    const char *config = st == E_OK ? container_meta(own->files, "config") : NULL;
+    if (st == E_OK) st = json_parse(&own->json, config, strlen(config), path, err);
+    b->json = own->json;
+    return st == E_OK ? tokenizer_open(&own->tokens, dir, err) : st;
 }
 
 static status sources_demo(builder *b, const char *name, const char **arch, error *err)
@@ -128,20 +92,21 @@ static status sources(builder *b, const char *path, const char **arch, error *er
         m->format = "embedded";
         return sources_demo(b, path + 5, arch, err);
     }
-    if (ends(path, ".bin")) {
-        m->format = "llama2c";
-        return sources_llama2c(b, path, err);
-    }
-    m->format = "safetensors";
-    if (file_is_dir(path)) return sources_files(b, path, err);
-    if (!file_exists(path)) {
-        error_set(err, E_IO, "%s: there is no such model", path);
+    bool has_config = false, in_dir = file_is_dir(path);
+    m->format = format_of(path, &has_config);
+    if (in_dir) m->format = NULL; /* what is in it will tell */
+    if (!in_dir && (!m->format || !file_exists(path))) {
+        error_set(err, E_IO,
+                  m->format || !file_exists(path) ? "%s: there is no such model"
+                                                  : "%s: unknown kind of model file",
+                  path);
         error_hint(err, "give a directory with config.json and safetensors, a llama2.c .bin, or "
                         "demo:induction");
         return E_IO;
     }
-    char *dir = directory_of(b, path);
-    return dir ? sources_files(b, dir, err) : error_set(err, E_NOMEM, "model: out of memory");
+    const char *dir = in_dir ? path : directory_of(b, path);
+    if (!dir) return error_set(err, E_NOMEM, "model: out of memory");
+    return has_config && !in_dir ? sources_whole(b, path, dir, err) : sources_files(b, dir, err);
 }
 
 /* ---- the architecture ---- */
@@ -213,7 +178,9 @@ static status build_graph(builder *b, error *err)
 {
     model *m = b->m;
     status st = E_OK;
-    if (!strcmp(m->format, "safetensors")) st = container_open(&m->own->files, m->path, err);
+    bool inside = m->format && !strcmp(m->format, "embedded");
+    if (!inside && !m->own->files) st = container_open(&m->own->files, m->path, err);
+    if (st == E_OK && !inside) m->format = container_format(m->own->files);
     if (st == E_OK) st = take_weights(b, err);
     if (st != E_OK) return st;
     m->token = graph_site(b->g, graph_input(b->g, ROW, 1, 1), "token");

@@ -5,7 +5,7 @@
  * those that do already stand for themselves, the others for 256 and up in order. */
 #include "base/file.h"
 #include "base/json.h"
-#include "token/kind.h"
+#include "token/token_def.h"
 #include <stdlib.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -14,9 +14,18 @@
 
 enum { MAX_FILE = 256 << 20, MAX_TOKENS = 1 << 24, MAX_SPLITS = 8 };
 
-struct splitter {
-    pcre2_code *re;
-};
+typedef struct bytelevel {
+    token_text *symbol; /* [n] tokens as the vocabulary writes them */
+    token_table by_symbol;
+    pair_table pair;
+    pcre2_code *split[MAX_SPLITS]; /* regular expressions that cut words, in turn */
+    const int32_t *special;        /* ids looked for in the text, longest first */
+    int32_t n_split, n_special, unk;
+    int32_t byte_id[256]; /* the token of each byte, or -1 */
+    bool add_prefix_space, ignore_merges, trim_offsets, trim_keeps_first;
+} bytelevel;
+
+static bytelevel *bpe(const tokenizer *t) { return t->own; }
 
 /* GPT-2's: contractions; words, numbers, the rest, each with at most one space before; spaces. */
 static const char GPT2[] =
@@ -65,7 +74,7 @@ static bool unwrite(const char *p, size_t n, char *out, size_t *n_out)
 
 static bool by_rank(const tokenizer *t, int32_t left, int32_t right, int32_t *made, double *order)
 {
-    const token_pair *p = pairs_find(&t->pair, left, right);
+    const token_pair *p = pairs_find(&bpe(t)->pair, left, right);
     if (!p) return false;
     *made = p->made, *order = p->order;
     return true;
@@ -92,11 +101,11 @@ static bool put_word(writer *w, const char *p, size_t n, size_t at)
 {
     const tokenizer *t = w->t;
     token_span *s = w->out + w->n;
-    int32_t whole = t->ignore_merges ? table_find(&t->by_text, t->text, p, n) : -1;
+    int32_t whole = bpe(t)->ignore_merges ? table_find(&t->by_text, t->text, p, n) : -1;
     int64_t k = 0;
     for (size_t i = 0; i < n; i++) {
-        int32_t id = t->byte_id[(unsigned char)p[i]];
-        if (id < 0) id = t->unk; /* as the original: left out when there is no unknown token */
+        int32_t id = bpe(t)->byte_id[(unsigned char)p[i]];
+        if (id < 0) id = bpe(t)->unk; /* as the original: left out when there is no unknown token */
         if (id >= 0) s[k++] = (token_span){ id, at + i, at + i + 1 };
     }
     if (whole >= 0) s[0] = (token_span){ whole, at, at + n }, k = 1;
@@ -110,13 +119,13 @@ static bool put_word(writer *w, const char *p, size_t n, size_t at)
 static status put_split(writer *w, int level, const char *p, size_t n, size_t at, error *err)
 {
     const tokenizer *t = w->t;
-    if (level == t->n_split)
+    if (level == bpe(t)->n_split)
         return put_word(w, p, n, at) ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
     pcre2_match_data *m = pcre2_match_data_create(1, NULL);
     status st = m ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
     for (size_t done = 0; st == E_OK && done < n;) {
         int found =
-            pcre2_match(t->split[level].re, (PCRE2_SPTR)p, n, done, PCRE2_NO_UTF_CHECK, m, NULL);
+            pcre2_match(bpe(t)->split[level], (PCRE2_SPTR)p, n, done, PCRE2_NO_UTF_CHECK, m, NULL);
         size_t *v = pcre2_get_ovector_pointer(m), first = found > 0 ? v[0] : n,
                end = found > 0 ? v[1] : n;
         if (found < 0 && found != PCRE2_ERROR_NOMATCH)
@@ -137,7 +146,7 @@ static status put_stretch(writer *w, const char *p, size_t n, size_t at, error *
 {
     int64_t before = w->n;
     if (!n) return E_OK;
-    if (!w->t->add_prefix_space || *p == ' ') return put_split(w, 0, p, n, at, err);
+    if (!bpe(w->t)->add_prefix_space || *p == ' ') return put_split(w, 0, p, n, at, err);
     char *spaced = arena_get(w->mem, n + 1);
     if (!spaced) return error_set(err, E_NOMEM, "tokenizer: out of memory");
     *spaced = ' ';
@@ -158,7 +167,7 @@ static void spans_trim(const tokenizer *t, token_span *s, int64_t n)
         size_t lead = 0, trail = 0;
         while (lead < x->n && x->p[lead] == ' ') lead++;
         while (trail < x->n && x->p[x->n - 1 - trail] == ' ') trail++;
-        if (lead == 1 && t->trim_keeps_first && (i == 0 || s[i].first == 0)) lead = 0;
+        if (lead == 1 && bpe(t)->trim_keeps_first && (i == 0 || s[i].first == 0)) lead = 0;
         s[i].first = s[i].first + lead < s[i].end ? s[i].first + lead : s[i].end;
         if (trail && s[i].end >= trail)
             s[i].end = s[i].end - trail > s[i].first ? s[i].end - trail : s[i].first;
@@ -167,9 +176,9 @@ static void spans_trim(const tokenizer *t, token_span *s, int64_t n)
 
 static int32_t special_at(const tokenizer *t, const char *p, size_t n)
 {
-    for (int32_t i = 0; i < t->n_special; i++) {
-        const token_text *x = &t->text[t->special[i]];
-        if (x->n <= n && *p == *x->p && !memcmp(p, x->p, x->n)) return t->special[i];
+    for (int32_t i = 0; i < bpe(t)->n_special; i++) {
+        const token_text *x = &t->text[bpe(t)->special[i]];
+        if (x->n <= n && *p == *x->p && !memcmp(p, x->p, x->n)) return bpe(t)->special[i];
     }
     return -1;
 }
@@ -193,7 +202,7 @@ static status encode(const tokenizer *t, arena *mem, const char *text, size_t n,
     }
     if (st == E_OK) st = put_stretch(&w, text + from, n - from, from, err);
     for (int64_t i = 0; i < w.n; i++) span_widen(&w, n, &out[i]);
-    if (t->trim_offsets) spans_trim(t, out, w.n);
+    if (bpe(t)->trim_offsets) spans_trim(t, out, w.n);
     *n_out = w.n;
     return st;
 }
@@ -205,13 +214,6 @@ static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
         const char *p = tokenizer_text(t, id[i], &len);
         if (p) str_add(s, p, len);
     }
-}
-
-static const token_kind bytelevel_kind = { "byte-level BPE", encode, decode };
-
-void bytelevel_release(tokenizer *t)
-{
-    for (int i = 0; i < t->n_split; i++) pcre2_code_free(t->split[i].re);
 }
 
 /* ---- reading: vocabulary and merges ---- */
@@ -234,13 +236,13 @@ static status set_token(tokenizer *t, int64_t id, const char *p, const char *pat
     if (id < 0 || id >= MAX_TOKENS)
         return error_set(err, E_FORMAT, "%s: token '%.60s' has id %lld, expected 0 to %d", path, p,
                          (long long)id, MAX_TOKENS - 1);
-    if (t->symbol[id].there && !special)
+    if (bpe(t)->symbol[id].there && !special)
         return error_set(err, E_FORMAT, "%s: two tokens have id %lld", path, (long long)id);
     size_t n = strlen(p), n_bytes;
     char *copy = arena_string(&t->mem, p), *bytes = arena_get(&t->mem, n + 1);
     if (!copy || !bytes) return nomem(err, path);
     bool plain = !special && unwrite(copy, n, bytes, &n_bytes);
-    t->symbol[id] = (token_text){ copy, n, special, true };
+    bpe(t)->symbol[id] = (token_text){ copy, n, special, true };
     t->text[id] = plain ? (token_text){ bytes, n_bytes, false, true }
                         : (token_text){ copy, n, special, true };
     return E_OK;
@@ -284,8 +286,8 @@ static status read_vocab(tokenizer *t, const json_t *vocab, const json_t *added,
     if (st != E_OK) return st;
     t->n = (int32_t)last + 1;
     t->text = arena_array(&t->mem, t->n, sizeof *t->text),
-    t->symbol = arena_array(&t->mem, t->n, sizeof *t->symbol);
-    if (!t->text || !t->symbol) return nomem(err, path);
+    bpe(t)->symbol = arena_array(&t->mem, t->n, sizeof *bpe(t)->symbol);
+    if (!t->text || !bpe(t)->symbol) return nomem(err, path);
     json_object_foreach((json_t *)vocab, name, v)
     {
         st = set_token(t, json_integer_value(v), name, path, false, err);
@@ -313,11 +315,11 @@ static status read_added(tokenizer *t, const json_t *added, const char *path, er
         status st = set_token(t, json_integer_value(id), content, path, true, err);
         if (st != E_OK) return st;
         int32_t at =
-            t->n_special++; /* longest first, so that the longest wins where several begin */
+            bpe(t)->n_special++; /* longest first, so that the longest wins where several begin */
         for (; at && t->text[list[at - 1]].n < strlen(content); at--) list[at] = list[at - 1];
         list[at] = (int32_t)json_integer_value(id);
     }
-    t->special = list;
+    bpe(t)->special = list;
     return E_OK;
 }
 
@@ -330,14 +332,14 @@ static status add_merge(tokenizer *t, const char *a, size_t n, const char *b, si
                          n + m);
     memcpy(joined, a, n);
     memcpy(joined + n, b, m);
-    token_pair p = { table_find(&t->by_symbol, t->symbol, a, n),
-                     table_find(&t->by_symbol, t->symbol, b, m),
-                     table_find(&t->by_symbol, t->symbol, joined, n + m), rank };
+    token_pair p = { table_find(&bpe(t)->by_symbol, bpe(t)->symbol, a, n),
+                     table_find(&bpe(t)->by_symbol, bpe(t)->symbol, b, m),
+                     table_find(&bpe(t)->by_symbol, bpe(t)->symbol, joined, n + m), rank };
     if (p.left < 0 || p.right < 0 || p.made < 0)
         return error_set(err, E_FORMAT,
                          "%s: merge %.0f ('%.60s') names a token that is not in the vocabulary",
                          path, rank, a);
-    pairs_add(&t->pair, p);
+    pairs_add(&bpe(t)->pair, p);
     return E_OK;
 }
 
@@ -361,7 +363,8 @@ static status read_merges(tokenizer *t, const json_t *merges, const char *path, 
     if (!json_is_array(merges))
         return error_set(err, E_FORMAT, "%s: merges is %s, expected a list", path,
                          json_kind(merges));
-    if (!pairs_init(&t->pair, &t->mem, (int64_t)json_array_size(merges))) return nomem(err, path);
+    if (!pairs_init(&bpe(t)->pair, &t->mem, (int64_t)json_array_size(merges)))
+        return nomem(err, path);
     json_array_foreach(merges, i, v)
     {
         status st;
@@ -385,7 +388,7 @@ static status read_merges_text(tokenizer *t, const str *s, const char *path, err
     int64_t lines = 0;
     double rank = 0;
     for (size_t i = 0; i < s->n; i++) lines += s->p[i] == '\n';
-    if (!pairs_init(&t->pair, &t->mem, lines + 1)) return nomem(err, path);
+    if (!pairs_init(&bpe(t)->pair, &t->mem, lines + 1)) return nomem(err, path);
     for (size_t at = 0; at < s->n;) {
         const char *line = s->p + at, *end = memchr(line, '\n', s->n - at);
         size_t n = end ? (size_t)(end - line) : s->n - at;
@@ -405,10 +408,10 @@ static status read_merges_text(tokenizer *t, const str *s, const char *path, err
 /* The table of written tokens, which merges are looked up in. */
 static status index_symbols(tokenizer *t, const char *path, error *err)
 {
-    if (!table_init(&t->by_symbol, &t->mem, t->n) || !table_init(&t->by_text, &t->mem, t->n))
+    if (!table_init(&bpe(t)->by_symbol, &t->mem, t->n) || !table_init(&t->by_text, &t->mem, t->n))
         return nomem(err, path);
     for (int32_t i = 0; i < t->n; i++)
-        if (t->symbol[i].there) table_add(&t->by_symbol, t->symbol, i);
+        if (bpe(t)->symbol[i].there) table_add(&bpe(t)->by_symbol, bpe(t)->symbol, i);
     return E_OK;
 }
 
@@ -419,7 +422,7 @@ static void index_texts(tokenizer *t)
     for (int b = 0; b < 256; b++) {
         char c[4];
         int n = utf8_put(char_of(b), c);
-        t->byte_id[b] = table_find(&t->by_symbol, t->symbol, c, (size_t)n);
+        bpe(t)->byte_id[b] = table_find(&bpe(t)->by_symbol, bpe(t)->symbol, c, (size_t)n);
     }
 }
 
@@ -429,10 +432,8 @@ static status add_split(tokenizer *t, const char *pattern, const char *path, err
 {
     int code;
     size_t at;
-    struct splitter *wider = arena_array(&t->mem, MAX_SPLITS, sizeof *wider);
-    if (!t->split) t->split = wider;
-    if (!wider) return nomem(err, path);
-    if (t->n_split == MAX_SPLITS) return unsupported(err, path, "a pre_tokenizer of so many steps");
+    if (bpe(t)->n_split == MAX_SPLITS)
+        return unsupported(err, path, "a pre_tokenizer of so many steps");
     pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
                                    PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
     if (!re)
@@ -440,7 +441,7 @@ static status add_split(tokenizer *t, const char *pattern, const char *path, err
                          "%s: the expression that cuts words is wrong at character %zu: %.100s",
                          path, at, pattern);
     pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* slower without, not different */
-    t->split[t->n_split++].re = re;
+    bpe(t)->split[bpe(t)->n_split++] = re;
     return E_OK;
 }
 
@@ -463,7 +464,7 @@ static status read_pre(tokenizer *t, const json_t *v, const char *path, error *e
         return E_OK;
     }
     if (type_is(v, "ByteLevel")) {
-        t->add_prefix_space = json_is_true(json_object_get(v, "add_prefix_space"));
+        bpe(t)->add_prefix_space = json_is_true(json_object_get(v, "add_prefix_space"));
         return json_is_false(json_object_get(v, "use_regex")) ? E_OK
                                                               : add_split(t, GPT2, path, err);
     }
@@ -515,8 +516,8 @@ static status read_post(tokenizer *t, const json_t *v, const char *path, error *
     if (!v || json_is_null(v)) return E_OK;
     if (type_is(v, "TemplateProcessing")) return read_template(t, v, path, err);
     if (type_is(v, "ByteLevel")) {
-        t->trim_offsets = !json_is_false(json_object_get(v, "trim_offsets"));
-        t->trim_keeps_first = !json_is_false(json_object_get(v, "add_prefix_space"));
+        bpe(t)->trim_offsets = !json_is_false(json_object_get(v, "trim_offsets"));
+        bpe(t)->trim_keeps_first = !json_is_false(json_object_get(v, "add_prefix_space"));
         return E_OK;
     }
     if (!type_is(v, "Sequence")) return unsupported(err, path, "this post_processor");
@@ -569,8 +570,8 @@ static status read_json(tokenizer *t, const json_t *json, const char *path, erro
     if (st == E_OK) st = read_pre(t, json_object_get(json, "pre_tokenizer"), path, err);
     if (st == E_OK) st = read_post(t, json_object_get(json, "post_processor"), path, err);
     if (st != E_OK) return st;
-    t->ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
-    if (unk) t->unk = table_find(&t->by_symbol, t->symbol, unk, strlen(unk));
+    bpe(t)->ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
+    if (unk) bpe(t)->unk = table_find(&bpe(t)->by_symbol, bpe(t)->symbol, unk, strlen(unk));
     index_texts(t);
     return E_OK;
 }
@@ -582,15 +583,14 @@ static void find_bos(tokenizer *t)
 {
     static const char *const names[] = { "<|endoftext|>", "<|begin_of_text|>", "<s>", "<bos>" };
     for (size_t i = 0; i < sizeof names / sizeof *names && t->bos < 0; i++) {
-        int32_t id = table_find(&t->by_symbol, t->symbol, names[i], strlen(names[i]));
+        int32_t id = table_find(&bpe(t)->by_symbol, bpe(t)->symbol, names[i], strlen(names[i]));
         if (id >= 0 && t->text[id].special) t->bos = id;
     }
 }
 
-status bytelevel_read(tokenizer *t, const char *path, error *err)
+static status read_whole(tokenizer *t, const char *path, error *err)
 {
     json_t *json = NULL;
-    t->kind = &bytelevel_kind, t->bos = -1, t->unk = -1;
     status st = json_open(&json, path, MAX_FILE, err);
     if (st == E_OK) st = read_json(t, json, path, err);
     if (st == E_OK) find_bos(t);
@@ -598,30 +598,63 @@ status bytelevel_read(tokenizer *t, const char *path, error *err)
     return st;
 }
 
-status bytelevel_read_pair(tokenizer *t, const char *vocab, const char *merges, error *err)
+static status read_pair(tokenizer *t, const char *vocab, const char *merges, error *err)
 {
     static const char end[] = "<|endoftext|>";
     json_t *json = NULL;
     str s = { 0 };
-    t->kind = &bytelevel_kind, t->bos = -1, t->unk = -1;
-    t->trim_offsets = false;
     status st = json_open(&json, vocab, MAX_FILE, err);
     if (st == E_OK) st = file_read(&s, merges, MAX_FILE, err);
     if (st == E_OK) st = read_vocab(t, json, NULL, vocab, err);
     if (st == E_OK) st = index_symbols(t, vocab, err);
     if (st == E_OK) st = read_merges_text(t, &s, merges, err);
     if (st == E_OK) st = add_split(t, GPT2, vocab, err);
-    int32_t id = st == E_OK ? table_find(&t->by_symbol, t->symbol, end, strlen(end)) : -1;
+    int32_t id = st == E_OK ? table_find(&bpe(t)->by_symbol, bpe(t)->symbol, end, strlen(end)) : -1;
     int32_t *list = st == E_OK ? arena_array(&t->mem, 1, sizeof *list) : NULL;
     if (st == E_OK && !list) st = nomem(err, vocab);
     if (st == E_OK && id >= 0) {
-        t->text[id] = t->symbol[id];
+        t->text[id] = bpe(t)->symbol[id];
         t->text[id].special = true;
-        list[0] = id, t->special = list, t->n_special = 1;
+        list[0] = id, bpe(t)->special = list, bpe(t)->n_special = 1;
     }
     if (st == E_OK) index_texts(t), find_bos(t);
     str_release(&s);
     json_decref(json);
     return st;
 }
+
+/* merges.txt, or as OpenAI called it, beside the vocabulary. */
+static status read_vocab_and_merges(tokenizer *t, const char *vocab, error *err)
+{
+    const char *slash = strrchr(vocab, '/');
+    char *dir = arena_string(&t->mem, slash ? vocab : ".");
+    if (dir && slash) dir[slash == vocab ? 1 : slash - vocab] = 0;
+    const char *merges = str_ends(vocab, "encoder.json") ? "vocab.bpe" : "merges.txt";
+    t->beside = dir ? path_join(&t->mem, dir, merges) : NULL;
+    return t->beside ? read_pair(t, vocab, t->beside, err) : nomem(err, vocab);
+}
+
+static status read_file(tokenizer *t, const char *path, error *err)
+{
+    t->own = arena_zero(&t->mem, sizeof(bytelevel));
+    if (!t->own) return nomem(err, path);
+    bpe(t)->unk = -1;
+    return str_ends(path, "vocab.json") || str_ends(path, "encoder.json")
+               ? read_vocab_and_merges(t, path, err)
+               : read_whole(t, path, err);
+}
+
+static void release(tokenizer *t)
+{
+    for (int i = 0; t->own && i < bpe(t)->n_split; i++) pcre2_code_free(bpe(t)->split[i]);
+}
+
+const token_def token_bytelevel_def = { .name = "byte-level BPE",
+                                        .ends = { ".json" },
+                                        .in_dir = { "tokenizer.json", "vocab.json",
+                                                    "encoder.json" },
+                                        .read = read_file,
+                                        .release = release,
+                                        .encode = encode,
+                                        .decode = decode };
 /* SPDX-License-Identifier: MIT */

@@ -1,7 +1,7 @@
 /* check -- a tokenizer against vectors stored by the original (tokenizer_check). */
 #include "base/file.h"
 #include "base/json.h"
-#include "token/kind.h"
+#include "token/token_def.h"
 #include <stdio.h>
 #include <string.h>
 

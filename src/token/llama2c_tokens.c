@@ -4,9 +4,9 @@
  *
  * Ids 0, 1, 2 are <unk>, BOS and EOS; 3 to 258 the bytes, written <0x00> to <0xFF>.  A text begins with a
  * space of its own; characters that are not in the vocabulary become bytes; then neighbours merge, best score
- * first. */
+ * first.  A tokenizer's `own` is its scores, by id. */
 #include "base/file.h"
-#include "token/kind.h"
+#include "token/token_def.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static bool by_score(const tokenizer *t, int32_t left, int32_t right, int32_t *m
     memcpy(joined + a->n, b->p, b->n);
     *made = table_find(&t->by_text, t->text, joined, a->n + b->n);
     if (*made < 0) return false;
-    *order = -(double)t->score[*made];
+    *order = -(double)((const float *)t->own)[*made];
     return true;
 }
 
@@ -59,8 +59,6 @@ static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
         str_add(s, p + first, len - first);
     }
 }
-
-static const token_kind llama2c_kind = { "llama2.c", encode, decode };
 
 /* ---- reading ---- */
 
@@ -120,13 +118,13 @@ static status read_token(tokenizer *t, reader *r, int32_t id, float *score, cons
     return E_OK;
 }
 
-status llama2c_tokens_read(tokenizer *t, const char *path, error *err)
+static status read_file(tokenizer *t, const char *path, error *err)
 {
     str s = { 0 };
     int32_t longest = 0;
     status st = file_read(&s, path, MAX_FILE, err);
     reader r = { (const unsigned char *)s.p, s.n };
-    t->kind = &llama2c_kind, t->bos = BOS, t->adds_bos = true;
+    t->bos = BOS, t->adds_bos = true;
     if (st == E_OK && !take(&r, &longest, 4))
         st = error_set(err, E_FORMAT, "%s: has %zu bytes, a llama2.c tokenizer begins with 4", path,
                        s.n);
@@ -146,8 +144,15 @@ status llama2c_tokens_read(tokenizer *t, const char *path, error *err)
     /* a byte's own text must not be found for a character that has a token of its own: those come later in the file */
     for (int32_t i = t->n - 1; st == E_OK && i >= FIRST_BYTE + 256; i--)
         table_add(&t->by_text, t->text, i);
-    t->score = score;
+    t->own = score;
     str_release(&s);
     return st;
 }
+
+const token_def token_llama2c_tokens_def = { .name = "llama2.c",
+                                             .ends = { ".bin" },
+                                             .in_dir = { "tok*.bin" },
+                                             .read = read_file,
+                                             .encode = encode,
+                                             .decode = decode };
 /* SPDX-License-Identifier: MIT */

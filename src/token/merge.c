@@ -2,7 +2,7 @@
  *
  * A pair in the heap may be stale (one of its two has merged since): it is then skipped.  Each merge
  * adds at most two pairs, so n tokens take O(n log n). */
-#include "token/kind.h"
+#include "token/token_def.h"
 #include <string.h>
 
 /* ---- tables ---- */

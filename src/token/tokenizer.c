@@ -1,15 +1,10 @@
 /* tokenizer -- see tokenizer.h: opening, BOS, decoding; the kinds are files of their own. */
 #include "base/file.h"
 #include "base/hash.h"
-#include "token/kind.h"
+#include "token/token_def.h"
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-
-static bool ends(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && !strcmp(path + n - m, end);
-}
 
 /* ---- opening ---- */
 
@@ -30,43 +25,49 @@ static status hash_files(tokenizer *t, const char *const *path, int n, error *er
     return st;
 }
 
-static status read_vocab_merges(tokenizer *t, const char *vocab, error *err)
+static const token_def *find(const char *path)
 {
-    const char *slash = strrchr(vocab, '/');
-    char *dir = arena_string(&t->mem, slash ? vocab : ".");
-    if (dir && slash) dir[slash == vocab ? 1 : slash - vocab] = 0;
-    const char *merges =
-        dir ? path_join(&t->mem, dir, ends(vocab, "encoder.json") ? "vocab.bpe" : "merges.txt")
-            : NULL;
-    if (!merges) return error_set(err, E_NOMEM, "%s: out of memory", vocab);
-    status st = bytelevel_read_pair(t, vocab, merges, err);
-    return st == E_OK ? hash_files(t, (const char *const[]){ vocab, merges }, 2, err) : st;
+    for (int i = 0; token_all[i]; i++)
+        for (int k = 0; token_all[i]->ends[k]; k++)
+            if (str_ends(path, token_all[i]->ends[k])) return token_all[i];
+    return NULL;
 }
 
 static status read_path(tokenizer *t, const char *path, error *err)
 {
-    status st;
-    if (ends(path, "vocab.json") || ends(path, "encoder.json"))
-        return read_vocab_merges(t, path, err);
-    if (ends(path, ".json")) st = bytelevel_read(t, path, err);
-    else if (ends(path, ".bin")) st = llama2c_tokens_read(t, path, err);
-    else {
+    t->def = find(path), t->bos = -1;
+    if (!t->def) {
         error_set(err, E_UNSUPPORTED, "%s: unknown kind of tokenizer", path);
         error_hint(err, "expected tokenizer.json, vocab.json beside merges.txt, a llama2.c .bin, "
                         "or a directory");
         return E_UNSUPPORTED;
     }
-    return st == E_OK ? hash_files(t, &path, 1, err) : st;
+    status st = t->def->read(t, path, err);
+    return st == E_OK
+               ? hash_files(t, (const char *const[]){ path, t->beside }, t->beside ? 2 : 1, err)
+               : st;
+}
+
+/* The first file of the directory, by name, that matches; NULL when there is none. */
+static const char *first_like(arena *mem, const char *dir, const char *glob)
+{
+    const char *best = NULL;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (glob_match(glob, e->d_name) && (!best || strcmp(e->d_name, best) < 0))
+            best = arena_string(mem, e->d_name);
+    if (d) closedir(d);
+    return best ? path_join(mem, dir, best) : NULL;
 }
 
 /* The file that a directory's tokenizer is in; NULL when there is none. */
 static const char *in_directory(arena *mem, const char *dir)
 {
-    static const char *const names[] = { "tokenizer.json", "vocab.json", "encoder.json" };
-    for (int i = 0; i < 3; i++) {
-        const char *path = path_join(mem, dir, names[i]);
-        if (path && file_exists(path)) return path;
-    }
+    for (int i = 0; token_all[i]; i++)
+        for (int k = 0; token_all[i]->in_dir[k]; k++) {
+            const char *path = first_like(mem, dir, token_all[i]->in_dir[k]);
+            if (path) return path;
+        }
     return NULL;
 }
 
@@ -91,14 +92,14 @@ status tokenizer_open(tokenizer **out, const char *path, error *err)
 void tokenizer_free(tokenizer *t)
 {
     if (!t) return;
-    bytelevel_release(t);
+    if (t->def && t->def->release) t->def->release(t);
     arena_release(&t->mem);
     mem_free(t, sizeof *t);
 }
 
 /* ---- asking ---- */
 
-const char *tokenizer_kind(const tokenizer *t) { return t->kind->name; }
+const char *tokenizer_kind(const tokenizer *t) { return t->def->name; }
 int32_t tokenizer_count(const tokenizer *t) { return t->n; }
 int32_t tokenizer_bos(const tokenizer *t) { return t->bos; }
 bool tokenizer_adds_bos(const tokenizer *t) { return t->adds_bos; }
@@ -144,7 +145,7 @@ status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t
     token_span *s = arena_array(mem, (int64_t)n + 3 + n_end, sizeof *s);
     if (!s) return error_set(err, E_NOMEM, "tokenizer: out of memory");
     if (begin) s[0] = (token_span){ t->bos, 0, 0 };
-    status st = t->kind->encode(t, mem, text, n, s + begin, &k, err);
+    status st = t->def->encode(t, mem, text, n, s + begin, &k, err);
     if (st != E_OK) return st;
     for (int32_t i = 0; i < n_end; i++) s[begin + k + i] = (token_span){ t->suffix[i], n, n };
     *out = s, *n_out = begin + k + n_end;
@@ -183,7 +184,7 @@ static void repair_into(str *s, const char *p, size_t n)
 void tokenizer_decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s)
 {
     str raw = { 0 };
-    t->kind->decode(t, id, n, repair ? &raw : s);
+    t->def->decode(t, id, n, repair ? &raw : s);
     if (repair) repair_into(s, raw.p ? raw.p : "", raw.n);
     s->failed |= raw.failed;
     str_release(&raw);

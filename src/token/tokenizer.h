@@ -23,7 +23,8 @@ typedef struct token_span {
 typedef enum token_bos { TOKEN_BOS_AUTO, TOKEN_BOS_YES, TOKEN_BOS_NO } token_bos;
 
 /* Open a tokenizer.json, a vocab.json (merges.txt beside it; or encoder.json and vocab.bpe, as OpenAI called
- * them), a llama2.c tokenizer .bin, or a directory that has one of the first two.  A directory with neither is fine: *out is NULL then.
+ * them), a llama2.c tokenizer .bin, or a directory that has one of them (there tok*.bin).  A directory with none is
+ * fine: *out is NULL then.
  *
  * [err: IO, FORMAT, UNSUPPORTED (a setting that changes the ids), LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: the file] */
 status tokenizer_open(tokenizer **out, const char *path, error *err);

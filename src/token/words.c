@@ -1,5 +1,5 @@
 /* words -- whole words, separated by spaces: the vocabulary of models that are made, not found. */
-#include "token/kind.h"
+#include "token/token_def.h"
 #include "base/hash.h"
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
     }
 }
 
-static const token_kind words_kind = { "words", encode, decode };
+const token_def token_words_def = { .name = "words", .encode = encode, .decode = decode };
 
 static bool fill(tokenizer *t, const char *const *word, int32_t n)
 {
@@ -74,7 +74,7 @@ static bool fill(tokenizer *t, const char *const *word, int32_t n)
 status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int32_t bos, error *err)
 {
     tokenizer *t = mem_zero(sizeof *t);
-    if (t) t->kind = &words_kind, t->n = n, t->bos = bos, t->adds_bos = bos >= 0, t->unk = -1;
+    if (t) t->def = &token_words_def, t->n = n, t->bos = bos, t->adds_bos = bos >= 0;
     if (!t || !fill(t, word, n)) {
         tokenizer_free(t);
         return error_set(err, E_NOMEM, "tokenizer: out of memory");

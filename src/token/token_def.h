@@ -1,9 +1,9 @@
-/* kind -- what the kinds of tokenizers share; nobody else includes it.
+/* token_def -- what a kind of tokenizer says of itself, and what the kinds share; nobody else includes it.
  *
  * A vocabulary is a list of byte strings with a hash table; merging is one algorithm (merge.c) over a
  * rule that says which pair of neighbours may become which token, and how soon. */
-#ifndef MICROTOME_TOKEN_KIND_H
-#define MICROTOME_TOKEN_KIND_H
+#ifndef MICROTOME_TOKEN_TOKEN_DEF_H
+#define MICROTOME_TOKEN_TOKEN_DEF_H
 #include "token/tokenizer.h"
 
 typedef struct token_text {
@@ -29,35 +29,38 @@ typedef struct pair_table {
     size_t size;
 } pair_table;
 
-typedef struct token_kind {
-    const char *name;
+/* token/NAME.c defines `const token_def token_NAME_def`; the registry is generated from the folder. */
+typedef struct token_def {
+    const char *name; /* what tokenizer_kind() says */
+    const char *
+        ends[4]; /* how its files' names end; NULL ends the list; none: made by the program alone */
+    const char *in_dir
+        [4]; /* what they are called in a model's directory ('*' may stand in the name), best first */
+    /* Fill t, whose bos is -1, from a file. */
+    status (*read)(tokenizer *t, const char *path, error *err);
+    void (*release)(tokenizer *t); /* what is not in t->mem; NULL: nothing */
     status (*encode)(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
                      int64_t *n_out, error *err);
     void (*decode)(const tokenizer *t, const int32_t *id, int64_t n, str *s);
-} token_kind;
+} token_def;
+
+/* Every kind, NULL-terminated (generated).
+ *
+ * [err: none | owns: static | thread: any | cost: O(1)] */
+extern const token_def *const token_all[];
 
 struct tokenizer {
     arena mem;
-    const token_kind *kind;
+    const token_def *def;
     token_text *text;    /* [n] by id: what it stands for */
     token_table by_text; /* of token_text; the lower id where two are the same */
     int32_t n, bos;
     bool adds_bos;
     const int32_t *suffix; /* ids after the text, when BOS is added as the tokenizer does (EOS) */
     int32_t n_suffix;
+    const char *beside; /* a second file that was read, to be hashed too */
     char hash[64];
-    /* byte-level BPE: */
-    token_text *symbol; /* [n] tokens as the vocabulary writes them */
-    token_table by_symbol;
-    pair_table pair;
-    struct splitter *split; /* regular expressions that cut words, in turn */
-    int32_t n_split;
-    const int32_t *special; /* ids looked for in the text, longest first */
-    int32_t n_special, unk;
-    int32_t byte_id[256]; /* the token of each byte, or -1 */
-    bool add_prefix_space, ignore_merges, trim_offsets, trim_keeps_first;
-    /* llama2.c: */
-    const float *score;
+    void *own; /* the kind's: rules, tables, switches */
 };
 
 /* Tables over texts: room for n, add, find.
@@ -77,14 +80,6 @@ const token_pair *pairs_find(const pair_table *t, int32_t left, int32_t right);
 typedef bool merge_rule(const tokenizer *t, int32_t left, int32_t right, int32_t *made,
                         double *order);
 int64_t tokens_merge(const tokenizer *t, arena *mem, token_span *s, int64_t n, merge_rule *rule);
-
-/* Read one kind of file.
- *
- * [err: as tokenizer_open | owns: t | thread: t's own | cost: the file] */
-status bytelevel_read(tokenizer *t, const char *path, error *err);
-status bytelevel_read_pair(tokenizer *t, const char *vocab, const char *merges, error *err);
-void bytelevel_release(tokenizer *t);
-status llama2c_tokens_read(tokenizer *t, const char *path, error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */
