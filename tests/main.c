@@ -237,6 +237,25 @@ static int usage(void)
     return 2;
 }
 
+static bool is_nan(const char *p, int32_t real_bytes)
+{
+    float x;
+    double y;
+    if (real_bytes == 4) memcpy(&x, p, sizeof x);
+    else memcpy(&y, p, sizeof y);
+    return real_bytes == 4 ? x != x : y != y;
+}
+
+bool bits_same(const void *a, const void *b, size_t bytes, int32_t real_bytes)
+{
+    const char *p = a, *q = b;
+    for (size_t i = 0; i < bytes; i += (size_t)real_bytes)
+        if (memcmp(p + i, q + i, (size_t)real_bytes) &&
+            !(is_nan(p + i, real_bytes) && is_nan(q + i, real_bytes)))
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *pattern = NULL, *seed = NULL;

@@ -223,24 +223,6 @@ static char *run_trial(trial *t, const kernel *k, size_t *bytes)
     return out;
 }
 
-/* Equal bits, or both NaN; guards must be equal bits, and are no NaN. */
-static bool same_bits(const char *a, const char *b, size_t bytes, int real_bytes)
-{
-    for (size_t i = 0; i < bytes; i += (size_t)real_bytes) {
-        float x, y;
-        double p, q;
-        if (!memcmp(a + i, b + i, (size_t)real_bytes)) continue;
-        memcpy(&x, a + i, sizeof x), memcpy(&y, b + i, sizeof y);
-        if (real_bytes == 8) {
-            memcpy(&p, a + i, sizeof p), memcpy(&q, b + i, sizeof q);
-            if (p == p || q == q) return false;
-        } else if (x == x || y == y) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The kernel of `backend` and the plain one, on the same call. */
 static bool agree(graph *g, const node *n, const char *backend, const char *precision)
 {
@@ -257,7 +239,7 @@ static bool agree(graph *g, const node *n, const char *backend, const char *prec
     size_t bytes;
     char *want = run_trial(t, plain->kernel_of(plain, n->op), &bytes);
     char *got = run_trial(t, e->kernel_of(e, n->op), &bytes);
-    bool same = same_bits(want, got, bytes, t->real_bytes);
+    bool same = bits_same(want, got, bytes, t->real_bytes);
     if (!same)
         printf("  %s %s %s: differs (%d lines, %d jobs, parts %d to %d, dice %llu)\n", backend,
                precision, n->op->name, t->n_line, t->n_job, t->a0, t->a1,
@@ -479,7 +461,7 @@ TEST("fused attention and its output have the bits of the ops one by one, in eve
             if (!backend_usable(backend_name(b))) continue;
             dice.at = here;
             double *got = attention_run(&a, backend_name(b), false, &n);
-            CHECK(!memcmp(want, got, (size_t)n * sizeof *got));
+            CHECK(bits_same(want, got, (size_t)n * sizeof *got, 8));
             mem_free(got, (size_t)n * sizeof *got);
         }
         mem_free(want, (size_t)n * sizeof *want);

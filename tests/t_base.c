@@ -310,21 +310,6 @@ TEST("rand_unit stays in [0, 1) with the mean and variance of a uniform number")
     CHECK(fabs(var - 1 / 12.0) < 6 * sqrt(1 / 180.0 / DRAWS));
 }
 
-TEST("rand_normal has mean 0, variance 1, no skew and the kurtosis of a normal number")
-{
-    uint32_t stream = rand_stream("normal");
-    double m[5] = { 0 };
-    for (uint64_t i = 0; i < DRAWS; i++) {
-        double x = rand_normal(test_seed, stream, i);
-        CHECK(isfinite(x));
-        m[1] += x, m[2] += x * x, m[3] += x * x * x, m[4] += x * x * x * x;
-    }
-    CHECK(fabs(m[1] / DRAWS) < 6 * sqrt(1.0 / DRAWS));
-    CHECK(fabs(m[2] / DRAWS - 1) < 6 * sqrt(2.0 / DRAWS));
-    CHECK(fabs(m[3] / DRAWS) < 6 * sqrt(15.0 / DRAWS));
-    CHECK(fabs(m[4] / DRAWS - 3) < 6 * sqrt(96.0 / DRAWS));
-}
-
 TEST("rand_below gives every number below n about as often as the others")
 {
     uint32_t stream = rand_stream("below");

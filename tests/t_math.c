@@ -6,6 +6,7 @@
 #define TEST_FILE t_math
 #include "test.h"
 #define REAL_F64 0
+#include "tensor/draw.h"
 #include "tensor/math32.h"
 #include "base/cpu.h"
 #include <inttypes.h>
@@ -286,5 +287,55 @@ TEST("the activations in double are those of libm's exp, erf and tanh")
         CHECK(fabs(math64_gelu_quick(x) - x / (1.0 + exp(-1.702 * x))) < tiny);
         CHECK(fabs(math64_softcap(x, 5.0) - 5.0 * tanh(x / 5.0)) < tiny);
     }
+}
+
+/* ---- drawing ---- */
+
+enum { DRAWS = 100000 };
+static const uint64_t WRITTEN_DRAWS = 0x51fc952df916392a;
+
+TEST("draw_normal has mean 0, variance 1, no skew and the kurtosis of a normal number")
+{
+    uint32_t stream = rand_stream("normal");
+    double m[5] = { 0 };
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        double x = (double)draw_normal(test_seed, stream, i);
+        CHECK(fabs(x) < 5.8);
+        m[1] += x, m[2] += x * x, m[3] += x * x * x, m[4] += x * x * x * x;
+    }
+    CHECK(fabs(m[1] / DRAWS) < 6 * sqrt(1.0 / DRAWS));
+    CHECK(fabs(m[2] / DRAWS - 1) < 6 * sqrt(2.0 / DRAWS));
+    CHECK(fabs(m[3] / DRAWS) < 6 * sqrt(15.0 / DRAWS));
+    CHECK(fabs(m[4] / DRAWS - 3) < 6 * sqrt(96.0 / DRAWS));
+}
+
+TEST("the largest of logits and Gumbel noise is drawn as softmax says")
+{
+    static const double logit[] = { 0, 1, 2 };
+    double sum = 1 + exp(1) + exp(2);
+    int64_t times[3] = { 0 };
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        int best = 0;
+        double y[3];
+        for (uint64_t k = 0; k < 3; k++)
+            y[k] = logit[k] + (double)draw_gumbel(test_seed, rand_stream("gumbel"), 3 * i + k);
+        for (int k = 1; k < 3; k++) best = y[k] > y[best] ? k : best;
+        times[best]++;
+    }
+    for (int k = 0; k < 3; k++) {
+        double p = exp(logit[k]) / sum;
+        CHECK(fabs((double)times[k] - DRAWS * p) <= 6 * sqrt(DRAWS * p * (1 - p)));
+    }
+}
+
+TEST("what is drawn has the bits that were written down")
+{
+    uint64_t h = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        h = h * 0x9e3779b97f4a7c15u + math_bits(draw_normal(1, 2, i));
+        h = h * 0x9e3779b97f4a7c15u + math_bits(draw_gumbel(1, 2, i));
+    }
+    if (h != WRITTEN_DRAWS) printf("  %" PRIx64 "\n", h);
+    CHECK(h == WRITTEN_DRAWS);
 }
 /* SPDX-License-Identifier: MIT */

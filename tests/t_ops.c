@@ -4,6 +4,7 @@
 #include "test.h"
 #include "backend/backend.h"
 #include "base/rand.h"
+#include "tensor/draw.h"
 #include "graph/session.h"
 #include "op/op_all.h"
 #include <math.h>
@@ -28,7 +29,7 @@ static double number(const bed *b, const node *in, uint64_t at)
     bool index = b->n->op->scattered ? in->extent == LANE
                                      : !strcmp(b->n->op->name, "embed") && in == b->n->in[0];
     return index ? (double)rand_below(test_seed, rand_stream("t_ops.index"), at, 3)
-                 : (double)(float)rand_normal(test_seed, rand_stream("t_ops"), at);
+                 : (double)draw_normal(test_seed, rand_stream("t_ops"), at);
 }
 
 static void give(bed *b, lane *l, const node *changed, int64_t at, double to)

@@ -72,7 +72,7 @@ static void variants_agree(variant a, variant b, const int *order, int n, bool a
         size_t na, nb;
         char *va = story_values(&t, ea, seed, &i, 1, i, all, &na);
         char *vb = story_values(&t, eb, seed, order, n, i, all, &nb);
-        bool same = na == nb && !memcmp(va, vb, na);
+        bool same = na == nb && bits_same(va, vb, na, 4);
         if (!same) fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
         CHECK(same);
         free(va), free(vb);

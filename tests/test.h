@@ -74,5 +74,8 @@ const char *test_dir(void);
         return;                                                                                    \
     } while (0)
 
+/* Equal bits, or both NaN (which NaN comes out is not fixed), number by number. */
+bool bits_same(const void *a, const void *b, size_t bytes, int32_t real_bytes);
+
 #endif
 /* SPDX-License-Identifier: MIT */

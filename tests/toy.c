@@ -1,5 +1,6 @@
 /* toy -- see toy.h. */
 #include "toy.h"
+#include "test.h"
 #include "base/rand.h"
 #include "graph/mirror.h"
 #include "ops.gen.h"
@@ -362,21 +363,21 @@ void toy_show(const lane *l)
 
 bool toy_same(lane *a, lane *b, const node *n, box x)
 {
-    size_t bytes = (size_t)node_numbers(n, x) * (size_t)session_engine(lane_session(a))->real_bytes;
+    int32_t real_bytes = session_engine(lane_session(a))->real_bytes;
+    size_t bytes = (size_t)node_numbers(n, x) * (size_t)real_bytes;
     char *p = malloc(bytes + 1), *q = malloc(bytes + 1);
     error err = { 0 };
     bool same = p && q && !lane_read_raw(a, n, x, p, &err) && !lane_read_raw(b, n, x, q, &err);
     if (!same) fprintf(stderr, "toy_same: %s\n", err.msg);
-    if (same && memcmp(p, q, bytes)) {
-        size_t at = 0;
-        while (p[at] == q[at]) at++;
-        at /= (size_t)session_engine(lane_session(a))->real_bytes;
-        float u, v;
-        memcpy(&u, p + at * 4, 4), memcpy(&v, q + at * 4, 4);
+    if (same && !bits_same(p, q, bytes, real_bytes)) {
+        size_t one = (size_t)real_bytes, at = 0;
+        while (bits_same(p, q, (at + 1) * one, real_bytes)) at++;
+        float u = 0, v = 0;
+        if (one == 4) memcpy(&u, p + at * 4, 4), memcpy(&v, q + at * 4, 4);
         same = false;
         fprintf(stderr, "node %d (%s) rows %d:%d parts %d:%d: number %zu of %zu: %g and %g\n",
-                n->id, n->op ? n->op->name : "-", x.r0, x.r1, x.a0, x.a1, at, bytes / 4, (double)u,
-                (double)v);
+                n->id, n->op ? n->op->name : "-", x.r0, x.r1, x.a0, x.a1, at, bytes / one,
+                (double)u, (double)v);
     }
     free(p), free(q);
     return same;

@@ -1,6 +1,5 @@
 /* rand -- see rand.h. */
 #include "base/rand.h"
-#include <math.h>
 
 __extension__ typedef unsigned __int128 u128;
 typedef struct block {
@@ -35,14 +34,6 @@ uint32_t rand_bits(uint64_t seed, uint32_t stream, uint64_t index)
 float rand_unit(uint64_t seed, uint32_t stream, uint64_t index)
 {
     return (float)(rand_bits(seed, stream, index) >> 8) * 0x1p-24f;
-}
-
-double rand_normal(uint64_t seed, uint32_t stream, uint64_t index)
-{
-    block b = philox(seed, stream, index);
-    double u = ((double)b.v[0] + 1.0) * 0x1p-32,
-           angle = 6.283185307179586 * ((double)b.v[1] * 0x1p-32);
-    return sqrt(-2.0 * log(u)) * cos(angle);
 }
 
 int64_t rand_below(uint64_t seed, uint32_t stream, uint64_t index, int64_t n)

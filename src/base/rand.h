@@ -11,12 +11,11 @@
  * [err: none | owns: nothing | thread: any | cost: O(length)] */
 uint32_t rand_stream(const char *name);
 
-/* 32 random bits; uniform in [0, 1) with 24 bits; standard normal (Box-Muller in double).
+/* 32 random bits; uniform in [0, 1) with 24 bits.  (Normal and Gumbel numbers: tensor/draw.h.)
  *
  * [err: none | owns: nothing | thread: any | cost: ten rounds] */
 uint32_t rand_bits(uint64_t seed, uint32_t stream, uint64_t index);
 float rand_unit(uint64_t seed, uint32_t stream, uint64_t index);
-double rand_normal(uint64_t seed, uint32_t stream, uint64_t index);
 
 /* An integer in [0, n), n >= 1, without bias worth the name (64-bit product).
  *

@@ -5,6 +5,7 @@
  * position by position; on the clean prompts. */
 #include "base/rand.h"
 #include "instrument/duel.h"
+#include "tensor/draw.h"
 #include <math.h>
 #include <string.h>
 
@@ -281,8 +282,8 @@ static status random_direction(duel *d, const edit *like, int direction, int dra
     if (st == E_OK) st = lane_read(duel_source(d, direction), like->n, like->where, y, err);
     for (int64_t i = 0; i < n; i++) {
         gap += (y[i] - x[i]) * (y[i] - x[i]);
-        x[i] = rand_normal(d->w->seed, rand_stream("patch.direction"),
-                           (uint64_t)draw * (uint64_t)n + (uint64_t)i);
+        x[i] = (double)draw_normal(d->w->seed, rand_stream("patch.direction"),
+                                   (uint64_t)draw * (uint64_t)n + (uint64_t)i);
         norm += x[i] * x[i];
     }
     for (int64_t i = 0; i < n; i++) x[i] *= sqrt(gap / norm);

@@ -1,5 +1,5 @@
 /* instrument: run -- what comes next: the likeliest tokens, with edits beside without; or a continuation. */
-#include "base/rand.h"
+#include "tensor/draw.h"
 #include "instrument/work.h"
 #include <math.h>
 #include <stdlib.h>
@@ -66,13 +66,14 @@ static void show_top(work *w, const char *name, const double *plain, const doubl
     int32_t n = w->m->logits->n_part;
     double *left = arena_copy(&w->mem, edited ? edited : plain, (size_t)n * sizeof *left);
     double z = log_sum(plain, n), ze = edited ? log_sum(edited, n) : 0;
-    table *t = report_table(w->r, name, edited ? 6 : 4,
-                            (column[]){ { "rank", NULL, CELL_INT, 0, false },
-                                        { "token", NULL, CELL_TOKEN, 0, false },
-                                        { "probability", NULL, CELL_REAL, 0, false },
-                                        { "logit", "logit", CELL_REAL, 0, false },
-                                        { "without edits", NULL, CELL_REAL, 0, false },
-                                        { "change", "logit", CELL_REAL, 0, false } });
+    table *t =
+        report_table(w->r, name, edited ? 6 : 4,
+                     (column[]){ { "rank", NULL, CELL_INT, 0, false },
+                                 { "token", NULL, CELL_TOKEN, 0, false },
+                                 { "probability", NULL, CELL_REAL, 0, true }, /* libm's exp */
+                                 { "logit", "logit", CELL_REAL, 0, false },
+                                 { "without edits", NULL, CELL_REAL, 0, true },
+                                 { "change", "logit", CELL_REAL, 0, false } });
     for (int k = 0; left && k < top; k++) {
         int32_t id = take_largest(left, n);
         if (id < 0) break;
@@ -130,13 +131,9 @@ static int32_t choose(const work *w, const double *v, int32_t n, int32_t pos)
     int32_t id = 0;
     for (int32_t i = 0; i < n; i++) {
         double y = v[i];
-        if (temperature > 0) {
-            double u = ((double)rand_bits(w->seed, rand_stream("run.sample"),
-                                          (uint64_t)pos * (uint64_t)n + (uint64_t)i) +
-                        0.5) *
-                       0x1p-32;
-            y = y / temperature - log(-log(u));
-        }
+        if (temperature > 0)
+            y = y / temperature + (double)draw_gumbel(w->seed, rand_stream("run.sample"),
+                                                      (uint64_t)pos * (uint64_t)n + (uint64_t)i);
         if (y > best) best = y, id = i;
     }
     return id;
