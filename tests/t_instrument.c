@@ -167,6 +167,29 @@ TEST("a NaN on one side is the worst of all differences, whatever comes after it
     mt_report_free(r);
 }
 
+TEST("a file that an edit reads is in the certificate by its bytes")
+{
+    char path[1200], request[1400];
+    snprintf(path, sizeof path, "%s/means.txt", test_dir());
+    snprintf(
+        request, sizeof request,
+        "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"edit\":[\"embed = mean(%s)\"]}",
+        path);
+    char *json[2];
+    for (int i = 0; i < 2; i++) {
+        const char *text = i ? "the dog\n\n" : "the dog\n"; /* the same prompts, other bytes */
+        REQUIRE(file_write(path, text, strlen(text), NULL) == E_OK);
+        mt_report *r = ran("run", request);
+        REQUIRE(r && shows(r, "file"));
+        json[i] = form(r, "json");
+        mt_report_free(r);
+    }
+    json_t *a = json_loads(json[0], 0, NULL), *b = json_loads(json[1], 0, NULL);
+    CHECK(strcmp(json_string_value(json_object_get(a, "hash")),
+                 json_string_value(json_object_get(b, "hash"))));
+    json_decref(a), json_decref(b), mt_text_free(json[0]), mt_text_free(json[1]);
+}
+
 TEST("what --plan said replays to the same hash")
 {
     char path[1200], request[1400];

@@ -1,5 +1,6 @@
 /* hash -- see hash.h. */
 #include "base/hash.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include <stdio.h>
 #include <xxhash.h>
@@ -38,5 +39,15 @@ void hash_free(hash *h)
     if (!h) return;
     XXH3_freeState(h->state);
     mem_free(h, sizeof *h);
+}
+
+status hash_file(hash *h, const char *path, error *err)
+{
+    file_map m;
+    status st = file_open_map(&m, path, err);
+    if (st != E_OK) return st;
+    hash_add(h, m.p, m.bytes);
+    file_unmap(&m);
+    return E_OK;
 }
 /* SPDX-License-Identifier: MIT */

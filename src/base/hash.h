@@ -19,5 +19,10 @@ void hash_add(hash *h, const void *bytes, size_t n);
 void hash_text(const hash *h, char out[HASH_TEXT]);
 void hash_free(hash *h);
 
+/* Add the bytes of a file.
+ *
+ * [err: IO, NOMEM | owns: nothing | thread: h's own | cost: reads the file] */
+status hash_file(hash *h, const char *path, error *err);
+
 #endif
 /* SPDX-License-Identifier: MIT */

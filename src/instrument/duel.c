@@ -14,7 +14,10 @@ static status read_pairs(work *w, pairs **out, error *err)
                *corrupt = work_text(w, "corrupt");
     const char *answer = work_text(w, "answer");
     if (file && clean) return error_set(err, E_USAGE, "both --pairs and --clean were given");
-    if (file) return pairs_read(out, w->m, file, work_bos(w), err);
+    if (file) {
+        status st = work_file(w, file, err);
+        return st == E_OK ? pairs_read(out, w->m, file, work_bos(w), err) : st;
+    }
     if (!clean || !corrupt || !answer) {
         error_set(err, E_USAGE, "%s needs pairs of prompts", w->def->name);
         error_hint(err,

@@ -1,6 +1,7 @@
 /* work -- see work.h. */
 #include "instrument/work.h"
 #include "base/cpu.h"
+#include "base/hash.h"
 #include "ops.gen.h"
 #include <math.h>
 #include <stdio.h>
@@ -118,6 +119,20 @@ status work_prompts(work *w, prompt ***out, int *n, error *err)
     return E_OK;
 }
 
+status work_file(work *w, const char *path, error *err)
+{
+    char digits[HASH_TEXT], text[HASH_TEXT + 10];
+    hash *h = hash_new();
+    status st = h ? hash_file(h, path, err) : error_set(err, E_NOMEM, "hash: out of memory");
+    if (st == E_OK) {
+        hash_text(h, digits);
+        snprintf(text, sizeof text, "xxh3-128:%s", digits);
+        report_file(w->r, path, text);
+    }
+    hash_free(h);
+    return st;
+}
+
 status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char *name, error *err)
 {
     lane *l = NULL;
@@ -221,14 +236,15 @@ static status load_values(work *w, const char *path, const char *key, double **o
     container *c;
     status st = container_open(&c, path, err);
     if (st != E_OK) return st;
+    st = work_file(w, path, err);
     const tensor_view *t = container_find(c, key);
-    if (!t) {
+    if (st == E_OK && !t) {
         error_set(err, E_RANGE, "%s: there is no tensor '%.100s'", path, key);
         if (container_count(c))
             error_hint(err, "it has %d tensors, the first is '%s'", container_count(c),
                        container_at(c, 0)->name);
         st = E_RANGE;
-    } else {
+    } else if (st == E_OK) {
         *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
         *out = arena_array(&w->mem, *n + 1, sizeof **out);
         if (*out) dtype_row_f64(t->dtype, t->data, *out, *n);
@@ -278,6 +294,7 @@ static status mean_values(work *w, const change *c, const address *a, const lane
         return error_set(err, E_UNSUPPORTED, "%s: a mean is of values per position", a->name);
     status st = prompts_read(&list, &n, &w->mem, w->m, c->file, work_bos(w), err);
     if (st != E_OK) return st;
+    st = work_file(w, c->file, err);
     int32_t len = lane_len(l);
     double *sum = arena_array(&w->mem, numbers * len, sizeof *sum), *row = NULL;
     for (int i = 0; i < n; i++) { /* to the end also after a failure: each is to be freed */

@@ -59,6 +59,11 @@ status work_prompts(work *w, prompt ***out, int *n, error *err);
  * [err: NOMEM | owns: takes p | thread: w's own | cost: O(1)] */
 status work_keep(work *w, prompt *p, error *err);
 
+/* Note a file that was read, with the hash of its bytes, in the certificate.
+ *
+ * [err: IO, NOMEM | owns: the report | thread: w's own | cost: reads the file] */
+status work_file(work *w, const char *path, error *err);
+
 /* A parentless lane for a prompt, or one beside a parent of other tokens; noted in the certificate (name NULL: not).
  *
  * [err: NOMEM | owns: the session | thread: w's own | cost: O(tokens)] */

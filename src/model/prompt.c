@@ -232,13 +232,19 @@ void prompt_label(const prompt *p, int32_t pos, char *out, size_t bytes)
 
 /* ---- one token ---- */
 
-static status many_tokens(const model *m, const char *text, size_t n, error *err)
+/* No token has exactly this text: it is cut, which may give one all the same (words, told apart by spaces). */
+static status token_of_text(const model *m, const char *text, size_t n, int32_t *out, error *err)
 {
     arena mem = { 0 };
     token_span *s;
     int64_t k = 0;
     char list[200] = "", label[40];
     if (tokenizer_encode(m->tokens, &mem, text, n, TOKEN_BOS_NO, &s, &k, NULL) != E_OK) k = 0;
+    if (k == 1 && s[0].id < m->config.n_vocab) {
+        *out = s[0].id;
+        arena_release(&mem);
+        return E_OK;
+    }
     for (int64_t i = 0; i < k && i < 6; i++) {
         token_label(m, s[i].id, label, sizeof label);
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s\"%s\"", i ? ", " : "", label);
@@ -272,7 +278,7 @@ status token_find(const model *m, const char *text, size_t n, int32_t *out, erro
         return E_USAGE;
     }
     int32_t id = tokenizer_find(m->tokens, text, n);
-    if (id < 0 || id >= m->config.n_vocab) return many_tokens(m, text, n, err);
+    if (id < 0 || id >= m->config.n_vocab) return token_of_text(m, text, n, out, err);
     *out = id;
     return E_OK;
 }

@@ -53,7 +53,8 @@ status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char
 void prompt_label(const prompt *p, int32_t pos, char *out, size_t bytes);
 void token_label(const model *m, int32_t id, char *out, size_t bytes);
 
-/* The id of the one token with exactly this text ("\" Mary\"" without the quotes), or of "#17".
+/* The id of the one token with exactly this text ("\" Mary\"" without the quotes), else of the one token this text is
+ * cut into, or of "#17".
  *
  * [err: RANGE (several tokens, none, or no such id), USAGE (no tokenizer) | owns: nothing | thread: any | cost: O(bytes)] */
 status token_find(const model *m, const char *text, size_t n, int32_t *out, error *err);

@@ -86,6 +86,11 @@ static void seeds(str *s, const certificate *c)
     }
 }
 
+static void files(str *s, const certificate *c)
+{
+    for (const cert_file *i = c->file; i; i = i->next) fact(s, "file", i->path, i->hash);
+}
+
 static void machine(str *s, const certificate *c)
 {
     term(s, "work");
@@ -122,6 +127,7 @@ void html_certificate(str *s, const certificate *c)
     fact(s, "tokenizer", c->tokenizer ? c->tokenizer : "none", c->tokenizer_hash);
     fact(s, "inputs", NULL, c->input_hash);
     lanes(s, c);
+    files(s, c);
     fact(s, "precision", c->precision, NULL);
     fact(s, "approximation", c->approximation, NULL);
     controls(s, c);

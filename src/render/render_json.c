@@ -297,6 +297,19 @@ static void cert_seeds_and_warnings(pen *w, const certificate *c)
     pen_end(w, ']');
 }
 
+static void cert_files(pen *w, const certificate *c)
+{
+    pen_key(w, "files");
+    pen_begin(w, '[', true);
+    for (const cert_file *i = c->file; i; i = i->next) {
+        pen_begin(w, '{', false);
+        pen_text_at(w, "path", i->path);
+        pen_text_at(w, "hash", i->hash);
+        pen_end(w, '}');
+    }
+    pen_end(w, ']');
+}
+
 static void cert_machine(pen *w, const certificate *c)
 {
     pen_key(w, "machine");
@@ -320,6 +333,7 @@ static void cert_entry(pen *w, const certificate *c)
     pen_text_at(w, "precision", c->precision);
     pen_text_at(w, "approximation", c->approximation);
     cert_lanes(w, c);
+    cert_files(w, c);
     cert_controls(w, c);
     cert_intervals(w, c);
     cert_seeds_and_warnings(w, c);

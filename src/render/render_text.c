@@ -150,6 +150,11 @@ static void seeds(view *v, const certificate *c)
     }
 }
 
+static void files(view *v, const certificate *c)
+{
+    for (const cert_file *i = c->file; i; i = i->next) fact_text(v, "file", i->path, i->hash);
+}
+
 static void machine(view *v, const certificate *c)
 {
     str s = { 0 };
@@ -171,6 +176,7 @@ static void certificate_part(view *v, const certificate *c)
     fact_text(v, "tokenizer", c->tokenizer ? c->tokenizer : "none", c->tokenizer_hash);
     fact_text(v, "inputs", c->input_hash, NULL);
     lanes(v, c);
+    files(v, c);
     fact_text(v, "precision", c->precision, NULL);
     fact_text(v, "approximation", c->approximation, NULL);
     controls(v, c);

@@ -71,6 +71,18 @@ void report_seed(report *r, const char *stream, uint64_t seed)
     r->cert.seed_end = &s->next;
 }
 
+void report_file(report *r, const char *path, const char *hash)
+{
+    cert_file *f = build_get(r, sizeof *f);
+    if (!f) return;
+    for (const cert_file *i = r->cert.file; i; i = i->next)
+        if (!strcmp(i->path, path) && !strcmp(i->hash, hash)) return;
+    *f = (cert_file){ .path = build_string(r, path), .hash = build_string(r, hash) };
+    if (r->failed) return;
+    *r->cert.file_end = f;
+    r->cert.file_end = &f->next;
+}
+
 void report_cut(report *r)
 {
     if (r) r->cert.complete = false;

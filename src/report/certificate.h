@@ -39,6 +39,12 @@ typedef struct cert_seed {
     uint64_t seed;
 } cert_seed;
 
+/* A file that was read beside the model: pairs, reference prompts, vectors. */
+typedef struct cert_file {
+    struct cert_file *next;
+    const char *path, *hash; /* as it was written; of its bytes */
+} cert_file;
+
 typedef struct cert_warning {
     struct cert_warning *next;
     const char *text;
@@ -59,13 +65,14 @@ typedef struct certificate {
     cert_control *control, **control_end;
     cert_interval *interval, **interval_end;
     cert_seed *seed, **seed_end;
+    cert_file *file, **file_end;
     cert_warning *warning, **warning_end;
     bool complete; /* false: stopped before the end; what is marked incomplete is missing */
     bool replayable;
     const char *not_replayable; /* why not; NULL when replayable */
     json_t *request;            /* owned: the experiment document; hashed, so it holds no path */
     json_t *where;              /* owned: paths the request needs on this machine; not hashed */
-    char input_hash[CERT_HASH]; /* model hash and token ids; "" before report_finish */
+    char input_hash[CERT_HASH]; /* model hash, token ids, files; "" before report_finish */
     char hash[CERT_HASH];       /* the report's; "" before report_finish */
 } certificate;
 

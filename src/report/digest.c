@@ -113,6 +113,11 @@ static void add_inputs(hash *h, const certificate *c)
     }
 }
 
+static void add_files(hash *h, const certificate *c)
+{
+    for (const cert_file *i = c->file; i; i = i->next) add_text(h, "file", i->hash);
+}
+
 static void add_method(hash *h, const certificate *c)
 {
     add_text(h, "precision", c->precision);
@@ -158,6 +163,7 @@ void build_hashes(report *r)
     }
     char inputs[CERT_HASH], all[CERT_HASH];
     add_inputs(h, &r->cert);
+    add_files(h, &r->cert);
     digest(h, inputs);
     add_request(r, h);
     add_method(h, &r->cert);

@@ -62,7 +62,7 @@ report *report_new(const char *instrument, const char *title)
     r->section_end = &r->section, r->table_end = &r->table, r->array_end = &r->array;
     certificate *c = &r->cert;
     c->lane_end = &c->lane, c->control_end = &c->control, c->interval_end = &c->interval;
-    c->seed_end = &c->seed, c->warning_end = &c->warning;
+    c->seed_end = &c->seed, c->file_end = &c->file, c->warning_end = &c->warning;
     c->complete = c->replayable = true;
     c->engine = "microtome " MICROTOME_VERSION;
     c->precision = "f32 canonical";

@@ -108,6 +108,7 @@ void report_tokens(report *r, const char *title, const char *tensor_name, const 
 /* The certificate, a fact at a time; strings are copied, NULL is "not known".
  *
  *   report_lane     text NULL when ids were given; every lane that was run from an input, in order
+ *   report_file     read beside the model (pairs, means, vectors): its path as written, the hash of its bytes
  *   report_machine  what it ran on; not hashed
  *   report_counts   whole runs and forks; not hashed
  *   report_cut      stopped before the end: what is missing is marked incomplete by the caller
@@ -122,6 +123,7 @@ void report_lane(report *r, const char *name, const char *text, const int64_t *i
 void report_machine(report *r, const char *backend, int n_thread, double seconds);
 void report_counts(report *r, int64_t n_run, int64_t n_fork);
 void report_seed(report *r, const char *stream, uint64_t seed);
+void report_file(report *r, const char *path, const char *hash);
 void report_cut(report *r);
 void report_unreplayable(report *r, const char *why);
 

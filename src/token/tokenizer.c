@@ -13,13 +13,7 @@ static status hash_files(tokenizer *t, const char *const *path, int n, error *er
     char digits[HASH_TEXT];
     hash *h = hash_new();
     status st = h ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
-    for (int i = 0; i < n && st == E_OK; i++) {
-        file_map m;
-        st = file_open_map(&m, path[i], err);
-        if (st != E_OK) break;
-        hash_add(h, m.p, m.bytes);
-        file_unmap(&m);
-    }
+    for (int i = 0; i < n && st == E_OK; i++) st = hash_file(h, path[i], err);
     if (st == E_OK) hash_text(h, digits), snprintf(t->hash, sizeof t->hash, "xxh3-128:%s", digits);
     hash_free(h);
     return st;
