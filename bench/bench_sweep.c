@@ -50,13 +50,8 @@ static status make(void *user, int64_t i, lane **out, error *err)
     snprintf(name, sizeof name, "blocks.%d.resid_pre", (int)(i / LEN));
     node *n = graph_find(&b->m->g, name);
     int32_t r = (int32_t)(i % LEN);
-    edit e = { .n = n,
-               .where = { r, r + 1, 0, 1 },
-               .w1 = n->width,
-               .kind = EDIT_TAKE,
-               .from = b->clean,
-               .from_n = n,
-               .from_row = r };
+    edit e = { .n = n, .where = { r, r + 1, 0, 1 }, .w1 = n->width };
+    e = edit_take(e, b->clean);
     lane *l;
     status st = lane_fork(&l, b->corrupt, err);
     if (st != E_OK) return st;

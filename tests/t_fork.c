@@ -132,7 +132,7 @@ static edit identity(scene *x, node *n, lane *base, double *v)
     if (n->extent == PAIR) e.w1 = lane_len(base);
     switch (dice_below(d, n->extent == PAIR ? 3 : 4)) {
     case 0: e.kind = EDIT_SCALE, e.factor = 1; break;
-    case 1: e.kind = EDIT_TAKE, e.from = base, e.from_n = n, e.from_row = e.where.r0; break;
+    case 1: e = edit_take(e, base); break;
     case 2: e.kind = EDIT_SCALE, e.factor = 1; break;
     default:
         e.kind = EDIT_SET, e.v = v;

@@ -241,8 +241,7 @@ static edit golden_edit(bench *b, const json_t *v, lane *other, double *values)
     else if (!strcmp(op, "scale"))
         e.kind = EDIT_SCALE, e.factor = json_number_value(json_object_get(v, "by"));
     else if (!strcmp(op, "project_out")) e.kind = EDIT_PROJECT;
-    else if (!strcmp(op, "resample"))
-        e.kind = EDIT_TAKE, e.from = other, e.from_n = n, e.from_row = e.where.r0;
+    else if (!strcmp(op, "resample")) e = edit_take(e, other);
     else printf("  op %s is not known\n", op);
     return e;
 }

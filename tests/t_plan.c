@@ -53,8 +53,8 @@ static bool self_take(const edit *e) { return e->kind == EDIT_TAKE && !e->from; 
 
 static box source_of(const edit *e, int32_t r, int32_t a)
 {
-    int32_t row = r - e->where.r0 + e->from_row;
-    return (box){ row, row + 1, a, a + 1 };
+    int32_t row = r - e->where.r0 + e->from_row, part = a - e->where.a0 + e->from_part;
+    return (box){ row, row + 1, part, part + 1 };
 }
 
 /* Do inputs with flag `what` reach the cell; new rows do by themselves. */

@@ -142,7 +142,7 @@ static void one_nan(float *v, size_t n)
 
 TEST("the bits are those that were written down, on every machine")
 {
-    static const char written[] = "bc38fb61d5724d75d910ef7f2810de32";
+    static const char written[] = "baa02d5cca45874861200af139634385";
     char digits[HASH_TEXT];
     hash *h = hash_new();
     for (uint64_t seed = 1; seed <= 30; seed++) {

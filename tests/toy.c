@@ -73,14 +73,33 @@ static node *rotated(toy *t, node *x, node *freq)
     return freq ? op_rotary(&t->g, x, freq, freq->n_part * 2, (double)(t->n_layer % 2)) : x;
 }
 
+/* One weight for the three, as GPT-2 has it. */
+static void shared_qkv(toy *t, node *x, node **q, node **k, node **v)
+{
+    graph *g = &t->g;
+    int in = t->d_model, n_q = t->n_head * t->d_head, n_k = t->n_kv * t->d_head;
+    int out = n_q + 2 * n_k, layout = (int)dice_below(&t->d, 2);
+    node *w = layout ? weight(t, out, in, 2 / sqrt(in), 0) : weight(t, in, out, 2 / sqrt(in), 0);
+    node *b = dice_one_in(&t->d, 2) ? weight(t, 1, out, 0.1, 0) : NULL;
+    *q = reader(t, op_linear(g, x, w, b, layout, 0, t->n_head, t->d_head));
+    *k = reader(t, op_linear(g, x, w, b, layout, n_q, t->n_kv, t->d_head));
+    *v = reader(t, op_linear(g, x, w, b, layout, n_q + n_k, t->n_kv, t->d_head));
+}
+
 static node *attention(toy *t, node *x)
 {
     graph *g = &t->g;
     node *freq =
         t->d_head >= 2 && dice_one_in(&t->d, 2) ? weight(t, 1, t->d_head / 2, 0.5, 0.6) : NULL;
-    node *q = rotated(t, reader(t, linear(t, x, t->n_head, t->d_head)), freq);
-    node *k = rotated(t, reader(t, linear(t, x, t->n_kv, t->d_head)), freq);
-    node *v = reader(t, linear(t, x, t->n_kv, t->d_head));
+    node *q, *k, *v;
+    if (t->wild && dice_one_in(&t->d, 2)) shared_qkv(t, x, &q, &k, &v);
+    else {
+        q = reader(t, linear(t, x, t->n_head, t->d_head));
+        k = reader(t, linear(t, x, t->n_kv, t->d_head));
+        v = reader(t, linear(t, x, t->n_kv, t->d_head));
+    }
+    q = rotated(t, q, freq);
+    k = rotated(t, k, freq);
     if (t->n_kv < t->n_head) {
         k = reader(t, op_repeat(g, k, t->n_head / t->n_kv));
         v = reader(t, op_repeat(g, v, t->n_head / t->n_kv));
@@ -101,6 +120,7 @@ static node *mlp(toy *t, node *x)
 {
     graph *g = &t->g;
     int d_mlp = 2 + (int)dice_below(&t->d, 12);
+    if (t->wild && dice_one_in(&t->d, 4)) d_mlp = 66 + (int)dice_below(&t->d, 20);
     node *h = linear(t, x, d_mlp, 1), *y = NULL;
     switch (dice_below(&t->d, 4)) {
     case 0: y = op_gelu_tanh(g, h); break;
@@ -117,14 +137,19 @@ static node *mlp(toy *t, node *x)
 static node *block(toy *t, node *x)
 {
     graph *g = &t->g;
-    node *ln = norm(t, x), *mid = op_add(g, x, attention(t, ln));
+    node *ln = norm(t, x), *mid;
+    if (t->wild && dice_one_in(&t->d, 3)) { /* norms before and behind */
+        mid = op_add(g, x, norm(t, attention(t, ln)));
+        return op_add(g, mid, norm(t, mlp(t, reader(t, norm(t, mid)))));
+    }
+    mid = op_add(g, x, attention(t, ln));
     if (dice_one_in(&t->d, 4)) return op_add(g, mid, mlp(t, reader(t, norm(t, x)))); /* parallel */
     return op_add(g, mid, mlp(t, reader(t, norm(t, mid))));
 }
 
-void toy_init(toy *t, uint64_t seed)
+static void init(toy *t, uint64_t seed, bool wild)
 {
-    *t = (toy){ .d = { .seed = seed } };
+    *t = (toy){ .d = { .seed = seed }, .wild = wild };
     graph_init(&t->g, NULL);
     graph *g = &t->g;
     t->n_kv = 1 + (int)dice_below(&t->d, 2);
@@ -133,13 +158,18 @@ void toy_init(toy *t, uint64_t seed)
     t->d_model = 2 + (int)dice_below(&t->d, 10);
     t->n_vocab = 5 + (int)dice_below(&t->d, 30);
     int n_layer = 1 + (int)dice_below(&t->d, 3);
+    if (wild && dice_one_in(&t->d, 3)) t->n_vocab = 60 + (int)dice_below(&t->d, 40);
     t->token = graph_input(g, ROW, 1, 1);
     t->answer = graph_input(g, LANE, TOY_CHOICES, 1);
-    node *x = writer(t, op_embed(g, t->token, weight(t, t->n_vocab, t->d_model, 1, 0)));
+    node *table = weight(t, t->n_vocab, t->d_model, 1, 0);
+    node *x = writer(t, op_embed(g, t->token, table));
     if (dice_one_in(&t->d, 2))
         x = op_add(g, x, writer(t, op_position(g, t->token, weight(t, 40, t->d_model, 0.5, 0))));
     for (; t->n_layer < n_layer; t->n_layer++) x = block(t, x);
-    t->logits = linear(t, reader(t, norm(t, x)), t->n_vocab, 1);
+    node *last = reader(t, norm(t, x));
+    bool tied = wild && dice_one_in(&t->d, 2);
+    t->logits = tied ? op_linear(g, last, table, NULL, 1, 0, t->n_vocab, 1)
+                     : linear(t, last, t->n_vocab, 1);
     node *picked = dice_one_in(&t->d, 2) ? op_log_softmax(g, t->logits) : t->logits;
     t->metric = op_diff(g, op_pick(g, picked, t->answer, NULL));
     if (g->err.code) {
@@ -149,6 +179,9 @@ void toy_init(toy *t, uint64_t seed)
     for (int32_t i = 0; i < graph_nodes(g); i++)
         if (graph_node(g, i)->op && t->n_site < TOY_SITES) t->site[t->n_site++] = graph_node(g, i);
 }
+
+void toy_init(toy *t, uint64_t seed) { init(t, seed, false); }
+void toy_init_wild(toy *t, uint64_t seed) { init(t, seed, true); }
 
 void toy_release(toy *t) { graph_release(&t->g); }
 
@@ -247,28 +280,47 @@ static void stir(double *x, int64_t n_row, int64_t n_part, int64_t width, void *
     for (int64_t i = 0; i < n_row * n_part * width; i++) x[i] = 0.5 * x[i] + 0.01 * sum;
 }
 
-static node *same_shape(toy *t, const node *n)
+/* A site that has a slice as large as e's, perhaps elsewhere in it; e's own node when none is found. */
+static void some_source(toy *t, edit *e)
 {
+    const node *n = e->n;
+    int32_t parts = e->where.a1 - e->where.a0, numbers = e->w1 - e->w0;
     for (int i = 0; i < 20; i++) {
         node *m = t->site[dice_below(&t->d, t->n_site)];
-        if (m->extent == n->extent && m->n_part == n->n_part && m->width == n->width &&
-            m->window == n->window)
-            return m;
+        if (m->extent != n->extent || m->window != n->window || m->n_part < parts) continue;
+        if (m->extent != PAIR && m->width < numbers) continue;
+        e->from_n = m;
+        e->from_part = (int32_t)dice_below(&t->d, m->n_part - parts + 1);
+        if (m->extent != PAIR) e->from_w0 = (int32_t)dice_below(&t->d, m->width - numbers + 1);
+        return;
     }
-    return (node *)n;
+}
+
+/* From an earlier node of the lane itself; false when the dice find none. */
+static bool take_own(toy *t, edit *e)
+{
+    edit own = edit_take(*e, NULL);
+    for (int i = 0; i < 20; i++) {
+        some_source(t, &own);
+        if (own.from_n->id >= e->n->id) continue;
+        *e = own;
+        return true;
+    }
+    return false;
 }
 
 static void take_from(toy *t, edit *e, lane *l, lane *const *elder, int n)
 {
-    e->kind = EDIT_TAKE;
-    e->from = elder[dice_below(&t->d, n)];
-    e->from_n = dice_one_in(&t->d, 3) ? same_shape(t, e->n) : e->n;
+    bool open = t->wild && e->where.r1 == ROW_OPEN && dice_one_in(&t->d, 2);
+    if (t->wild && dice_one_in(&t->d, 4) && take_own(t, e)) return;
+    *e = edit_take(*e, elder[dice_below(&t->d, n)]);
+    if (dice_one_in(&t->d, 2)) some_source(t, e);
     int32_t rows = node_rows(e->from_n, e->from), span;
     if (e->where.r1 == ROW_OPEN) e->where.r1 = node_rows(e->n, l);
     span = e->where.r1 - e->where.r0;
-    e->from_row = e->where.r0;
     if (e->n->extent == ROW && span <= rows && dice_one_in(&t->d, 2))
         e->from_row = (int32_t)dice_below(&t->d, rows - span + 1);
+    if (open) e->where.r1 = ROW_OPEN;
 }
 
 /* What to do, once n, where, w0 and w1 are set; values go into v. */
@@ -278,6 +330,11 @@ static void fill_kind(toy *t, edit *e, lane *l, lane *const *elder, int n, doubl
     for (int64_t i = 0; i < 4096; i++) v[i] = dice_real(&t->d);
     bool pair = e->n->extent == PAIR;
     e->factor = dice_real(&t->d);
+    if (t->wild && dice_one_in(&t->d, 12)) {
+        static const double odd[] = { 0,    -0.0,  (double)NAN,       (double)INFINITY,
+                                      1e30, 1e-42, -(double)INFINITY, 1 };
+        e->factor = odd[dice_below(&t->d, 8)];
+    }
     switch (dice_below(&t->d, 6)) {
     case 0: e->kind = EDIT_SET; break;
     case 1: e->kind = EDIT_ADD; break;

@@ -27,11 +27,16 @@ typedef struct toy {
     node *writer[40], *reader[40];
     int n_site, n_writer, n_reader;
     bool no_edges; /* toy_edit makes none */
+    bool wild;
     int n_vocab, n_layer, n_head, n_kv, d_head, d_model;
 } toy;
 
 /* n_part of every node stays below 64, so that equal values are found part by part. */
 void toy_init(toy *t, uint64_t seed);
+
+/* The same with more of everything: weights that are shared and tied, norms behind writers, more than 64 parts,
+ * NaN, infinities, -0 and denormals, takes from the lane itself and takes without an end. */
+void toy_init_wild(toy *t, uint64_t seed);
 void toy_release(toy *t);
 
 /* An engine for tests; never NULL (fails the test). */

@@ -1,4 +1,5 @@
 /* api -- include/microtome.h over the rooms: thin. */
+#include "base/cpu.h"
 #include "base/file.h"
 #include "include/microtome.h"
 #include "instrument/instrument.h"
@@ -80,7 +81,9 @@ mt_status mt_run(mt_report **out, const char *instrument, const char *request, m
     mt_report *m = mem_zero(sizeof *m);
     status st = m ? json_parse(&json, request, strlen(request), "request", &why)
                   : error_set(&why, E_NOMEM, "out of memory");
+    unsigned mode = fp_enter();
     if (st == E_OK) st = instrument_run(&m->r, &m->failed, instrument, json, tell, user, &why);
+    fp_leave(mode);
     json_decref(json);
     if (st == E_OK || (st == E_INTERRUPTED && m->r)) *out = m;
     else mt_report_free(m);

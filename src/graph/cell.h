@@ -105,6 +105,7 @@ struct session {
     session_tell *tell;
     void *tell_user;
     bool poison, keep_equal;
+    unsigned char poison_byte; /* another each time: two holes never look equal */
 };
 
 /* A stretch of the slab, and until which turn it is needed. */
@@ -130,6 +131,15 @@ typedef struct run {
     error refused; /* the first thing planning found wrong */
 } run;
 
+/* What stands where nobody has computed anything, in tests: finite numbers, which tests notice more often
+ * than NaN. */
+static inline void poison(session *s, void *p, int64_t bytes)
+{
+    unsigned char *b = p;
+    int x = s->poison_byte++ & 0x3f;
+    for (int64_t i = 0; i < bytes; i++) b[i] = (unsigned char)x;
+}
+
 static inline cell *cell_get(const lane *l, const node *n)
 {
     return n->id < l->n_cell ? l->cell[n->id] : NULL;
@@ -146,6 +156,11 @@ static inline due_list *run_list(run *r, int32_t generation, const node *n)
 cell *cell_need(lane *l, const node *n);
 hold *cell_hold(lane *l, cell *c);
 box lane_news(const lane *l, const node *n);
+
+/* session.c: may l still be given inputs or edits (`what`)?
+ *
+ * [err: FROZEN | owns: nothing | thread: the session's | cost: O(1)] */
+status lane_open(const lane *l, const char *what, error *err);
 
 /* view.c: row[i] = line want.r0 + i of n as lane l sees it, at part want.a0; NULL where nobody has it.
  * Lines of which only some parts are l's own are put together in mem.
@@ -217,7 +232,7 @@ static inline const node *plan_input(const node *n, const fusion *f, int k)
 }
 
 /* layout.c: give every home its place, slab and chunks their sizes.  Then, turn by turn of a run:
- * fill with NaN what is not needed after it.
+ * poison what is not needed after it.
  *
  * [err: r->mem.failed | owns: r | thread: the session's | cost: O(dues), O(slots)] */
 void layout_values(run *r);

@@ -33,6 +33,11 @@ static status check_where(const lane *l, const edit *e, error *err)
             "%s: edit of rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
             node_label(l, e->n), e->where.r0, e->where.r1, e->where.a0, e->where.a1, all.r1,
             all.a1);
+    int32_t last = w.r1 - 1, first_key = e->n->extent == PAIR ? node_first_key(e->n, w.r0) : 0;
+    if (e->n->extent == PAIR && e->w0 < e->w1 && (e->w0 > last || e->w1 <= first_key))
+        return error_set(err, E_RANGE, "%s: edit of keys %d:%d, its queries see keys %d:%d",
+                         node_label(l, e->n), e->w0, e->w1 < wide ? e->w1 : wide, first_key,
+                         last + 1);
     if (e->w0 < 0 || e->w0 >= e->w1 || (e->n->extent != PAIR && e->w1 > wide))
         return error_set(err, E_RANGE, "%s: edit of %d:%d of the last axis, expected within 0:%d",
                          node_label(l, e->n), e->w0, e->w1, wide);
@@ -50,16 +55,24 @@ static status check_take(const lane *l, const edit *e, error *err)
     if (from->serial > l->serial)
         return error_set(err, E_CYCLE, "%s: lane %d is younger than lane %d that takes from it",
                          node_label(l, n), from->serial, l->serial);
-    if (a->n_part != n->n_part || a->width != n->width || a->extent != n->extent ||
-        a->window != n->window)
-        return error_set(err, E_SHAPE, "%s: %s is not of its shape", node_label(l, n),
+    if (a->extent != n->extent || a->window != n->window)
+        return error_set(err, E_SHAPE, "%s: %s is of another kind", node_label(l, n),
                          node_label(l, a));
-    if (n->extent == PAIR && e->from_row != e->where.r0)
-        return error_set(err, E_SHAPE, "%s: row %d sees other keys than row %d", node_label(l, n),
-                         e->where.r0, e->from_row);
-    if (e->from && (e->from_row < 0 || e->from_row + w.r1 - w.r0 > all.r1))
-        return error_set(err, E_SHAPE, "%s: takes rows %d:%d, the source has 0:%d",
-                         node_label(l, n), e->from_row, e->from_row + w.r1 - w.r0, all.r1);
+    if (e->from_part < 0 || e->from_part + (w.a1 - w.a0) > a->n_part)
+        return error_set(err, E_SHAPE, "%s: takes parts %d:%d, %s has 0:%d", node_label(l, n),
+                         e->from_part, e->from_part + w.a1 - w.a0, node_label(l, a), a->n_part);
+    if (n->extent == PAIR && (e->from_row != e->where.r0 || e->from_w0 != e->w0))
+        return error_set(err, E_SHAPE, "%s: another row sees other keys, and keys are not moved",
+                         node_label(l, n));
+    if (n->extent != PAIR && (e->from_w0 < 0 || e->from_w0 + (e->w1 - e->w0) > a->width))
+        return error_set(err, E_SHAPE, "%s: takes numbers %d:%d, %s has 0:%d", node_label(l, n),
+                         e->from_w0, e->from_w0 + e->w1 - e->w0, node_label(l, a), a->width);
+    if (!e->from && (e->from_row < 0 || e->from_row > e->where.r0))
+        return error_set(err, E_SHAPE, "%s: row %d takes from row %d of the lane itself",
+                         node_label(l, n), e->where.r0, e->from_row);
+    if (e->from && (e->from_row < 0 || e->from_row > all.r1 - (w.r1 - w.r0)))
+        return error_set(err, E_SHAPE, "%s: takes %d rows from row %d on, the source has %d",
+                         node_label(l, n), w.r1 - w.r0, e->from_row, all.r1);
     return E_OK;
 }
 
@@ -72,6 +85,9 @@ static status check_kind(const lane *l, const edit *e, error *err)
                          node_label(l, e->n), e->kind == EDIT_CALL ? "callback" : "projection");
     if (e->kind == EDIT_CALL && !e->call) return error_set(err, E_USAGE, "edit: no callback");
     if (e->kind == EDIT_PROJECT && !e->v) return error_set(err, E_USAGE, "edit: no direction");
+    if (e->v && pair && e->w1 > l->len)
+        return error_set(err, E_RANGE, "%s: values for every key, and no last key",
+                         node_label(l, e->n));
     if (e->v && e->row_step && e->where.r1 == ROW_OPEN)
         return error_set(err, E_RANGE, "%s: values for every row, and no last row",
                          node_label(l, e->n));
@@ -80,16 +96,13 @@ static status check_kind(const lane *l, const edit *e, error *err)
 
 static status edit_check(const lane *l, const edit *e, error *err)
 {
-    if (l->ran) {
-        error_set(err, E_FROZEN, "lane %d has run: its edits are fixed", l->serial);
-        error_hint(err, "fork it and edit the fork");
-        return E_FROZEN;
-    }
+    status st = lane_open(l, "edits", err);
+    if (st != E_OK) return st;
     if (e->n->extent != WEIGHT && !e->n->op)
         return error_set(err, E_RANGE, "%s: an input is given, not edited", node_label(l, e->n));
     if (lane_edits(l, e->n, NULL) >= MAX_EDITS)
         return error_set(err, E_RANGE, "%s: more than %d edits", node_label(l, e->n), MAX_EDITS);
-    status st = check_where(l, e, err);
+    st = check_where(l, e, err);
     return st == E_OK ? check_kind(l, e, err) : st;
 }
 
@@ -137,6 +150,8 @@ static status edit_add(lane *l, const edit *e, const lane *made_for, error *err)
         return st;
     }
     own->owner = l, own->next = NULL, own->used = false;
+    if (own->kind == EDIT_TAKE && own->from && own->where.r1 == ROW_OPEN) /* as far as it goes */
+        own->where.r1 = own->where.r0 + node_rows(own->from_n, own->from) - own->from_row;
     *l->edit_end = own;
     l->edit_end = &own->next;
     s->n_edit[own->n->id]++;
@@ -183,24 +198,34 @@ static bool edit_translate(edit *e, const node *n)
     return true;
 }
 
-/* Those of one kind, ancestors' first. */
+/* Those of one lane and kind, in order: into out[k...], as far as there is room (out NULL: count). */
 static int collect(const lane *l, const node *n, bool edge, edit *out, int k)
 {
-    if (!l) return k;
-    k = collect(l->parent, n, edge, out, k);
     for (const edit *e = l->edit; e; e = e->next) {
         edit copy = *e;
-        if (e->edge != edge || k == MAX_EDITS || !edit_translate(&copy, n)) continue;
-        if (out) out[k] = copy;
+        if (e->edge != edge || !edit_translate(&copy, n)) continue;
+        if (out && k < MAX_EDITS) out[k] = copy;
         k++;
     }
     return k;
 }
 
+/* Ancestors' first, hence from the end: a chain of forks may be longer than the stack is deep. */
+static int collect_chain(const lane *l, const node *n, bool edge, edit *out, int k)
+{
+    int end = k;
+    for (const lane *a = l; a; a = a->parent) end = collect(a, n, edge, NULL, end);
+    for (int stop = end; out && l; l = l->parent) {
+        stop -= collect(l, n, edge, NULL, 0);
+        collect(l, n, edge, out, stop);
+    }
+    return end;
+}
+
 int lane_edits(const lane *l, const node *n, edit *out)
 {
     if (!l || (!has_edits(l->s, n) && !has_edits(l->s, n->original))) return 0;
-    return collect(l, n, false, out, collect(l, n, true, out, 0));
+    return collect_chain(l, n, false, out, collect_chain(l, n, true, out, 0));
 }
 
 /* ---- what an edit touches ---- */
@@ -231,17 +256,18 @@ box edit_widen(const edit *e, box b, const lane *l)
 
 box take_in(const edit *e, box source, const lane *l)
 {
-    int32_t shift = e->where.r0 - e->from_row;
-    return box_cut((box){ source.r0 + shift, source.r1 + shift, source.a0, source.a1 },
-                   edit_where(e, l));
+    int32_t down = e->where.r0 - e->from_row, along = e->where.a0 - e->from_part;
+    return box_cut(
+        (box){ source.r0 + down, source.r1 + down, source.a0 + along, source.a1 + along },
+        edit_where(e, l));
 }
 
 box take_out(const edit *e, box here, const lane *l)
 {
-    int32_t shift = e->from_row - e->where.r0;
+    int32_t down = e->from_row - e->where.r0, along = e->from_part - e->where.a0;
     box b = box_cut(here, edit_where(e, l));
     if (box_empty(b)) return (box){ 0 };
-    return (box){ b.r0 + shift, b.r1 + shift, b.a0, b.a1 };
+    return (box){ b.r0 + down, b.r1 + down, b.a0 + along, b.a1 + along };
 }
 
 /* ---- applying ---- */
@@ -289,8 +315,9 @@ static void edit_part(const edit *e, void *y, const void *src, int32_t row, int3
         return;
     }
     if (e->kind == EDIT_TAKE) {
+        int32_t from = lo + (n->extent == PAIR ? 0 : e->from_w0 - e->w0);
         if (hi > lo)
-            memcpy((char *)y + (int64_t)lo * bytes, (const char *)src + (int64_t)lo * bytes,
+            memcpy((char *)y + (int64_t)lo * bytes, (const char *)src + (int64_t)from * bytes,
                    (size_t)(hi - lo) * (size_t)bytes);
         return;
     }
@@ -313,7 +340,8 @@ static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
     }
     for (int32_t row = b.r0; row < b.r1; row++) {
         const char *line = src ? src[row - b.r0] : NULL;
-        int64_t step = (int64_t)node_width(d->n, row) * s->e->real_bytes;
+        const node *lines = src ? e->from_n : d->n; /* of a PAIR both are as wide */
+        int64_t step = (int64_t)node_width(lines, row) * s->e->real_bytes;
         for (int32_t a = b.a0; a < b.a1; a++)
             if (!src || line)
                 edit_part(e, patch_at(s, d->n, p, row, a), line ? line + (a - b.a0) * step : NULL,

@@ -144,7 +144,7 @@ void layout_poison(run *r, int32_t generation, int32_t turn)
         for (const due *d = run_list(r, generation, n)->eldest; d; d = d->younger)
             for (int32_t i = 0; i < d->n_home && !d->l->pinned; i++)
                 if (!d->home[i].stays)
-                    memset(home_at(r, d, &d->home[i]), 0xff, (size_t)home_bytes(d, d->home[i].b));
+                    poison(r->s, home_at(r, d, &d->home[i]), home_bytes(d, d->home[i].b));
     }
 }
 /* SPDX-License-Identifier: MIT */

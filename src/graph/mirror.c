@@ -136,6 +136,40 @@ static const edge_use *edge_find(const lane *l, const node *reader, box slice, i
     return NULL;
 }
 
+/* Does the cone of reader a pass through reader b (k[for=h] through k)? */
+static status passes(bool *out, const graph *g, const mirror *m, const node *a, const node *b,
+                     error *err)
+{
+    bool *seen = mem_zero((size_t)g->n_own);
+    if (!seen) return error_set(err, E_NOMEM, "edges: out of memory");
+    *out = m->of[b->id] && reads(m->top[a->id], m->of[b->id], seen, g->n_base);
+    mem_free(seen, (size_t)g->n_own);
+    return E_OK;
+}
+
+/* Where two slices overlap, the take of one would undo what an edge into the other did. */
+static status edge_alone(const lane *l, const mirror *m, const node *reader, box slice, error *err)
+{
+    const graph *g = &l->s->g;
+    for (; l; l = l->parent)
+        for (const edge_use *u = l->edge; u; u = u->next) {
+            bool clash = u->reader == reader && box_meets(u->slice, slice);
+            status st = E_OK;
+            if (!clash && u->reader != reader) st = passes(&clash, g, m, reader, u->reader, err);
+            if (st == E_OK && !clash && u->reader != reader)
+                st = passes(&clash, g, m, u->reader, reader, err);
+            if (st != E_OK) return st;
+            if (!clash) continue;
+            const char *a = graph_name(g, u->reader), *b = graph_name(g, reader);
+            error_set(err, E_UNSUPPORTED, "edges into slices of %s and %s that overlap",
+                      a ? a : "a node", b ? b : "a node");
+            error_hint(err, "give both edges the same slice, or slices that share nothing: each "
+                            "head on its own, and query heads instead of key heads");
+            return E_UNSUPPORTED;
+        }
+    return E_OK;
+}
+
 static status edge_open(lane *l, const node *reader, box slice, const mirror *m, int32_t index,
                         error *err)
 {
@@ -150,6 +184,7 @@ static status edge_open(lane *l, const node *reader, box slice, const mirror *m,
                   .kind = EDIT_TAKE,
                   .from_n = m->top[reader->id],
                   .from_row = slice.r0,
+                  .from_part = slice.a0,
                   .edge = true };
     status st = lane_edit(l, &take, err);
     if (st != E_OK) return st;
@@ -187,7 +222,8 @@ status lane_edit_edge(lane *l, const edit *e, node *reader, box slice, error *er
     edit alias = *e;
     alias.edge = false;
     alias.n = m->of[e->n->id];
-    if (!use) st = edge_open(l, reader, slice, m, n_used, err);
+    if (!use) st = edge_alone(l, m, reader, slice, err);
+    if (st == E_OK && !use) st = edge_open(l, reader, slice, m, n_used, err);
     if (st != E_OK) return st;
     st = lane_edit(l, &alias, err);
     if (st != E_OK && !use) {

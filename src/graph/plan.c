@@ -114,13 +114,16 @@ static void calc_inputs(lane *l, const node *n, region *calc)
     }
 }
 
-static void plan_node(lane *l, const node *n)
+static status plan_node(lane *l, const node *n, error *err)
 {
     edit e[MAX_EDITS];
     region calc = { 0 }, may;
-    if (!n->op && n->extent != WEIGHT) return; /* lane_give has been here */
+    if (!n->op && n->extent != WEIGHT) return E_OK; /* lane_give has been here */
     if (n->op) calc_inputs(l, n, &calc);
     int n_e = lane_edits(l, n, e), n_own = 0;
+    if (n_e > MAX_EDITS)
+        return error_set(err, E_LIMIT, "lane %d: %d edits act on one node, at most %d can",
+                         l->serial, n_e, MAX_EDITS);
     if (n->op && n_e) {
         calc_self_takes(l, e, n_e, &calc);
         plan_couple(&l->mem, &calc, e, n_e, l);
@@ -131,6 +134,7 @@ static void plan_node(lane *l, const node *n)
         if (e[i].owner == l) region_add(&l->mem, &may, edit_where(&e[i], l));
     cell *c = may.n ? cell_need(l, n) : cell_get(l, n);
     if (c) c->calc = calc, c->may = may;
+    return E_OK;
 }
 
 /* A lane runs after those it takes later nodes from; parents are in its own wave. */
@@ -166,8 +170,9 @@ status plan_lane(lane *l, error *err)
     status st = check_self_takes(l, err);
     if (st != E_OK) return st;
     l->generation = lane_generation(l);
-    for (int i = 0; i < g->n_sorted; i++)
-        if (g->order[i]->id >= l->n_planned) plan_node(l, g->order[i]);
+    for (int i = 0; i < g->n_sorted && st == E_OK; i++)
+        if (g->order[i]->id >= l->n_planned) st = plan_node(l, g->order[i], err);
+    if (st != E_OK) return st;
     if (l->mem.failed) {
         l->mem.failed = false;
         return error_set(err, E_NOMEM, "lane %d: out of memory while planning", l->serial);
@@ -358,33 +363,57 @@ void plan_ask(run *r, lane *l)
 
 /* ---- edits that can change nothing wanted ---- */
 
-static bool wanted_here(const lane *l, const node *n, const edit *e)
+/* Of what e touches on n, is any wanted in l that no later edit of e's lane overwrites?  (A coupled edit
+ * in between carries e's value to where it is not overwritten.) */
+static bool wanted_here(run *r, const lane *l, const node *n, const edit *e)
 {
     const cell *c = cell_get(l, n);
-    return c && c->due && region_meets(&c->due->want, edit_where(e, l));
+    region left = { 0 };
+    box hidden;
+    if (!c || !c->due) return false;
+    region_add_cut(&r->mem, &left, &c->due->want, edit_where(e, l));
+    for (const edit *f = e->next; f && left.n; f = f->next) {
+        if (f->n != e->n || f->edge != e->edge) continue;
+        if (edit_couples(f) && box_meets(f->where, e->where)) return true;
+        if (edit_covers(f, &hidden)) region_sub(&r->mem, &left, hidden);
+    }
+    return left.n > 0;
 }
 
-/* At the node or at one of its twins. */
-static bool edit_wanted(const lane *l, const edit *e)
+/* At the node or at one of its twins, in l or in an ancestor up to the edit's own lane: what does not
+ * change in l is wanted of its parent. */
+static bool edit_wanted(run *r, const lane *l, const edit *e)
 {
     const graph *g = &l->s->g;
-    if (wanted_here(l, e->n, e)) return true;
-    for (int32_t i = 0; i < g->n_own; i++)
-        if (g->own[i]->original == e->n && wanted_here(l, g->own[i], e)) return true;
+    for (; l; l = l == e->owner ? NULL : l->parent) {
+        if (wanted_here(r, l, e->n, e)) return true;
+        for (int32_t i = 0; i < g->n_own; i++)
+            if (g->own[i]->original == e->n && wanted_here(r, l, g->own[i], e)) return true;
+    }
     return false;
 }
 
+static void refuse_edit(run *r, const lane *l, const edit *e)
+{
+    const graph *g = &l->s->g;
+    const char *name = graph_name(g, e->n);
+    if (!name && e->n->op == &graph_alias_def)
+        name = graph_name(g, e->n->in[0]); /* an edge's end */
+    error_set(&r->refused, E_NOEFFECT, "lane %d: nothing asked for depends on the edit of %s",
+              l->serial, name ? name : "an unnamed node");
+    error_hint(&r->refused, "ask for something later in the model or in the text, edit elsewhere, "
+                            "or leave out what a later edit overwrites");
+}
+
+/* The lane's edits, and those of ancestors that have not run: of others this was decided before. */
 void plan_effects(run *r, const lane *l)
 {
-    if (!l->asks || l->sweep || r->refused.code) return;
-    for (const edit *e = l->edit; e; e = e->next) {
-        if (e->used || edit_wanted(l, e)) continue;
-        const char *name = graph_name(&l->s->g, e->n);
-        error_set(&r->refused, E_NOEFFECT, "lane %d: nothing asked for depends on the edit of %s",
-                  l->serial, name ? name : "an unnamed node");
-        error_hint(&r->refused,
-                   "ask for something later in the model or in the text, or edit elsewhere");
-        return;
-    }
+    if (!l->asks || l->sweep) return;
+    for (const lane *a = l; a && !r->refused.code && (a == l || !a->ran); a = a->parent)
+        for (const edit *e = a->edit; e && !a->sweep; e = e->next) {
+            if (e->used || edit_wanted(r, l, e)) continue;
+            refuse_edit(r, a, e);
+            return;
+        }
 }
 /* SPDX-License-Identifier: MIT */

@@ -113,8 +113,9 @@ static bool memory_get(run *r)
         if (!block) return false;
         *(value_block *)(void *)block = (value_block){ NULL, (size_t)l->chunk_bytes + BLOCK_HEAD };
         l->chunk = block + BLOCK_HEAD;
+        if (s->poison) poison(s, l->chunk, l->chunk_bytes);
     }
-    if (s->poison && r->slab) memset(r->slab, 0xff, (size_t)s->slab_bytes);
+    if (s->poison && r->slab) poison(s, r->slab, s->slab_bytes);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* session -- see session.h: the lives of sessions and lanes, inputs, asking, reading.
  * Then read edit.c, view.c, plan.c, layout.c, wave.c, run.c. */
+#include "base/cpu.h"
 #include "graph/cell.h"
 #include "graph/mirror.h"
 #include <string.h>
@@ -176,21 +177,29 @@ static bool give_rows(lane *l, const node *input, const char *raw, size_t part_b
     return fine && !l->mem.failed;
 }
 
+status lane_open(const lane *l, const char *what, error *err)
+{
+    if (!l->ran && !l->n_user) return E_OK;
+    error_set(err, E_FROZEN, "lane %d %s: its %s are fixed", l->serial,
+              l->ran ? "has run" : "has forks, or lanes that take from it", what);
+    error_hint(err, "fork it and change the fork");
+    return E_FROZEN;
+}
+
 /* Inputs are known before planning, so their change is exact from the start. */
 status lane_give(lane *l, const node *input, const double *v, error *err)
 {
-    if (l->ran) {
-        error_set(err, E_FROZEN, "lane %d has run: its inputs are fixed", l->serial);
-        error_hint(err, "fork it");
-        return E_FROZEN;
-    }
+    status st = lane_open(l, "inputs", err);
+    if (st != E_OK) return st;
     box all = node_all(input, l);
     size_t n = (size_t)node_numbers(input, all), bytes = (size_t)l->s->e->real_bytes;
     char *raw = arena_get(&l->mem, n * bytes);
     cell *c = cell_need(l, input);
     hold *h = c ? cell_hold(l, c) : NULL;
     if (!raw || !h) return lane_nomem(l, err);
+    unsigned mode = fp_enter(); /* the caller's may flush denormals */
     put_numbers(raw, v, n, l->s->e->real_bytes);
+    fp_leave(mode);
     region may = { 0 }, done = { 0 };
     region_add(&l->mem, &done, all);
     if (!give_rows(l, input, raw, (size_t)input->width * bytes, &may)) return lane_nomem(l, err);
@@ -316,12 +325,34 @@ status lane_read(lane *l, const node *n, box b, double *out, error *err)
     status st = lane_read_raw(l, n, b, out, err);
     if (st != E_OK || l->s->e->real_bytes == 8) return st;
     int64_t count = node_numbers(n, b);
+    unsigned mode = fp_enter();                /* the caller's may flush denormals */
     for (int64_t i = count - 1; i >= 0; i--) { /* widen in place, from the end */
         float x;
         memcpy(&x, (const char *)out + i * (int64_t)sizeof x, sizeof x);
         out[i] = (double)x;
     }
+    fp_leave(mode);
     return E_OK;
+}
+
+/* Are the bits of b the parent's?  (Lines of many parts are kept whole, and whole when one part changed.)
+ * False also where the parent does not hold its own, which a set in l hid, and out of memory. */
+static bool equals_parent(const lane *l, const node *n, box b)
+{
+    const lane *p = l->parent;
+    arena tmp = { 0 };
+    const void **mine = arena_array(&tmp, b.r1 - b.r0, sizeof *mine),
+               **theirs = arena_array(&tmp, b.r1 - b.r0, sizeof *theirs);
+    bool equal = p && mine && theirs && box_within(b, node_all(n, p)) && resolved(&tmp, p, n, b) &&
+                 lane_view(&tmp, l, n, b, mine) && lane_view(&tmp, p, n, b, theirs) && !tmp.failed;
+    for (int32_t r = b.r0; equal && r < b.r1; r++) {
+        size_t bytes =
+            (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r) * (size_t)l->s->e->real_bytes;
+        const void *x = mine[r - b.r0], *y = theirs[r - b.r0];
+        equal = x && y && !memcmp(x, y, bytes);
+    }
+    arena_release(&tmp);
+    return equal;
 }
 
 effect lane_effect(const lane *l)
@@ -333,7 +364,9 @@ effect lane_effect(const lane *l)
             box b = *region_box(&h->asked, j);
             if (region_meets(&l->cell[i]->may, b) && best == EFFECT_NONE) best = EFFECT_EQUAL;
             for (int k = 0; k < h->n_patch; k++)
-                if (box_meets(h->patch[k].b, b)) return EFFECT_CHANGED;
+                if (box_meets(h->patch[k].b, b) &&
+                    !equals_parent(l, graph_node(&l->s->g, i), box_cut(h->patch[k].b, b)))
+                    return EFFECT_CHANGED;
         }
     }
     return best;
@@ -358,6 +391,12 @@ static status edit_again(lane *fresh, const lane *l, error *err)
     if (!l) return E_OK;
     status st = edit_again(fresh, l->parent, err);
     for (const edit *e = l->edit; e && st == E_OK; e = e->next) st = lane_edit_again(fresh, e, err);
+    for (const edge_use *u = l->edge; u && st == E_OK; u = u->next) { /* the next edge's mirror */
+        edge_use *copy = arena_copy(&fresh->mem, u, sizeof *u);
+        if (!copy) return error_set(err, E_NOMEM, "lane: out of memory");
+        copy->next = fresh->edge;
+        fresh->edge = copy;
+    }
     return st;
 }
 

@@ -9,8 +9,8 @@
  *     a shared prefix     a longer or shorter lane: rows the parent lacks are the change
  *     a decoded token     the parent's tokens and one more
  *
- * A lane's edits are its parent's, then its own.  Edits are given before the lane first
- * runs, and values never change once computed: to edit a lane that has run, fork it.  So
+ * A lane's edits are its parent's, then its own.  Inputs and edits are given before the lane
+ * first runs and before others build on it (forks, takes), and values never change once computed: to edit a lane that has run, fork it.  So
  * nothing is ever stale and there is nothing to invalidate.
  *
  * Invariant: every value of a lane equals, bit for bit, what a parentless lane with the same
@@ -63,15 +63,27 @@ typedef struct edit {
     const double *v; /* SET, ADD: values; PROJECT: the direction (any length but 0) ... */
     int64_t row_step, part_step; /* ... with these strides; 0 repeats */
     lane *from;                  /* TAKE: the source lane; NULL: the very lane the edit acts on */
-    const node *from_n;          /* TAKE: the source node */
-    int32_t from_row;            /* TAKE: source row of where.r0 */
-    edit_fn *call;               /* CALL; refused on PAIR */
-    void *user;                  /* borrowed until the session is freed */
-    const lane *owner;           /* filled by lane_edit, as is the rest */
-    bool edge; /* part of what computes the node: before all other edits (mirror.h) */
-    bool used; /* it has acted in a run */
+    const node *from_n;          /* TAKE: the source node; its slice is as large as this one ... */
+    int32_t from_row,
+        from_part;     /* ... and begins at this row and part (for where.r0, where.a0) ... */
+    int32_t from_w0;   /* ... and number of each part (for w0); of a PAIR: the same keys */
+    edit_fn *call;     /* CALL; refused on PAIR */
+    void *user;        /* borrowed until the session is freed */
+    const lane *owner; /* filled by lane_edit, as is the rest */
+    bool edge;         /* part of what computes the node: before all other edits (mirror.h) */
+    bool used;         /* it has acted in a run */
     struct edit *next;
 } edit;
+
+/* e as a take of the very same slice in another lane.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+static inline edit edit_take(edit e, lane *from)
+{
+    e.kind = EDIT_TAKE, e.from = from, e.from_n = e.n;
+    e.from_row = e.where.r0, e.from_part = e.where.a0, e.from_w0 = e.w0;
+    return e;
+}
 
 /* ---- sessions ---- */
 
@@ -116,7 +128,7 @@ void session_limit(session *s, int64_t bytes);
 typedef bool session_tell(void *user, int64_t n_op, int64_t n_op_all);
 void session_on_progress(session *s, session_tell *tell, void *user);
 
-/* For tests: fill freed values with NaN; do not let equal values end a change.
+/* For tests: fill memory that holds no value with changing numbers; do not let equal values end a change.
  *
  * [err: none | owns: nothing | thread: the session's | cost: O(1)] */
 void session_test(session *s, bool poison, bool keep_equal);
@@ -142,7 +154,7 @@ void lane_drop(lane *l);
 
 /* Values of an input for all rows, [row][part][width], copied.  What equals the parent's is no change.
  *
- * [err: NOMEM FROZEN | owns: copies v | thread: the session's | cost: O(rows)] */
+ * [err: NOMEM, FROZEN once the lane has run or others build on it | owns: copies v | thread: the session's | cost: O(rows)] */
 status lane_give(lane *l, const node *input, const double *v, error *err);
 
 /* Hold all that is computed for this lane, not only what is asked for: for lanes that will be forked.
@@ -160,7 +172,8 @@ void lane_sweep(lane *l);
 typedef enum effect { EFFECT_CHANGED, EFFECT_EQUAL, EFFECT_NONE } effect;
 
 /* After a run: did what was asked of l differ from its parent's in any bit; if not, could it have
- * (EQUAL), or does nothing lead there (NONE)?
+ * (EQUAL), or does nothing lead there (NONE)?  Where l sets what is asked, its parent may not have been
+ * computed for comparison: then it says CHANGED.
  *
  * [err: none | owns: nothing | thread: the session's | cost: O(asked nodes)] */
 effect lane_effect(const lane *l);
@@ -175,16 +188,17 @@ lane *lane_parent(const lane *l);
 
 /* Add an edit; its values are copied.  Rejected edits leave no trace.
  *
- * [err: NOMEM, FROZEN once the lane has run, RANGE (outside the node, too many), SHAPE (a take that does not fit), CYCLE (from a younger lane) | owns: copies v | thread: the session's | cost: O(values)] */
+ * [err: NOMEM, FROZEN once the lane has run or others build on it, RANGE (outside the node, too many), SHAPE (a take that does not fit), CYCLE (from a younger lane) | owns: copies v | thread: the session's | cost: O(values)] */
 status lane_edit(lane *l, const edit *e, error *err);
 
 /* The same on what one reader sees of one writer: e->n is the writer, its `where` what of the writer is
  * replaced; reader and its slice say who sees it.  See mirror.h.
  *
- * [err: as lane_edit, and NOSITE when there is no such edge | owns: copies v | thread: the session's | cost: O(nodes) the first time] */
+ * [err: as lane_edit, NOSITE when there is no such edge, UNSUPPORTED when its slice overlaps another edge's | owns: copies v | thread: the session's | cost: O(nodes) the first time] */
 status lane_edit_edge(lane *l, const edit *e, node *reader, box slice, error *err);
 
-/* The edits acting on n in lane l, ancestors' first; at most MAX_EDITS; out may be NULL.
+/* The edits acting on n in lane l, ancestors' first: how many; out, which may be NULL, holds MAX_EDITS (planning
+ * refuses more).
  *
  * [err: none | owns: nothing | thread: the session's | cost: O(edits), O(1) where there are none] */
 int lane_edits(const lane *l, const node *n, edit *out);

@@ -299,24 +299,19 @@ static bool patch_copy(wave *w, const due *d, const patch *p)
     return row != NULL;
 }
 
-static int64_t cells_in(const region *r, box b)
-{
-    int64_t cells = 0;
-    for (int i = 0; i < r->n; i++) cells += box_cells(box_cut(*region_box(r, i), b));
-    return cells;
-}
-
 /* Has the parent resolved b, and, where l is to hold its value, will the parent hold its own?  Where
  * a set hid b from the parent it may not have; its line then has a hole, and a hole equals nothing. */
-static bool parent_has(const due *d, box b)
+static bool parent_has(wave *w, const due *d, box b)
 {
     bool held = region_meets(&d->stay, b);
     for (const lane *l = d->l->parent; l; l = l->parent) {
         const cell *c = cell_get(l, d->n);
         if (!c || !(region_meets(&c->may, b) || !l->parent)) continue;
-        int64_t cells = c->hold ? cells_in(&c->hold->done, b) : 0;
-        if (c->due && c->due->got.n) cells += cells_in(held ? &c->due->stay : &c->due->got, b);
-        return cells >= box_cells(b);
+        region has = { 0 }; /* what is held may have been computed again: it counts once */
+        if (c->hold) region_add_cut(&w->r->wave, &has, &c->hold->done, b);
+        if (c->due && c->due->got.n)
+            region_add_cut(&w->r->wave, &has, held ? &c->due->stay : &c->due->got, b);
+        return region_has(&has, b);
     }
     return false;
 }
@@ -332,13 +327,13 @@ static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
     const session *s = w->r->s;
     const void **row = parent_lines(w, d, p->b);
     int32_t step = n->n_part <= FINE_PARTS ? 1 : p->b.a1 - p->b.a0;
-    bool known = parent_has(d, p->b);
+    bool known = parent_has(w, d, p->b);
     for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
         const char *old = row[r - p->b.r0];
         size_t bytes = (size_t)step * (size_t)node_width(n, r) * (size_t)s->e->real_bytes;
         for (int32_t a = p->b.a0; a < p->b.a1; a += step) {
             box b = { r, r + 1, a, a + step };
-            bool there = old && (known || parent_has(d, b));
+            bool there = old && (known || parent_has(w, d, b));
             if (!there || memcmp(old, patch_at(s, n, p, r, a), bytes))
                 region_add(&w->r->wave, out, b);
             if (old) old += bytes;

@@ -61,13 +61,8 @@ static status sweep_heads(duel *d, const heads *h, error *err)
     for (int l = 0; l < h->n_layer; l++)
         for (int a = 0; a < h->n_head && n < 64; a++, n++) {
             node *z = site(h->m, l, "attn.z");
-            cell[n] = (duel_cell){ .at = n,
-                                   .e = { .n = z,
-                                          .where = { 0, lane_len(d->clean), a, a + 1 },
-                                          .w1 = z->width,
-                                          .kind = EDIT_TAKE,
-                                          .from = d->clean,
-                                          .from_n = z } };
+            edit e = { .n = z, .where = { 0, lane_len(d->clean), a, a + 1 }, .w1 = z->width };
+            cell[n] = (duel_cell){ .at = n, .e = edit_take(e, d->clean) };
         }
     return duel_sweep(d, d->corrupt, cell, n, &t, err);
 }
@@ -91,15 +86,11 @@ static status sweep_edges(duel *d, const heads *h, const char *input, error *err
             node *u = site(h->m, from / h->n_head, "attn.result"),
                  *v = site(h->m, to / h->n_head, thing);
             int a = from % h->n_head, b = to % h->n_head;
+            edit e = { .n = u, .where = { 0, ROW_OPEN, a, a + 1 }, .w1 = u->width };
             cell[n++] = (duel_cell){ .at = (int64_t)from * n_all + to,
                                      .reader = v,
                                      .slice = { 0, ROW_OPEN, b, b + 1 },
-                                     .e = { .n = u,
-                                            .where = { 0, ROW_OPEN, a, a + 1 },
-                                            .w1 = u->width,
-                                            .kind = EDIT_TAKE,
-                                            .from = d->clean,
-                                            .from_n = u } };
+                                     .e = edit_take(e, d->clean) };
         }
     return duel_sweep(d, d->corrupt, cell, n, &t, err);
 }

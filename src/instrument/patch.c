@@ -158,9 +158,7 @@ static status sweep_kind(duel *d, const plan *p, int direction, error *err)
     if (!cell) return error_set(err, E_NOMEM, "patch: out of memory");
     for (int64_t i = 0; i < t.n_cell; i++) {
         if (!cell_at(p, i, len, &cell[n])) continue;
-        edit *e = &cell[n++].e;
-        e->kind = EDIT_TAKE, e->from = duel_source(d, direction), e->from_n = e->n,
-        e->from_row = e->where.r0;
+        cell[n].e = edit_take(cell[n].e, duel_source(d, direction)), n++;
     }
     return duel_sweep(d, duel_base(d, direction), cell, n, &t, err);
 }
@@ -310,8 +308,7 @@ static status control_sweep(duel *d, const plan *p, int direction, error *err)
                                           (uint64_t)(d->pair * N_DRAW + i), len - 1);
         cell[i] = like, cell[i].at = i, cell[N_DRAW + i].at = N_DRAW + i,
         cell[N_DRAW + i].reader = NULL;
-        cell[i].e.kind = EDIT_TAKE, cell[i].e.from = duel_source(d, direction),
-        cell[i].e.from_n = like.e.n;
+        cell[i].e = edit_take(like.e, duel_source(d, direction));
         cell[i].e.from_row = pos + (pos >= like.e.where.r0);
         st =
             random_direction(d, &like.e, direction, d->pair * N_DRAW + i, &cell[N_DRAW + i].e, err);

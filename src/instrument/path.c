@@ -175,13 +175,9 @@ static status sweep_edges(duel *d, const sweep_plan *p, int direction, error *er
         node *u = p->src[at[0]], *v = p->dst[at[2]];
         duel_cell *c = &cell[n++];
         *c = (duel_cell){ .at = i, .reader = v, .slice = { 0, ROW_OPEN, 0, v->n_part } };
-        c->e = (edit){ .n = u,
-                       .where = { 0, ROW_OPEN, 0, u->n_part },
-                       .w1 = u->width,
-                       .kind = EDIT_TAKE,
-                       .from = duel_source(d, direction),
-                       .from_n = u };
+        c->e = (edit){ .n = u, .where = { 0, ROW_OPEN, 0, u->n_part }, .w1 = u->width };
         if (p->from->parts) c->e.where.a0 = at[1], c->e.where.a1 = at[1] + 1;
+        c->e = edit_take(c->e, duel_source(d, direction));
         if (p->to->parts) c->slice.a0 = at[3], c->slice.a1 = at[3] + 1;
     }
     return st == E_OK ? duel_sweep(d, duel_base(d, direction), cell, n, &t, err) : st;

@@ -176,8 +176,7 @@ static status forks(work *w, table *t, lane *base, error *err)
         if (!x->op || !sampled(w, i, 24) || (w->m->n_site <= 24 * 4 && i % 4)) continue;
         arena_mark here = arena_here(&w->mem);
         char *a = arena_get(&w->mem, bytes), *b = arena_get(&w->mem, bytes);
-        edit e = whole(x, base, EDIT_SCALE, 0.5), id = whole(x, base, EDIT_TAKE, 0);
-        id.from = base, id.from_n = x;
+        edit e = whole(x, base, EDIT_SCALE, 0.5), id = edit_take(e, base);
         st = a && b ? lane_fork(&f, base, err) : error_set(err, E_NOMEM, "verify: out of memory");
         if (st == E_OK) lane_sweep(f), st = lane_edit(f, &e, err);
         if (st == E_OK) st = lane_fresh(&fresh, f, err);

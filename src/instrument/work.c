@@ -326,35 +326,62 @@ static status mean_values(work *w, const change *c, const address *a, const lane
     return E_OK;
 }
 
+static status no_lane(const change *c, const named_lane *others, int n_other, error *err)
+{
+    char list[200] = "";
+    for (int i = 0; i < n_other && strlen(list) < 160; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s@%s", i ? ", " : "",
+                 others[i].name);
+    error_set(err, E_USAGE, "edit '%.80s': there is no lane @%.40s", c->text, c->lane);
+    error_hint(err, *list ? "lanes are %s" : "there is only one prompt here", list);
+    return E_USAGE;
+}
+
+/* Where a take's source begins on one axis: where its address says, which must then be as long as the
+ * target; else where the target begins. */
+static status take_axis(const change *c, const char *axis, bool cut, int32_t lo, int32_t hi,
+                        int32_t want_lo, int32_t want_hi, int32_t *out, error *err)
+{
+    *out = cut ? lo : want_lo;
+    if (!cut || hi - lo == want_hi - want_lo) return E_OK;
+    error_set(err, E_SHAPE, "edit '%.80s': %d %s are to be taken, the slice that is set has %d",
+              c->text, hi - lo, axis, want_hi - want_lo);
+    error_hint(err, "both sides must be as large: nothing is repeated or left out");
+    return E_SHAPE;
+}
+
 static status take_values(work *w, const change *c, const address *a, const prompt *p,
                           const named_lane *others, int n_other, lane *l, edit *e, error *err)
 {
     bool self = !*c->lane;
     const named_lane *from = self ? NULL : lane_called(others, n_other, c->lane);
     lane *source = self ? lane_parent(l) : from ? from->l : NULL;
-    if (!source) {
-        char list[200] = "";
-        for (int i = 0; i < n_other; i++)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s@%s", i ? ", " : "",
-                     others[i].name);
-        error_set(err, E_USAGE, "edit '%.80s': there is no lane @%.40s", c->text, c->lane);
-        error_hint(err, *list ? "lanes are %s" : "there is only one prompt here", list);
-        return E_USAGE;
-    }
+    if (!source) return no_lane(c, others, n_other, err);
     address b = *a;
     status st = c->other ? site_find_one(&b, w->m, self ? p : from->p, c->other, err) : E_OK;
+    if (st == E_OK && b.before)
+        st = error_set(err, E_USAGE, "edit '%.80s': a value before edits is not taken: %s@before",
+                       c->text, b.name);
     if (st != E_OK) return st;
-    e->kind = EDIT_TAKE, e->from = source, e->from_n = b.n, e->from_row = b.where.r0;
-    box rows = box_cut(e->where, node_all(e->n, l));
+    box rows = box_cut(e->where, node_all(e->n, l)),
+        whole = box_cut(b.where, node_all(b.n, source));
     int32_t there = node_rows(b.n, source);
-    e->where.r1 = rows.r1;
-    if (rows.r1 - rows.r0 + e->from_row > there) {
-        error_set(err, E_SHAPE, "edit '%.80s': takes %d rows from row %d on, the source has %d",
-                  c->text, rows.r1 - rows.r0, e->from_row, there);
-        error_hint(err, "the two prompts are of different length: name positions on both sides");
-        return E_SHAPE;
-    }
-    return E_OK;
+    *e = edit_take(*e, source);
+    e->from_n = b.n, e->where.r1 = rows.r1;
+    if (st == E_OK)
+        st = take_axis(c, "rows", b.has_rows, whole.r0, whole.r1, rows.r0, rows.r1, &e->from_row,
+                       err);
+    if (st == E_OK)
+        st = take_axis(c, "parts", b.has_parts || b.n->n_part != e->n->n_part, b.where.a0,
+                       b.where.a1, e->where.a0, e->where.a1, &e->from_part, err);
+    if (st == E_OK)
+        st = take_axis(c, "numbers", b.has_width || b.n->width != e->n->width, b.w0, b.w1, e->w0,
+                       e->w1, &e->from_w0, err);
+    if (st != E_OK || rows.r1 - rows.r0 + e->from_row <= there) return st;
+    error_set(err, E_SHAPE, "edit '%.80s': takes %d rows from row %d on, the source has %d",
+              c->text, rows.r1 - rows.r0, e->from_row, there);
+    error_hint(err, "the two prompts are of different length: name positions on both sides");
+    return E_SHAPE;
 }
 
 static status fill_edit(work *w, const change *c, const address *a, const prompt *p,
@@ -383,8 +410,13 @@ static status one_change(work *w, const change *c, lane *l, const prompt *p,
     for (int i = 0; i < n && st == E_OK; i++)
         for (int k = 0; k < m && st == E_OK; k++) {
             edit e;
-            if (a[i].before)
+            if (a[i].before || (b && b[k].before))
                 return error_set(err, E_USAGE, "edit '%.80s': SITE@before can be read, not edited",
+                                 c->text);
+            if (b && b[k].has_width)
+                return error_set(err, E_USAGE,
+                                 "edit '%.80s': a reader is cut by position and head, not within "
+                                 "a head",
                                  c->text);
             st = fill_edit(w, c, &a[i], p, others, n_other, l, &e, err);
             if (st == E_OK)

@@ -314,7 +314,7 @@ static status use_for(parser *x, address *a, const slice *s, int i)
         bool key = !strcmp(a->name, k);
         if (!key && strcmp(a->name, v)) continue;
         node *n = key ? m->block[l].k_for : m->block[l].v_for;
-        if (n) a->n = n;
+        if (n) a->n = n, a->name = graph_name(&m->g, n); /* another tensor: k_for, v_for */
         status st = resolve(x, s, i, m->config.n_head, false, false, &lo, &hi, &open);
         if (st != E_OK) return st;
         a->where.a0 = lo, a->where.a1 = hi, a->has_parts = true;
@@ -323,12 +323,23 @@ static status use_for(parser *x, address *a, const slice *s, int i)
     return no_axis(x, a, "for");
 }
 
+static status twice(parser *x, const char *axis)
+{
+    error_set(x->err, E_USAGE, "address '%.100s': %s is cut twice", x->text, axis);
+    error_hint(x->err, "a list is written %s=1|2, a range %s=1:3", axis, axis);
+    return E_USAGE;
+}
+
 static status apply(parser *x, address *a, const slice *s, int i)
 {
     int32_t lo, hi, rows = a->n->extent == WEIGHT ? a->n->n_row : x->p ? x->p->n : ROW_OPEN;
     bool open, vocab = !strcmp(a->n->part_axis, "vocab");
     status st;
-    switch (axis_of(a->n, s->axis)) {
+    axis_kind kind = axis_of(a->n, s->axis);
+    if ((kind == AXIS_ROWS && a->has_rows) || (kind == AXIS_WIDTH && a->has_width) ||
+        ((kind == AXIS_PARTS || kind == AXIS_FOR) && a->has_parts))
+        return twice(x, s->axis);
+    switch (kind) {
     case AXIS_FOR: return use_for(x, a, s, i);
     case AXIS_ROWS:
         st = resolve(x, s, i, rows, true, false, &lo, &hi, &open);
@@ -575,34 +586,27 @@ status site_find_writers(address **out, int *n_out, arena *mem, const model *m, 
     return st;
 }
 
-static bool layer_mlp(const char *text, long *layer)
+/* What reads on behalf of an MLP, or of the logits, by its name: "blocks.*.mlp" is "blocks.*.ln2.out". */
+static bool reader_behind(const model *m, const char *text, char *out, size_t bytes)
 {
-    char *end;
-    if (strncmp(text, "blocks.", 7)) return false;
-    *layer = strtol(text + 7, &end, 10);
-    return end > text + 7 && !strncmp(end, ".mlp", 4) &&
-           (!end[4] || end[4] == '[' || end[4] == ' ');
-}
-
-/* What reads on behalf of an MLP, or of the logits. */
-static node *reader_behind(const model *m, const char *text)
-{
-    long layer;
-    if (layer_mlp(text, &layer) && layer >= 0 && layer < m->config.n_layer)
-        return m->block[layer].mlp_reader;
-    if (!strncmp(text, "logits", 6) && (!text[6] || text[6] == '[' || text[6] == ' '))
-        return m->logits_reader;
-    return NULL;
+    size_t n = (size_t)(name_end(text) - text);
+    while (n && text[n - 1] == ' ') n--;
+    if (n == 6 && !strncmp(text, "logits", n))
+        return snprintf(out, bytes, "%s", graph_name(&m->g, m->logits_reader)) > 0;
+    bool mlp = n > 11 && !strncmp(text, "blocks.", 7) && !strncmp(text + n - 4, ".mlp", 4);
+    const char *first =
+        mlp && m->block[0].mlp_reader ? graph_name(&m->g, m->block[0].mlp_reader) : NULL;
+    if (!first || strncmp(first, "blocks.0.", 9)) return false;
+    return snprintf(out, bytes, "%.*s%s", (int)(n - 3), text, first + 9) > 0;
 }
 
 status site_find_readers(address **out, int *n_out, arena *mem, const model *m, const prompt *p,
                          const char *text, error *err)
 {
-    char full[400];
+    char full[400], name[200];
     text = spaces(text);
-    node *behind = reader_behind(m, text);
-    const char *name = behind ? graph_name(&m->g, behind) : NULL;
-    snprintf(full, sizeof full, "%s%s", name ? name : text, name ? name_end(text) : "");
+    bool behind = reader_behind(m, text, name, sizeof name);
+    snprintf(full, sizeof full, "%s%s", behind ? name : text, behind ? name_end(text) : "");
     status st = site_find(out, n_out, mem, m, p, full, err);
     for (int i = 0; st == E_OK && i < *n_out; i++)
         if (!(*out)[i].n->reader) st = none_of_kind(m, text, &(*out)[i], false, err);
