@@ -80,8 +80,8 @@ int main(void)
     engine *e = NULL;
     session *s = NULL;
     if (gpt2_write(dir, (gpt2_shape){ 12, 12, 12, 50, 64 })) return 1;
-    if (model_open(&m, dir, &err) || engine_open(&e, &(engine_options){ .threads = 1 }, &err) ||
-        session_new(&s, &m->g, e, &err))
+    if (model_open(&m, dir, NULL, &err) ||
+        engine_open(&e, &(engine_options){ .threads = 1 }, &err) || session_new(&s, &m->g, e, &err))
         give_up("open", &err);
     lane *base = prompt(s, m);
     lane_keep(base);

@@ -86,7 +86,8 @@ int main(int argc, char **argv)
     int64_t done;
     engine_options o = { .backend = argc > 1 ? argv[1] : NULL };
     if (gpt2_write(dir, gpt2_small)) return 1;
-    if (model_open(&m, dir, &err) || engine_open(&e, &o, &err) || session_new(&b.s, &m->g, e, &err))
+    if (model_open(&m, dir, NULL, &err) || engine_open(&e, &o, &err) ||
+        session_new(&b.s, &m->g, e, &err))
         give_up("open", &err);
     b.m = m;
     double start = clock_seconds();

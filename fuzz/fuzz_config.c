@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     error err = { 0 };
     if (!made++) checkpoint();
     write_scratch("config.json", data, n);
-    if (model_open(&m, scratch("."), &err) == E_OK) model_free(m);
+    if (model_open(&m, scratch("."), NULL, &err) == E_OK) model_free(m);
     else if (!err.msg[0]) abort(); /* an error says what */
     return 0;
 }

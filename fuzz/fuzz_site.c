@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     address *a;
     change *c;
     int k;
-    if (!m && (model_open(&m, "demo:induction", NULL) ||
+    if (!m && (model_open(&m, "demo:induction", NULL, NULL) ||
                prompt_from_text(&p, m, words, sizeof words - 1, BOS_AUTO, NULL)))
         abort();
     char *text = arena_get(&mem, n + 1);

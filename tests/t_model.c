@@ -2,6 +2,7 @@
  * site there is fires or is refused by name; the stored greedy text; the stored edits. */
 #define TEST_FILE t_model
 #include "test.h"
+#include "model/config.h"
 #include "backend/backend.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -25,7 +26,7 @@ static bool open_bench(bench *b, const char *path, const char *precision)
     error err = { 0 };
     engine_options o = { .precision = precision, .threads = 1 };
     *b = (bench){ 0 };
-    if (model_open(&b->m, path, &err) || engine_open(&b->e, &o, &err) ||
+    if (model_open(&b->m, path, NULL, &err) || engine_open(&b->e, &o, &err) ||
         session_new(&b->s, &b->m->g, b->e, &err)) {
         fprintf(stderr, "%s: %s\n", path, err.msg);
         return false;
@@ -379,6 +380,34 @@ TEST("demo:induction has the heads it was built with, and says what came after t
 
 /* ---- sites ---- */
 
+TEST("rotary frequencies are the floats that float32 code gets, step by step")
+{
+    static const int at[] = { 1, 17, 30, 33, 36, 40, 63 };
+    static const float plain[] = { 0x1.bb5faep-1f, 0x1.62b2fp-4f, 0x1.b4f7e4p-7f, 0x1.1bc25ap-7f,
+                                   0x1.708938p-8f, 0x1.9e7c7p-9f, 0x1.e459c4p-14f },
+                       llama3[] = { 0x1.a11582p-1f, 0x1.f5ea7ep-6f,  0x1.67a23ap-10f,
+                                    0x1.47e21p-12f, 0x1.46831ap-14f, 0x1.1f91fp-15f,
+                                    0x1.4985fep-22f }; /* transformers 5, d_head 128 */
+    static const char *const config[] = {
+        "{\"rope_theta\": 10000.0}",
+        "{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, "
+        "\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
+        "\"original_max_position_embeddings\": 8192}}"
+    };
+    for (int k = 0; k < 2; k++) {
+        json_t *json = NULL;
+        model_config c = { .d_head = 128 };
+        double f[128];
+        REQUIRE(!json_parse(&json, config[k], strlen(config[k]), "config", NULL) &&
+                !config_rotary(json, &c, f, NULL));
+        for (int i = 0; i < 7; i++) {
+            double want = (double)(k ? llama3 : plain)[i];
+            CHECK(f[64 + at[i]] == want && fabs(f[at[i]] - want) < 1e-6 * want);
+        }
+        json_decref(json);
+    }
+}
+
 TEST("every site of every architecture fires: changing it changes the logits or something after it")
 {
     static const char *const paths[] = { "demo:induction", "goldens/models/gpt2",
@@ -457,8 +486,8 @@ TEST("the sites that the conventions give a family exist, and others are refused
     model *g, *l;
     error err = { 0 };
     address a;
-    REQUIRE(!model_open(&g, shared_path("goldens/models/gpt2"), NULL) &&
-            !model_open(&l, shared_path("goldens/models/llama_gqa"), NULL));
+    REQUIRE(!model_open(&g, shared_path("goldens/models/gpt2"), NULL, NULL) &&
+            !model_open(&l, shared_path("goldens/models/llama_gqa"), NULL, NULL));
     for (size_t i = 0; i < sizeof both / sizeof *both; i++)
         CHECK(has_site(g, both[i]) && has_site(l, both[i]));
     for (size_t i = 0; i < sizeof gpt2 / sizeof *gpt2; i++) CHECK(has_site(g, gpt2[i]));
@@ -486,7 +515,7 @@ TEST("addresses take ranges, ends, lists, tokens by their text, globs and names 
     arena mem = { 0 };
     int n;
     static const char text[] = "the cat sat on the mat";
-    REQUIRE(!model_open(&m, "demo:induction", NULL) &&
+    REQUIRE(!model_open(&m, "demo:induction", NULL, NULL) &&
             !prompt_from_text(&p, m, text, sizeof text - 1, BOS_AUTO, NULL));
     REQUIRE(!site_find(&a, &n, &mem, m, p, "blocks.1.attn.z[head=2, pos=-1]", NULL) && n == 1);
     CHECK(a->where.r0 == 6 && a->where.r1 == 7 && a->where.a0 == 2 && a->where.a1 == 3 &&

@@ -185,7 +185,7 @@ TEST("allocation failing at any call while opening and encoding leaves nothing b
         arena_release(&mem);
         tokenizer_free(t);
         if (st == E_OK) break;
-        CHECK(st == E_NOMEM);
+        REQUIRE(st == E_NOMEM);
     }
 }
 

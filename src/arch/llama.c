@@ -144,9 +144,9 @@ static node *feed_forward(builder *b, node *x)
 
 static node *frequencies(builder *b)
 {
-    double *f = build_memory(b, b->c->d_head / 2, sizeof *f);
+    double *f = build_memory(b, b->c->d_head, sizeof *f);
     if (!f || config_rotary(b->json, b->c, f, &b->g->err) != E_OK) return NULL;
-    return build_constant(b, "rotary.inv_freq", f, b->c->d_head / 2);
+    return build_constant(b, "rotary.inv_freq", f, 2, b->c->d_head / 2);
 }
 
 static void build(builder *b)

@@ -24,6 +24,8 @@ static const param model_params[] = {
     { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", true },
     { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)",
       true },
+    { "allow", PARAM_TEXT, NULL,
+      "config.json keys that are not known, to be left out of account, with commas", false },
     { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", true },
     { NULL, PARAM_TEXT, NULL, NULL, false },
 };
@@ -130,7 +132,7 @@ static status open_model(work *w, error *err)
         return error_set(err, E_USAGE, "memory: %lld MiB, expected 0 (no limit) or what there is",
                          (long long)work_int(w, "memory"));
     status st = engine_open(&w->e, &o, err);
-    if (st == E_OK) st = model_open(&w->m, path, err);
+    if (st == E_OK) st = model_open(&w->m, path, work_text(w, "allow"), err);
     if (st == E_OK) st = session_new(&w->s, &w->m->g, w->e, err);
     if (st == E_OK) session_limit(w->s, work_int(w, "memory") << 20);
     return st;

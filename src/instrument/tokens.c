@@ -20,7 +20,7 @@ static status open_tokenizer(work *w, tokenizer **out, const tokenizer **t, erro
     status st = strncmp(path, "demo:", 5) ? tokenizer_open(out, path, &why) : E_OK;
     *t = *out;
     if (st == E_OK && *out) return E_OK;
-    if (model_open(&w->m, path, st == E_OK ? err : NULL) == E_OK) *t = w->m->tokens;
+    if (model_open(&w->m, path, NULL, st == E_OK ? err : NULL) == E_OK) *t = w->m->tokens;
     if (*t) return E_OK;
     if (st == E_OK && !w->m) return err->code;
     if (st == E_OK) return error_set(err, E_USAGE, "%s has no tokenizer", path);

@@ -14,9 +14,10 @@ typedef struct builder builder;
  *
  *   KEY_READ    configure() looks at it
  *   KEY_SAYS    changes no number of a forward pass (dropout, training, names, generation)
- *   KEY_MUST    changes the computation, and only `value` (JSON text, or several separated by " | ")
- *               is built; absent and null are always fine */
-typedef enum key_kind { KEY_READ, KEY_SAYS, KEY_MUST } key_kind;
+ *   KEY_MUST    changes the computation, and only `value` (JSON text) is built; absent and null are
+ *               always fine
+ *   KEY_ALIAS   another name of the key `value` */
+typedef enum key_kind { KEY_READ, KEY_SAYS, KEY_MUST, KEY_ALIAS } key_kind;
 
 typedef struct config_key {
     const char *name;

@@ -96,13 +96,13 @@ node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ..
                       "%s", name);
 }
 
-node *build_constant(builder *b, const char *name, const double *v, int n)
+node *build_constant(builder *b, const char *name, const double *v, int n_row, int n)
 {
-    double *copy = build_memory(b, n, sizeof *copy);
+    double *copy = build_memory(b, n_row * n, sizeof *copy);
     if (!copy) return NULL;
-    memcpy(copy, v, (size_t)n * sizeof *copy);
+    memcpy(copy, v, (size_t)(n_row * n) * sizeof *copy);
     weight_view w = { (const char *)copy, n * (int64_t)sizeof *copy, DTYPE_F64 };
-    return graph_site(b->g, graph_axes(graph_weight(b->g, name, w, 1, n), "column", ""), "%s",
+    return graph_site(b->g, graph_axes(graph_weight(b->g, name, w, n_row, n), "column", ""), "%s",
                       name);
 }
 
@@ -236,20 +236,38 @@ node *build_mlp(builder *b, node *x, const mlp *p)
     return build_site(b, out, "mlp.contribution");
 }
 
+/* The same numbers, however they are stored. */
+static bool same_values(const weight_tensor *a, const weight_tensor *b, int64_t n)
+{
+    const char *p = a->data, *q = b->data;
+    size_t wide_a = dtype_bytes(a->dtype), wide_b = dtype_bytes(b->dtype);
+    if (a->dtype == b->dtype) return !memcmp(p, q, (size_t)n * wide_a);
+    for (int64_t i = 0; i < n; i++) {
+        double x, y;
+        dtype_row_f64(a->dtype, p + (size_t)i * wide_a, &x, 1);
+        dtype_row_f64(b->dtype, q + (size_t)i * wide_b, &y, 1);
+        if (!(x == y)) return false;
+    }
+    return true;
+}
+
 node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_name)
 {
     if (!b->c->tied) return build_weight(b, b->c->n_vocab, b->c->d_model, "%s", u_name);
     weight_tensor *copy = weights_find(&b->weights, u_name), *e = weights_find(&b->weights, e_name);
     if (!copy || !e || copy == e) return w_e;
     copy->used = true;
-    size_t bytes = (size_t)b->c->n_vocab * (size_t)b->c->d_model * dtype_bytes(e->dtype);
-    if (!shape_is(copy, b->c->n_vocab, b->c->d_model) || copy->dtype != e->dtype ||
-        memcmp(copy->data, e->data, bytes))
-        build_warn(b,
-                   "config.json ties the unembedding to the embedding; the file has a '%s' that "
-                   "differs, which is not used",
-                   u_name);
-    return w_e;
+    if (shape_is(copy, b->c->n_vocab, b->c->d_model) &&
+        same_values(copy, e, (int64_t)b->c->n_vocab * b->c->d_model))
+        return w_e;
+    error_set(&b->g->err, E_UNSUPPORTED,
+              "config.json ties the unembedding to the embedding, and '%s' differs from '%s'",
+              u_name, e_name);
+    error_hint(&b->g->err,
+               "programs disagree on which is used: say \"tie_word_embeddings\": false "
+               "to use both, or remove '%s'",
+               u_name);
+    return NULL;
 }
 
 node *build_logits(builder *b, node *x, node *w, node *bias, bool x_is_stream)

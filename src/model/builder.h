@@ -16,6 +16,7 @@ struct builder {
     model_config *c; /* &m->config */
     const arch_def *arch;
     const json_t *json; /* config.json, or what stands for it */
+    const char *allow;  /* unknown keys that may be left out of account, with commas; NULL: none */
     weight_set weights;
     int32_t layer;
 };
@@ -37,10 +38,10 @@ void *build_memory(builder *b, int64_t n, size_t size);
 node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A computed weight of one row, kept in float64 (f32 builds round it first).
+/* A computed weight, kept in float64 (f32 builds round it first).
  *
  * [err: b->g->err: NOMEM | owns: the model | thread: b's own | cost: O(n)] */
-node *build_constant(builder *b, const char *name, const double *v, int n);
+node *build_constant(builder *b, const char *name, const double *v, int n_row, int n);
 
 /* Name n "blocks.LAYER.thing"; give it axes; mark it.
  *

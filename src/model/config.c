@@ -37,6 +37,12 @@ static const config_key SHARED[] = {
     { "use_bfloat16", KEY_SAYS, NULL },
     { "use_cache", KEY_SAYS, NULL },
     { "unsloth_version", KEY_SAYS, NULL },
+    { "transformers.js_config", KEY_SAYS, NULL },
+    { "is_llama_config", KEY_SAYS, NULL },
+    { "base_model_name_or_path", KEY_SAYS, NULL },
+    { "_flash_attn_2_enabled", KEY_SAYS, NULL },
+    { "_attn_implementation_internal", KEY_SAYS, NULL },
+    { "model_max_length", KEY_SAYS, NULL },
     { "chunk_size_feed_forward", KEY_SAYS, NULL }, /* the same sums, in pieces */
     /* tokens */
     { "bos_token_id", KEY_READ, NULL },
@@ -77,21 +83,30 @@ static const config_key SHARED[] = {
     /* what changes the numbers */
     { "add_cross_attention", KEY_MUST, "false" },
     { "alibi", KEY_MUST, "false" },
+    { "attention_chunk_size", KEY_MUST, "none" },
+    { "attention_layers", KEY_MUST, "[\"global\"]" },
+    { "attention_types", KEY_MUST, "[]" },
+    { "attn_scale", KEY_MUST, "none" },
+    { "attn_temperature_tuning", KEY_MUST, "false" },
     { "attention_multiplier", KEY_MUST, "none" },
     { "attn_logit_softcapping", KEY_MUST, "none" },
+    { "clip_qkv", KEY_MUST, "none" },
     { "cross_attention_hidden_size", KEY_MUST, "none" },
     { "embedding_multiplier", KEY_MUST, "1" },
     { "final_logit_softcapping", KEY_MUST, "none" },
+    { "is_causal", KEY_MUST, "true" },
     { "is_encoder_decoder", KEY_MUST, "false" },
     { "layer_types", KEY_MUST, "[\"full_attention\"]" },
     { "logit_scale", KEY_MUST, "1" },
     { "logits_scaling", KEY_MUST, "1" },
+    { "multi_query", KEY_MUST, "false" },
     { "no_rope_layers", KEY_MUST, "[]" },
     { "num_experts", KEY_MUST, "0" },
     { "num_experts_per_tok", KEY_MUST, "0" },
     { "num_local_experts", KEY_MUST, "0" },
     { "parallel_attn", KEY_MUST, "false" },
     { "partial_rotary_factor", KEY_MUST, "1" },
+    { "position_embedding_type", KEY_MUST, "none" },
     { "pruned_heads", KEY_MUST, "[]" },
     { "qk_layernorm", KEY_MUST, "false" },
     { "qk_norm", KEY_MUST, "false" },
@@ -99,7 +114,9 @@ static const config_key SHARED[] = {
     { "query_pre_attn_scalar", KEY_MUST, "none" },
     { "residual_multiplier", KEY_MUST, "1" },
     { "rotary_pct", KEY_MUST, "1" },
+    { "scale_emb", KEY_MUST, "1" },
     { "sliding_window", KEY_MUST, "none" },
+    { "softmax_scale", KEY_MUST, "none" },
     { "tie_encoder_decoder", KEY_MUST, "false" },
     { "use_alibi", KEY_MUST, "false" },
     { "use_parallel_residual", KEY_MUST, "false" },
@@ -154,19 +171,68 @@ static status refuse_value(const char *key, const json_t *v, const char *must, e
     return E_UNSUPPORTED;
 }
 
+/* One key under its own name, whichever of its names the file has. */
+static status rename_aliases(builder *b, error *err)
+{
+    for (const config_key *k = b->arch->key; k && k->name; k++) {
+        json_t *v = json_object_get(b->json, k->name);
+        const json_t *own = k->kind == KEY_ALIAS ? json_object_get(b->json, k->value) : NULL;
+        if (k->kind != KEY_ALIAS || !v || json_is_null(v)) continue;
+        if (own && !json_is_null(own) && !json_equal(own, v))
+            return error_set(err, E_UNSUPPORTED,
+                             "config.json: '%s' and '%s' are one thing and have two values",
+                             k->name, k->value);
+        if (json_object_set((json_t *)b->json, k->value, v)) /* the model's own copy */
+            return error_set(err, E_NOMEM, "config.json: out of memory");
+    }
+    return E_OK;
+}
+
+/* Null, false, empty: whatever it would switch on is off. */
+static bool is_off(const json_t *v)
+{
+    return json_is_null(v) || json_is_false(v) || (json_is_string(v) && !json_string_length(v)) ||
+           (json_is_array(v) && !json_array_size(v)) || (json_is_object(v) && !json_object_size(v));
+}
+
+static bool allowed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = list; p && (p = strstr(p, name)); p += n)
+        if ((p == list || p[-1] == ',') && (!p[n] || p[n] == ',')) return true;
+    return false;
+}
+
+static status unknown_key(builder *b, const char *name, const json_t *v, error *err)
+{
+    if (is_off(v)) return E_OK;
+    if (allowed(b->allow, name)) {
+        build_warn(b, "config.json: key '%s' is not known to %s and was left out of account", name,
+                   b->arch->name);
+        return E_OK;
+    }
+    str s = { 0 };
+    json_canonical(&s, v);
+    error_set(err, E_UNSUPPORTED,
+              "config.json: key '%.80s' (%.60s) is not known to %s: it may change the computation",
+              name, s.p ? s.p : "?", b->arch->name);
+    error_hint(err, "when you know that it changes no number: --allow %.80s", name);
+    str_release(&s);
+    return E_UNSUPPORTED;
+}
+
 status config_check(builder *b, error *err)
 {
     const char *name;
     json_t *v;
+    status st = rename_aliases(b, err);
+    if (st != E_OK) return st;
     json_object_foreach((json_t *)b->json, name, v)
     { /* the macro wants a mutable object but only reads */
         const config_key *k = key_find(b->arch->key, name);
         if (!k) k = key_find(SHARED, name);
-        if (!k) {
-            build_warn(b, "config.json: key '%s' is not known to %s and was left out of account",
-                       name, b->arch->name);
-            continue;
-        }
+        if (!k && (st = unknown_key(b, name, v, err)) != E_OK) return st;
+        if (!k) continue;
         if (k->kind != KEY_MUST || json_is_null(v) || value_is(v, k->value)) continue;
         return refuse_value(name, v, k->value, err);
     }

@@ -1,17 +1,17 @@
 /* config -- reading config.json strictly.
  *
  * Every key is one of: read by the architecture, known to change no number of a forward pass, or
- * known to change it (then only the value that changes nothing is taken).  A key nobody knows
- * becomes a warning of the model: it is never silently dropped, and a newer library that adds
- * another harmless key does not make all its checkpoints unreadable. */
+ * known to change it (then only the value that changes nothing is taken).  A key nobody knows is refused,
+ * unless its value is one that switches things off (null, false, empty) or the caller allows it by name:
+ * then it is a warning of the model. */
 #ifndef MICROTOME_MODEL_CONFIG_H
 #define MICROTOME_MODEL_CONFIG_H
 #include "base/json.h"
 #include "model/builder.h"
 
-/* Check every key of b->json against the shared list and b->arch->key; add warnings.
+/* Give aliases their keys' names; check every key of b->json against the shared list and b->arch->key; add warnings.
  *
- * [err: UNSUPPORTED, naming key, value and what is built; NOMEM | owns: nothing | thread: b's own | cost: O(keys)] */
+ * [err: UNSUPPORTED, naming key, value and what is built, or two names of one key with two values; NOMEM | owns: nothing | thread: b's own | cost: O(keys)] */
 status config_check(builder *b, error *err);
 
 /* json[key] as a whole number within 1..most.  Absent or null: `otherwise`, and FORMAT when that is 0.
@@ -32,7 +32,7 @@ status config_positive(const json_t *json, const char *key, double otherwise, do
 status config_activation(const json_t *json, const char *key, const char *otherwise,
                          const char **out, error *err);
 
-/* The inverse frequencies of rotary positions, [d_head/2] into inv_freq, from the older keys rope_theta
+/* The inverse frequencies of rotary positions, [2, d_head/2] into inv_freq (for float64, for float32), from the older keys rope_theta
  * and rope_scaling or the newer rope_parameters; fills rope_theta and rope_scaling of *c.
  *
  * [err: UNSUPPORTED, FORMAT, RANGE | owns: nothing | thread: any | cost: O(d_head)] */

@@ -70,8 +70,10 @@ typedef struct model {
  *   FILE.bin         llama2.c; the tokenizer is tok*.bin or tokenizer.bin beside it
  *   demo:NAME        embedded in the program; "demo:induction"
  *
+ * allow, which may be NULL: keys of config.json, with commas, that are not known and may be left out of account.
+ *
  * [err: IO, FORMAT, UNSUPPORTED (architecture, config key), SHAPE (a weight), NOMEM | owns: the caller, model_free | thread: any | cost: maps the weights, reads none of them but ties] */
-status model_open(model **out, const char *path, error *err);
+status model_open(model **out, const char *path, const char *allow, error *err);
 void model_free(model *m);
 
 /* "xxh3-128:" and 32 hex digits over the architecture, the configuration and every weight's name,

@@ -205,6 +205,10 @@ static status look_at_tokenizer(builder *b, error *err)
     else if (tokenizer_count(m->tokens) > m->config.n_vocab)
         build_warn(b, "the tokenizer has %d tokens, the model %d: is it another model's?",
                    tokenizer_count(m->tokens), m->config.n_vocab);
+    else if (tokenizer_count(m->tokens) < m->config.n_vocab - m->config.n_vocab / 8)
+        build_warn(b,
+                   "the tokenizer has %d tokens, the model %d: padding, or is it another model's?",
+                   tokenizer_count(m->tokens), m->config.n_vocab);
     return b->g->err.code ? error_set(err, b->g->err.code, "%s", b->g->err.msg) : E_OK;
 }
 
@@ -220,10 +224,10 @@ static const char *last_part(builder *b, const char *path)
     return slash && slash[1] ? slash + 1 : copy;
 }
 
-static status open_into(model *m, const char *path, error *err)
+static status open_into(model *m, const char *path, const char *allow, error *err)
 {
     const char *arch = NULL;
-    builder b = { .m = m, .g = &m->g, .c = &m->config };
+    builder b = { .m = m, .g = &m->g, .c = &m->config, .allow = allow };
     m->path = arena_string(&m->g.mem, path);
     m->name = last_part(&b, path);
     if (!m->path || !m->name) return error_set(err, E_NOMEM, "model: out of memory");
@@ -234,14 +238,14 @@ static status open_into(model *m, const char *path, error *err)
     return st == E_OK ? look_at_tokenizer(&b, err) : st;
 }
 
-status model_open(model **out, const char *path, error *err)
+status model_open(model **out, const char *path, const char *allow, error *err)
 {
     error why = { 0 };
     model *m = mem_zero(sizeof *m);
     if (m) m->own = mem_zero(sizeof *m->own);
     if (m) graph_init(&m->g, NULL);
-    status st =
-        m && m->own ? open_into(m, path, &why) : error_set(&why, E_NOMEM, "model: out of memory");
+    status st = m && m->own ? open_into(m, path, allow, &why)
+                            : error_set(&why, E_NOMEM, "model: out of memory");
     if (st == E_OK) {
         *out = m;
         return E_OK;

@@ -5,11 +5,17 @@
  *               below original / high_freq_factor: f; between: (1 - s) f / factor + s f with
  *               s = (original / wavelength - low) / (high - low)
  *
+ * Twice: in double, and in float32 step by step, as Hugging Face does before it multiplies by positions: the
+ * few ulp between the two grow with the position.
+ *
  * Newer files say rope_parameters; older ones rope_theta and rope_scaling.  In a rope object every
  * key changes the computation, so an unknown one is refused. */
 #include "model/config.h"
+#include "tensor/math32.h"
 #include <math.h>
 #include <string.h>
+
+static const double PI = 3.14159265358979323846;
 
 static const char *const ROPE_KEYS[] = { "rope_type",
                                          "type",
@@ -88,10 +94,16 @@ static status scale_llama3(const json_t *rope, int n, double *f, error *err)
                          "config.json: low_freq_factor %g is not below high_freq_factor %g", low,
                          high);
     for (int i = 0; i < n; i++) {
-        double wave = 2 * 3.14159265358979323846 / f[i];
-        double s = (original / wave - low) / (high - low);
+        double wave = 2 * PI / f[i], s = (original / wave - low) / (high - low);
         if (wave > original / low) f[i] /= factor;
         else if (wave >= original / high) f[i] = (1 - s) * f[i] / factor + s * f[i];
+    }
+    for (int i = n; i < 2 * n; i++) {
+        float x = (float)f[i], wave = (float)(2 * PI) / x;
+        float s = ((float)original / wave - (float)low) / (float)(high - low);
+        if (wave > (float)(original / low)) x /= (float)factor;
+        else if (wave >= (float)(original / high)) x = (1 - s) * x / (float)factor + s * x;
+        f[i] = (double)x;
     }
     return E_OK;
 }
@@ -127,8 +139,12 @@ status config_rotary(const json_t *json, model_config *c, double *inv_freq, erro
     if (st == E_OK) st = rope_base(json, rope, &base, err);
     if (st == E_OK && rope) st = rope_kind(name, rope, &kind, err);
     if (st != E_OK) return st;
-    for (int i = 0; i < c->d_head / 2; i++) inv_freq[i] = 1 / pow(base, 2.0 * i / c->d_head);
-    if (!strcmp(kind, "llama3")) st = scale_llama3(rope, c->d_head / 2, inv_freq, err);
+    int n = c->d_head / 2;
+    for (int i = 0; i < n; i++) {
+        inv_freq[i] = 1 / pow(base, 2.0 * i / c->d_head);
+        inv_freq[n + i] = (double)(1.0f / math_pow((float)base, (float)(2 * i) / (float)c->d_head));
+    }
+    if (!strcmp(kind, "llama3")) st = scale_llama3(rope, n, inv_freq, err);
     if (st != E_OK) return st;
     c->rope_theta = base;
     c->rope_scaling = kind;

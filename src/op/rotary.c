@@ -2,7 +2,8 @@
  *
  * u' = u cos - v sin, v' = v cos + u sin, three roundings each; the first n_rot dimensions only.
  * style 0: pair j is (j, j + n_rot/2), as Hugging Face stores Llama; 1: (2j, 2j + 1), as llama2.c.
- * inv_freq is rounded to the precision computed in, then times pos, as Hugging Face does. */
+ * inv_freq is rounded to the precision computed in, then times pos, as Hugging Face does.  Of two rows the second is
+ * for float32: frequencies that were worked out in float32, step by step, as float32 programs have them. */
 #include "op/op.h"
 
 static const char *shape(node *n)
@@ -10,8 +11,8 @@ static const char *shape(node *n)
     int32_t n_rot = (int32_t)n->attr[0];
     if (n_rot < 0 || n_rot % 2 || n_rot > n->in[0]->width)
         return "n_rot is odd or more than the head has";
-    if (n->in[1]->extent != WEIGHT || n->in[1]->n_part != n_rot / 2)
-        return "inv_freq has not one number a pair";
+    if (n->in[1]->extent != WEIGHT || n->in[1]->n_part != n_rot / 2 || n->in[1]->n_row > 2)
+        return "inv_freq has not one number a pair, in one row or two";
     return shape_like(n, n->in[0]);
 }
 
@@ -50,7 +51,9 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     int32_t d = b->n->width, half = (int32_t)b->n->attr[0] / 2, last = -1;
     real *c = scratch, *s = c + half;
-    const real *freq = op_vector(&b->w[1], half, s + half);
+    weight_view w = b->w[1];
+    if (sizeof(real) == sizeof(float) && b->in[1]->n_row == 2) w.base += w.row_bytes;
+    const real *freq = op_vector(&w, half, s + half);
     for (int64_t i = first; i < end; i++) {
         for (int32_t j = 0; j < half && b->pos[i] != last; j++) {
             real angle = freq[j] * (real)b->pos[i];

@@ -1,74 +1,9 @@
-/* bytelevel -- byte-level BPE, as GPT-2 has it: tokenizer.json, or vocab.json and merges.txt.
+/* bytelevel -- byte-level BPE, as GPT-2 has it: encoding and decoding (bytelevel_read.c reads the files).
  *
- * Text is cut at special tokens, then into words by regular expressions; each byte of a word is a token,
- * and neighbours merge by the rank of their rule.  Vocabularies write bytes as characters that print:
- * those that do already stand for themselves, the others for 256 and up in order. */
-#include "base/file.h"
-#include "base/json.h"
-#include "token/token_def.h"
-#include <stdlib.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-#include <stdio.h>
+ * Text is cut at added tokens, then into words by regular expressions; each byte of a word is a token,
+ * and neighbours merge by the rank of their rule. */
+#include "token/bytelevel.h"
 #include <string.h>
-
-enum { MAX_FILE = 256 << 20, MAX_TOKENS = 1 << 24, MAX_SPLITS = 8 };
-
-typedef struct bytelevel {
-    token_text *symbol; /* [n] tokens as the vocabulary writes them */
-    token_table by_symbol;
-    pair_table pair;
-    pcre2_code *split[MAX_SPLITS]; /* regular expressions that cut words, in turn */
-    const int32_t *special;        /* ids looked for in the text, longest first */
-    int32_t n_split, n_special, unk;
-    int32_t byte_id[256]; /* the token of each byte, or -1 */
-    bool add_prefix_space, ignore_merges, trim_offsets, trim_keeps_first;
-} bytelevel;
-
-static bytelevel *bpe(const tokenizer *t) { return t->own; }
-
-/* GPT-2's: contractions; words, numbers, the rest, each with at most one space before; spaces. */
-static const char GPT2[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
-/* ---- bytes written as characters ---- */
-
-static bool prints(int byte)
-{
-    return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) ||
-           (byte >= 0xae && byte <= 0xff);
-}
-
-static uint32_t char_of(int byte)
-{
-    if (prints(byte)) return (uint32_t)byte;
-    uint32_t c = 256;
-    for (int i = 0; i < byte; i++) c += !prints(i);
-    return c;
-}
-
-/* The byte that a character stands for, or -1. */
-static int byte_of(uint32_t c)
-{
-    if (c < 256) return prints((int)c) ? (int)c : -1;
-    for (int i = 0; i < 256; i++)
-        if (char_of(i) == c) return i;
-    return -1;
-}
-
-/* Bytes behind a vocabulary's writing; false when it is not written in these characters. */
-static bool unwrite(const char *p, size_t n, char *out, size_t *n_out)
-{
-    *n_out = 0;
-    while (n) {
-        uint32_t c;
-        int len = utf8_next(p, n, &c), b = len ? byte_of(c) : -1;
-        if (b < 0) return false;
-        out[(*n_out)++] = (char)b;
-        p += len, n -= (size_t)len;
-    }
-    return true;
-}
 
 /* ---- encoding ---- */
 
@@ -115,7 +50,20 @@ static bool put_word(writer *w, const char *p, size_t n, size_t at)
     return true;
 }
 
-/* Cut [p, p + n) by the expressions from `level` on: matches and what lies between are pieces. */
+static size_t next_char(const char *p, size_t n, size_t at)
+{
+    for (at++; at < n && ((unsigned char)p[at] & 0xc0) == 0x80;) at++;
+    return at;
+}
+
+static size_t last_char(const char *p, size_t at)
+{
+    for (at--; at > 0 && ((unsigned char)p[at] & 0xc0) == 0x80;) at--;
+    return at;
+}
+
+/* Cut [p, p + n) by the expressions from `level` on: matches and what lies between are pieces.  An empty match cuts,
+ * and the search goes on a character later. */
 static status put_split(writer *w, int level, const char *p, size_t n, size_t at, error *err)
 {
     const tokenizer *t = w->t;
@@ -123,11 +71,12 @@ static status put_split(writer *w, int level, const char *p, size_t n, size_t at
         return put_word(w, p, n, at) ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
     pcre2_match_data *m = pcre2_match_data_create(1, NULL);
     status st = m ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
-    for (size_t done = 0; st == E_OK && done < n;) {
-        int found =
-            pcre2_match(bpe(t)->split[level], (PCRE2_SPTR)p, n, done, PCRE2_NO_UTF_CHECK, m, NULL);
-        size_t *v = pcre2_get_ovector_pointer(m), first = found > 0 ? v[0] : n,
-               end = found > 0 ? v[1] : n;
+    for (size_t done = 0, look = 0; st == E_OK && done < n;) {
+        int found = look > n ? PCRE2_ERROR_NOMATCH
+                             : pcre2_match(bpe(t)->split[level], (PCRE2_SPTR)p, n, look,
+                                           PCRE2_NO_UTF_CHECK, m, NULL);
+        size_t *v = pcre2_get_ovector_pointer(m), first = found >= 0 ? v[0] : n,
+               end = found >= 0 ? v[1] : n; /* 0: it has groups too */
         if (found < 0 && found != PCRE2_ERROR_NOMATCH)
             st = error_set(err, E_LIMIT,
                            "tokenizer: the text is too hard for the expression that cuts words");
@@ -135,13 +84,14 @@ static status put_split(writer *w, int level, const char *p, size_t n, size_t at
             st = put_split(w, level + 1, p + done, first - done, at + done, err);
         if (st == E_OK && end > first)
             st = put_split(w, level + 1, p + first, end - first, at + first, err);
-        done = end > done ? end : done + 1;
+        done = end;
+        look = end > first ? end : next_char(p, n, end);
     }
     pcre2_match_data_free(m);
     return st;
 }
 
-/* A stretch without special tokens.  A space put before it belongs to no character. */
+/* A stretch without added tokens.  A space that is put before it belongs to its first character. */
 static status put_stretch(writer *w, const char *p, size_t n, size_t at, error *err)
 {
     int64_t before = w->n;
@@ -155,54 +105,65 @@ static status put_stretch(writer *w, const char *p, size_t n, size_t at, error *
     for (int64_t i = before; i < w->n; i++) {
         token_span *s = &w->out[i];
         s->first -= s->first > at, s->end -= s->end > at;
+        if (s->end == at) s->end = at + next_char(p, n, 0); /* the space alone */
     }
     return st;
 }
 
-/* Leading and trailing spaces do not count as covered. */
-static void spans_trim(const tokenizer *t, token_span *s, int64_t n)
+/* Leading and trailing spaces of a token do not count as covered: a character each. */
+static void spans_trim(const writer *w, size_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const token_text *x = &t->text[s[i].id];
+    const tokenizer *t = w->t;
+    for (int64_t i = 0; i < w->n; i++) {
+        token_span *s = &w->out[i];
+        const token_text *x = &t->text[s->id];
         size_t lead = 0, trail = 0;
         while (lead < x->n && x->p[lead] == ' ') lead++;
         while (trail < x->n && x->p[x->n - 1 - trail] == ' ') trail++;
-        if (lead == 1 && bpe(t)->trim_keeps_first && (i == 0 || s[i].first == 0)) lead = 0;
-        s[i].first = s[i].first + lead < s[i].end ? s[i].first + lead : s[i].end;
-        if (trail && s[i].end >= trail)
-            s[i].end = s[i].end - trail > s[i].first ? s[i].end - trail : s[i].first;
+        if (lead == 1 && bpe(t)->trim_keeps_first && (i == 0 || s->first == 0)) lead = 0;
+        for (; lead && s->first < s->end; lead--) s->first = next_char(w->text, n, s->first);
+        for (; trail && s->end > s->first; trail--) s->end = last_char(w->text, s->end);
     }
 }
 
-static int32_t special_at(const tokenizer *t, const char *p, size_t n)
+static int32_t special_at(const tokenizer *t, bool late, const char *p, size_t n)
 {
     for (int32_t i = 0; i < bpe(t)->n_special; i++) {
-        const token_text *x = &t->text[bpe(t)->special[i]];
-        if (x->n <= n && *p == *x->p && !memcmp(p, x->p, x->n)) return bpe(t)->special[i];
+        const added_token *s = &bpe(t)->special[i];
+        const token_text *x = &t->text[s->id];
+        if (s->late == late && x->n <= n && *p == *x->p && !memcmp(p, x->p, x->n)) return s->id;
     }
     return -1;
+}
+
+/* Cut at added tokens: first at those that are not late, then what is left at those that are. */
+static status put_text(writer *w, bool late, const char *p, size_t n, size_t at, error *err)
+{
+    size_t from = 0;
+    status st = E_OK;
+    for (size_t i = 0; i <= n && st == E_OK;) {
+        int32_t id = i < n ? special_at(w->t, late, p + i, n - i) : -1;
+        if (id < 0 && i < n) {
+            i++;
+            continue;
+        }
+        st = late ? put_stretch(w, p + from, i - from, at + from, err)
+                  : put_text(w, true, p + from, i - from, at + from, err);
+        if (id < 0) break;
+        from = i + w->t->text[id].n;
+        w->out[w->n++] = (token_span){ id, at + i, at + from };
+        i = from;
+    }
+    return st;
 }
 
 static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
                      int64_t *n_out, error *err)
 {
     writer w = { .t = t, .mem = mem, .text = text, .out = out };
-    size_t from = 0;
-    status st = E_OK;
-    for (size_t i = 0; i < n && st == E_OK;) {
-        int32_t id = special_at(t, text + i, n - i);
-        if (id < 0) {
-            i++;
-            continue;
-        }
-        st = put_stretch(&w, text + from, i - from, from, err);
-        from = i + t->text[id].n;
-        w.out[w.n++] = (token_span){ id, i, from };
-        i = from;
-    }
-    if (st == E_OK) st = put_stretch(&w, text + from, n - from, from, err);
+    status st = put_text(&w, false, text, n, 0, err);
     for (int64_t i = 0; i < w.n; i++) span_widen(&w, n, &out[i]);
-    if (bpe(t)->trim_offsets) spans_trim(t, out, w.n);
+    if (bpe(t)->trim_offsets) spans_trim(&w, n);
     *n_out = w.n;
     return st;
 }
@@ -216,434 +177,6 @@ static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
     }
 }
 
-/* ---- reading: vocabulary and merges ---- */
-
-static status unsupported(error *err, const char *path, const char *what)
-{
-    error_set(err, E_UNSUPPORTED, "%s: %s is not supported", path, what);
-    error_hint(err, "it changes the ids; only byte-level BPE of the GPT-2 kind is read");
-    return E_UNSUPPORTED;
-}
-
-static status nomem(error *err, const char *path)
-{
-    return error_set(err, E_NOMEM, "%s: out of memory", path);
-}
-
-static status set_token(tokenizer *t, int64_t id, const char *p, const char *path, bool special,
-                        error *err)
-{
-    if (id < 0 || id >= MAX_TOKENS)
-        return error_set(err, E_FORMAT, "%s: token '%.60s' has id %lld, expected 0 to %d", path, p,
-                         (long long)id, MAX_TOKENS - 1);
-    if (bpe(t)->symbol[id].there && !special)
-        return error_set(err, E_FORMAT, "%s: two tokens have id %lld", path, (long long)id);
-    size_t n = strlen(p), n_bytes;
-    char *copy = arena_string(&t->mem, p), *bytes = arena_get(&t->mem, n + 1);
-    if (!copy || !bytes) return nomem(err, path);
-    bool plain = !special && unwrite(copy, n, bytes, &n_bytes);
-    bpe(t)->symbol[id] = (token_text){ copy, n, special, true };
-    t->text[id] = plain ? (token_text){ bytes, n_bytes, false, true }
-                        : (token_text){ copy, n, special, true };
-    return E_OK;
-}
-
-static status largest_id(const json_t *vocab, const json_t *added, int64_t *out, const char *path,
-                         error *err)
-{
-    const char *name;
-    json_t *v;
-    size_t i;
-    *out = -1;
-    json_object_foreach((json_t *)vocab, name, v)
-    {
-        if (!json_is_integer(v))
-            return error_set(err, E_FORMAT, "%s: token '%.60s' has %s for an id", path, name,
-                             json_kind(v));
-        if (json_integer_value(v) > *out) *out = json_integer_value(v);
-    }
-    json_array_foreach(added, i, v)
-    {
-        const json_t *id = json_object_get(v, "id");
-        if (json_is_integer(id) && json_integer_value(id) > *out) *out = json_integer_value(id);
-    }
-    if (*out < 0 || *out >= MAX_TOKENS)
-        return error_set(err, E_FORMAT, "%s: the largest id is %lld, expected 0 to %d", path,
-                         (long long)*out, MAX_TOKENS - 1);
-    return E_OK;
-}
-
-static status read_vocab(tokenizer *t, const json_t *vocab, const json_t *added, const char *path,
-                         error *err)
-{
-    int64_t last;
-    const char *name;
-    json_t *v;
-    if (!json_is_object(vocab))
-        return error_set(err, E_FORMAT, "%s: vocab is %s, expected an object", path,
-                         json_kind(vocab));
-    status st = largest_id(vocab, added, &last, path, err);
-    if (st != E_OK) return st;
-    t->n = (int32_t)last + 1;
-    t->text = arena_array(&t->mem, t->n, sizeof *t->text),
-    bpe(t)->symbol = arena_array(&t->mem, t->n, sizeof *bpe(t)->symbol);
-    if (!t->text || !bpe(t)->symbol) return nomem(err, path);
-    json_object_foreach((json_t *)vocab, name, v)
-    {
-        st = set_token(t, json_integer_value(v), name, path, false, err);
-        if (st != E_OK) return st;
-    }
-    return E_OK;
-}
-
-static status read_added(tokenizer *t, const json_t *added, const char *path, error *err)
-{
-    static const char *const refused[] = { "single_word", "lstrip", "rstrip" };
-    size_t i;
-    json_t *v;
-    int32_t *list = arena_array(&t->mem, (int64_t)json_array_size(added) + 1, sizeof *list);
-    if (!list) return nomem(err, path);
-    json_array_foreach(added, i, v)
-    {
-        const char *content = json_string_value(json_object_get(v, "content"));
-        const json_t *id = json_object_get(v, "id");
-        if (!content || !*content || !json_is_integer(id))
-            return error_set(err, E_FORMAT, "%s: added token %zu has no content or id", path, i);
-        for (size_t k = 0; k < 3; k++)
-            if (json_is_true(json_object_get(v, refused[k])))
-                return unsupported(err, path, refused[k]);
-        status st = set_token(t, json_integer_value(id), content, path, true, err);
-        if (st != E_OK) return st;
-        int32_t at =
-            bpe(t)->n_special++; /* longest first, so that the longest wins where several begin */
-        for (; at && t->text[list[at - 1]].n < strlen(content); at--) list[at] = list[at - 1];
-        list[at] = (int32_t)json_integer_value(id);
-    }
-    bpe(t)->special = list;
-    return E_OK;
-}
-
-static status add_merge(tokenizer *t, const char *a, size_t n, const char *b, size_t m, double rank,
-                        const char *path, error *err)
-{
-    char joined[1024];
-    if (n + m >= sizeof joined)
-        return error_set(err, E_FORMAT, "%s: merge %.0f makes a token of %zu bytes", path, rank,
-                         n + m);
-    memcpy(joined, a, n);
-    memcpy(joined + n, b, m);
-    token_pair p = { table_find(&bpe(t)->by_symbol, bpe(t)->symbol, a, n),
-                     table_find(&bpe(t)->by_symbol, bpe(t)->symbol, b, m),
-                     table_find(&bpe(t)->by_symbol, bpe(t)->symbol, joined, n + m), rank };
-    if (p.left < 0 || p.right < 0 || p.made < 0)
-        return error_set(err, E_FORMAT,
-                         "%s: merge %.0f ('%.60s') names a token that is not in the vocabulary",
-                         path, rank, a);
-    pairs_add(&bpe(t)->pair, p);
-    return E_OK;
-}
-
-/* "a b": the first space parts them. */
-static status add_merge_line(tokenizer *t, const char *line, size_t n, double rank,
-                             const char *path, error *err)
-{
-    const char *space = memchr(line, ' ', n);
-    if (!space || memchr(space + 1, ' ', n - (size_t)(space + 1 - line)))
-        return error_set(err, E_FORMAT,
-                         "%s: merge %.0f ('%.60s') is not two tokens with a space between", path,
-                         rank, line);
-    return add_merge(t, line, (size_t)(space - line), space + 1, n - (size_t)(space + 1 - line),
-                     rank, path, err);
-}
-
-static status read_merges(tokenizer *t, const json_t *merges, const char *path, error *err)
-{
-    size_t i;
-    json_t *v;
-    if (!json_is_array(merges))
-        return error_set(err, E_FORMAT, "%s: merges is %s, expected a list", path,
-                         json_kind(merges));
-    if (!pairs_init(&bpe(t)->pair, &t->mem, (int64_t)json_array_size(merges)))
-        return nomem(err, path);
-    json_array_foreach(merges, i, v)
-    {
-        status st;
-        const char *a = json_string_value(json_array_get(v, 0)),
-                   *b = json_string_value(json_array_get(v, 1));
-        if (json_is_string(v))
-            st = add_merge_line(t, json_string_value(v), json_string_length(v), (double)i, path,
-                                err);
-        else if (json_array_size(v) == 2 && a && b)
-            st = add_merge(t, a, strlen(a), b, strlen(b), (double)i, path, err);
-        else
-            st = error_set(err, E_FORMAT, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]",
-                           path, i);
-        if (st != E_OK) return st;
-    }
-    return E_OK;
-}
-
-static status read_merges_text(tokenizer *t, const str *s, const char *path, error *err)
-{
-    int64_t lines = 0;
-    double rank = 0;
-    for (size_t i = 0; i < s->n; i++) lines += s->p[i] == '\n';
-    if (!pairs_init(&bpe(t)->pair, &t->mem, lines + 1)) return nomem(err, path);
-    for (size_t at = 0; at < s->n;) {
-        const char *line = s->p + at, *end = memchr(line, '\n', s->n - at);
-        size_t n = end ? (size_t)(end - line) : s->n - at;
-        at += n + 1;
-        if (n && line[n - 1] == '\r') n--;
-        if (!n || !strncmp(line, "#version", n < 8 ? n : 8)) continue;
-        char copy[1100];
-        if (n >= sizeof copy) return error_set(err, E_FORMAT, "%s: a line has %zu bytes", path, n);
-        memcpy(copy, line, n);
-        copy[n] = 0;
-        status st = add_merge_line(t, copy, n, rank++, path, err);
-        if (st != E_OK) return st;
-    }
-    return E_OK;
-}
-
-/* The table of written tokens, which merges are looked up in. */
-static status index_symbols(tokenizer *t, const char *path, error *err)
-{
-    if (!table_init(&bpe(t)->by_symbol, &t->mem, t->n) || !table_init(&t->by_text, &t->mem, t->n))
-        return nomem(err, path);
-    for (int32_t i = 0; i < t->n; i++)
-        if (bpe(t)->symbol[i].there) table_add(&bpe(t)->by_symbol, bpe(t)->symbol, i);
-    return E_OK;
-}
-
-static void index_texts(tokenizer *t)
-{
-    for (int32_t i = 0; i < t->n; i++)
-        if (t->text[i].there) table_add(&t->by_text, t->text, i);
-    for (int b = 0; b < 256; b++) {
-        char c[4];
-        int n = utf8_put(char_of(b), c);
-        bpe(t)->byte_id[b] = table_find(&bpe(t)->by_symbol, bpe(t)->symbol, c, (size_t)n);
-    }
-}
-
-/* ---- reading: the pipeline of tokenizer.json ---- */
-
-static status add_split(tokenizer *t, const char *pattern, const char *path, error *err)
-{
-    int code;
-    size_t at;
-    if (bpe(t)->n_split == MAX_SPLITS)
-        return unsupported(err, path, "a pre_tokenizer of so many steps");
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                                   PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
-    if (!re)
-        return error_set(err, E_FORMAT,
-                         "%s: the expression that cuts words is wrong at character %zu: %.100s",
-                         path, at, pattern);
-    pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* slower without, not different */
-    bpe(t)->split[bpe(t)->n_split++] = re;
-    return E_OK;
-}
-
-static bool type_is(const json_t *v, const char *name)
-{
-    const char *s = json_string_value(json_object_get(v, "type"));
-    return s && !strcmp(s, name);
-}
-
-static status read_pre(tokenizer *t, const json_t *v, const char *path, error *err)
-{
-    size_t i;
-    json_t *step;
-    if (type_is(v, "Sequence")) {
-        json_array_foreach(json_object_get(v, "pretokenizers"), i, step)
-        {
-            status st = read_pre(t, step, path, err);
-            if (st != E_OK) return st;
-        }
-        return E_OK;
-    }
-    if (type_is(v, "ByteLevel")) {
-        bpe(t)->add_prefix_space = json_is_true(json_object_get(v, "add_prefix_space"));
-        return json_is_false(json_object_get(v, "use_regex")) ? E_OK
-                                                              : add_split(t, GPT2, path, err);
-    }
-    const char *pattern =
-        json_string_value(json_object_get(json_object_get(v, "pattern"), "Regex"));
-    const char *behaviour = json_string_value(json_object_get(v, "behavior"));
-    if (type_is(v, "Split") && pattern && behaviour && !strcmp(behaviour, "Isolated") &&
-        !json_is_true(json_object_get(v, "invert")))
-        return add_split(t, pattern, path, err);
-    char what[120];
-    const char *type = json_string_value(json_object_get(v, "type"));
-    snprintf(what, sizeof what, "pre_tokenizer '%.60s' as it is set", type ? type : json_kind(v));
-    return unsupported(err, path, what);
-}
-
-/* BOS and EOS around the text: the ids a template names beside the text. */
-static status read_template(tokenizer *t, const json_t *v, const char *path, error *err)
-{
-    size_t i;
-    json_t *piece;
-    bool after = false;
-    const json_t *single = json_object_get(v, "single"),
-                 *known = json_object_get(v, "special_tokens");
-    int32_t *suffix = arena_array(&t->mem, (int64_t)json_array_size(single) + 1, sizeof *suffix);
-    if (!suffix) return nomem(err, path);
-    json_array_foreach(single, i, piece)
-    {
-        const char *name =
-            json_string_value(json_object_get(json_object_get(piece, "SpecialToken"), "id"));
-        const json_t *ids = json_object_get(json_object_get(known, name ? name : ""), "ids"),
-                     *id = json_array_get(ids, 0);
-        if (json_object_get(piece, "Sequence")) after = true;
-        else if (!json_is_integer(id) || json_array_size(ids) != 1 || json_integer_value(id) < 0 ||
-                 json_integer_value(id) >= t->n)
-            return unsupported(err, path, "post_processor's template");
-        else if (after) suffix[t->n_suffix++] = (int32_t)json_integer_value(id);
-        else if (t->adds_bos)
-            return unsupported(err, path, "a template with two tokens before the text");
-        else t->bos = (int32_t)json_integer_value(id), t->adds_bos = true;
-    }
-    t->suffix = suffix;
-    return E_OK;
-}
-
-static status read_post(tokenizer *t, const json_t *v, const char *path, error *err)
-{
-    size_t i;
-    json_t *step;
-    if (!v || json_is_null(v)) return E_OK;
-    if (type_is(v, "TemplateProcessing")) return read_template(t, v, path, err);
-    if (type_is(v, "ByteLevel")) {
-        bpe(t)->trim_offsets = !json_is_false(json_object_get(v, "trim_offsets"));
-        bpe(t)->trim_keeps_first = !json_is_false(json_object_get(v, "add_prefix_space"));
-        return E_OK;
-    }
-    if (!type_is(v, "Sequence")) return unsupported(err, path, "this post_processor");
-    json_array_foreach(json_object_get(v, "processors"), i, step)
-    {
-        status st = read_post(t, step, path, err);
-        if (st != E_OK) return st;
-    }
-    return E_OK;
-}
-
-static bool set(const json_t *v)
-{
-    return v && !json_is_null(v) && !json_is_false(v) &&
-           !(json_is_string(v) && !json_string_length(v));
-}
-
-static status check_model(const json_t *json, const json_t *model, const char *path, error *err)
-{
-    static const char *const refused[] = { "dropout", "continuing_subword_prefix",
-                                           "end_of_word_suffix", "fuse_unk", "byte_fallback" };
-    char what[80];
-    const char *type = json_string_value(json_object_get(model, "type"));
-    if (set(json_object_get(json, "normalizer"))) return unsupported(err, path, "a normalizer");
-    if (!json_is_object(model))
-        return error_set(err, E_FORMAT, "%s: model is %s, expected an object", path,
-                         json_kind(model));
-    if (type && strcmp(type, "BPE")) {
-        snprintf(what, sizeof what, "a model of type '%.40s'", type);
-        return unsupported(err, path, what);
-    }
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (set(json_object_get(model, refused[i]))) {
-            snprintf(what, sizeof what, "the model's %s", refused[i]);
-            return unsupported(err, path, what);
-        }
-    return E_OK;
-}
-
-static status read_json(tokenizer *t, const json_t *json, const char *path, error *err)
-{
-    const json_t *model = json_object_get(json, "model"),
-                 *added = json_object_get(json, "added_tokens");
-    const char *unk = json_string_value(json_object_get(model, "unk_token"));
-    status st = check_model(json, model, path, err);
-    if (st == E_OK) st = read_vocab(t, json_object_get(model, "vocab"), added, path, err);
-    if (st == E_OK) st = read_added(t, added, path, err);
-    if (st == E_OK) st = index_symbols(t, path, err);
-    if (st == E_OK) st = read_merges(t, json_object_get(model, "merges"), path, err);
-    if (st == E_OK) st = read_pre(t, json_object_get(json, "pre_tokenizer"), path, err);
-    if (st == E_OK) st = read_post(t, json_object_get(json, "post_processor"), path, err);
-    if (st != E_OK) return st;
-    bpe(t)->ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
-    if (unk) bpe(t)->unk = table_find(&bpe(t)->by_symbol, bpe(t)->symbol, unk, strlen(unk));
-    index_texts(t);
-    return E_OK;
-}
-
-/* ---- the two ways in ---- */
-
-/* GPT-2's only special token begins texts too, when it is asked for. */
-static void find_bos(tokenizer *t)
-{
-    static const char *const names[] = { "<|endoftext|>", "<|begin_of_text|>", "<s>", "<bos>" };
-    for (size_t i = 0; i < sizeof names / sizeof *names && t->bos < 0; i++) {
-        int32_t id = table_find(&bpe(t)->by_symbol, bpe(t)->symbol, names[i], strlen(names[i]));
-        if (id >= 0 && t->text[id].special) t->bos = id;
-    }
-}
-
-static status read_whole(tokenizer *t, const char *path, error *err)
-{
-    json_t *json = NULL;
-    status st = json_open(&json, path, MAX_FILE, err);
-    if (st == E_OK) st = read_json(t, json, path, err);
-    if (st == E_OK) find_bos(t);
-    json_decref(json);
-    return st;
-}
-
-static status read_pair(tokenizer *t, const char *vocab, const char *merges, error *err)
-{
-    static const char end[] = "<|endoftext|>";
-    json_t *json = NULL;
-    str s = { 0 };
-    status st = json_open(&json, vocab, MAX_FILE, err);
-    if (st == E_OK) st = file_read(&s, merges, MAX_FILE, err);
-    if (st == E_OK) st = read_vocab(t, json, NULL, vocab, err);
-    if (st == E_OK) st = index_symbols(t, vocab, err);
-    if (st == E_OK) st = read_merges_text(t, &s, merges, err);
-    if (st == E_OK) st = add_split(t, GPT2, vocab, err);
-    int32_t id = st == E_OK ? table_find(&bpe(t)->by_symbol, bpe(t)->symbol, end, strlen(end)) : -1;
-    int32_t *list = st == E_OK ? arena_array(&t->mem, 1, sizeof *list) : NULL;
-    if (st == E_OK && !list) st = nomem(err, vocab);
-    if (st == E_OK && id >= 0) {
-        t->text[id] = bpe(t)->symbol[id];
-        t->text[id].special = true;
-        list[0] = id, bpe(t)->special = list, bpe(t)->n_special = 1;
-    }
-    if (st == E_OK) index_texts(t), find_bos(t);
-    str_release(&s);
-    json_decref(json);
-    return st;
-}
-
-/* merges.txt, or as OpenAI called it, beside the vocabulary. */
-static status read_vocab_and_merges(tokenizer *t, const char *vocab, error *err)
-{
-    const char *slash = strrchr(vocab, '/');
-    char *dir = arena_string(&t->mem, slash ? vocab : ".");
-    if (dir && slash) dir[slash == vocab ? 1 : slash - vocab] = 0;
-    const char *merges = str_ends(vocab, "encoder.json") ? "vocab.bpe" : "merges.txt";
-    t->beside = dir ? path_join(&t->mem, dir, merges) : NULL;
-    return t->beside ? read_pair(t, vocab, t->beside, err) : nomem(err, vocab);
-}
-
-static status read_file(tokenizer *t, const char *path, error *err)
-{
-    t->own = arena_zero(&t->mem, sizeof(bytelevel));
-    if (!t->own) return nomem(err, path);
-    bpe(t)->unk = -1;
-    return str_ends(path, "vocab.json") || str_ends(path, "encoder.json")
-               ? read_vocab_and_merges(t, path, err)
-               : read_whole(t, path, err);
-}
-
 static void release(tokenizer *t)
 {
     for (int i = 0; t->own && i < bpe(t)->n_split; i++) pcre2_code_free(bpe(t)->split[i]);
@@ -653,7 +186,7 @@ const token_def token_bytelevel_def = { .name = "byte-level BPE",
                                         .ends = { ".json" },
                                         .in_dir = { "tokenizer.json", "vocab.json",
                                                     "encoder.json" },
-                                        .read = read_file,
+                                        .read = bytelevel_read,
                                         .release = release,
                                         .encode = encode,
                                         .decode = decode };

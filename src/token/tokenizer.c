@@ -141,7 +141,7 @@ status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t
     if (begin) s[0] = (token_span){ t->bos, 0, 0 };
     status st = t->def->encode(t, mem, text, n, s + begin, &k, err);
     if (st != E_OK) return st;
-    for (int32_t i = 0; i < n_end; i++) s[begin + k + i] = (token_span){ t->suffix[i], n, n };
+    for (int32_t i = 0; i < n_end; i++) s[begin + k + i] = (token_span){ t->suffix[i], 0, 0 };
     *out = s, *n_out = begin + k + n_end;
     return E_OK;
 }
