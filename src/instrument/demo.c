@@ -37,62 +37,92 @@ static node *site(const model *m, int layer, const char *thing)
     return graph_find(&m->g, name);
 }
 
-static void head_label(const void *user, int64_t i, char *out, size_t bytes)
+/* What a plan is about: the node of every layer (edges: what is sent, what receives). */
+typedef struct about {
+    heads h;
+    node **from, **to;
+} about;
+
+static void head_label(const duel_plan *p, int64_t i, char *out, size_t bytes)
 {
-    const heads *h = user;
+    const heads *h = &((const about *)p->user)->h;
     snprintf(out, bytes, "head %lld.%lld", (long long)(i / h->n_head), (long long)(i % h->n_head));
 }
 
-static void edge_label(const void *user, int64_t i, char *out, size_t bytes)
+static void edge_label(const duel_plan *p, int64_t i, char *out, size_t bytes)
 {
-    const heads *h = user;
+    const heads *h = &((const about *)p->user)->h;
     int64_t n = h->n_layer * h->n_head, a = i / n, b = i % n;
     snprintf(out, bytes, "head %lld.%lld -> head %lld.%lld", (long long)(a / h->n_head),
              (long long)(a % h->n_head), (long long)(b / h->n_head), (long long)(b % h->n_head));
 }
 
-static status sweep_heads(duel *d, const heads *h, error *err)
+static status head_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
+                         error *err)
 {
-    duel_tensor t;
-    duel_cell cell[64];
-    int64_t n = 0;
-    duel_tensor_get(d, &t, DENOISE, "head_out_all_pos", "layer head",
-                    (int64_t[]){ h->n_layer, h->n_head }, 2);
-    for (int l = 0; l < h->n_layer; l++)
-        for (int a = 0; a < h->n_head && n < 64; a++, n++) {
-            node *z = site(h->m, l, "attn.z");
-            edit e = { .n = z, .where = { 0, lane_len(d->clean), a, a + 1 }, .w1 = z->width };
-            cell[n] = (duel_cell){ .at = n, .e = edit_take(e, d->clean) };
-        }
-    return duel_sweep(d, d->corrupt, cell, n, &t, err);
+    const about *x = p->user;
+    (void)only_where, (void)err;
+    for (int i = 0; i < x->h.n_layer * x->h.n_head; i++) {
+        node *z = x->from[i / x->h.n_head];
+        int32_t a = i % x->h.n_head;
+        cell[(*n)++] = (duel_cell){
+            .at = i,
+            .e = { .n = z, .where = { 0, d->p->clean[d->pair]->n, a, a + 1 }, .w1 = z->width }
+        };
+    }
+    return E_OK;
 }
 
 /* From every head into one kind of input (q, k, v) of every later head. */
-static status sweep_edges(duel *d, const heads *h, const char *input, error *err)
+static status edge_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
+                         error *err)
 {
-    char name[32], thing[16];
-    duel_tensor t;
-    int n_all = h->n_layer * h->n_head;
-    int64_t n = 0;
-    snprintf(name, sizeof name, "path.to_%s", input),
-        snprintf(thing, sizeof thing, "attn.%s", input);
-    duel_tensor_get(d, &t, DENOISE, name, "src_layer src_head dst_layer dst_head",
-                    (int64_t[]){ h->n_layer, h->n_head, h->n_layer, h->n_head }, 4);
-    duel_cell *cell = arena_array(&d->w->mem, (int64_t)n_all * n_all, sizeof *cell);
-    if (!cell) return error_set(err, E_NOMEM, "demo: out of memory");
-    for (int from = 0; from < n_all; from++)
-        for (int to = 0; to < n_all; to++) {
-            if (to / h->n_head <= from / h->n_head) continue;
-            node *u = site(h->m, from / h->n_head, "attn.result"),
-                 *v = site(h->m, to / h->n_head, thing);
-            int a = from % h->n_head, b = to % h->n_head;
-            edit e = { .n = u, .where = { 0, ROW_OPEN, a, a + 1 }, .w1 = u->width };
-            cell[n++] = (duel_cell){ .at = (int64_t)from * n_all + to,
-                                     .reader = v,
-                                     .slice = { 0, ROW_OPEN, b, b + 1 },
-                                     .e = edit_take(e, d->clean) };
-        }
-    return duel_sweep(d, d->corrupt, cell, n, &t, err);
+    const about *x = p->user;
+    int n_head = x->h.n_head, n_all = x->h.n_layer * n_head;
+    (void)d, (void)only_where, (void)err;
+    for (int i = 0; i < n_all * n_all; i++) {
+        int from = i / n_all, to = i % n_all, a = from % n_head, b = to % n_head;
+        node *u = x->from[from / n_head];
+        if (to / n_head <= from / n_head) continue;
+        cell[(*n)++] =
+            (duel_cell){ .at = i,
+                         .reader = x->to[to / n_head],
+                         .slice = { 0, ROW_OPEN, b, b + 1 },
+                         .e = { .n = u, .where = { 0, ROW_OPEN, a, a + 1 }, .w1 = u->width } };
+    }
+    return E_OK;
+}
+
+static node **sites(work *w, const heads *h, const char *thing)
+{
+    node **n = arena_array(&w->mem, h->n_layer, sizeof *n);
+    for (int l = 0; n && l < h->n_layer; l++) n[l] = site(h->m, l, thing);
+    return n;
+}
+
+enum { N_PLAN = 4 };
+
+static status plan_all(work *w, const heads *h, duel_plan *out, error *err)
+{
+    static const char *const name[N_PLAN] = { "head_out_all_pos", "path.to_q", "path.to_k",
+                                              "path.to_v" };
+    static const char *const thing[N_PLAN] = { "attn.z", "attn.q", "attn.k", "attn.v" };
+    for (int i = 0; i < N_PLAN; i++) {
+        about *x = arena_zero(&w->mem, sizeof *x);
+        if (!x) return error_set(err, E_NOMEM, "demo: out of memory");
+        *x = (about){ *h, sites(w, h, i ? "attn.result" : "attn.z"), sites(w, h, thing[i]) };
+        if (!x->from || !x->to) return error_set(err, E_NOMEM, "demo: out of memory");
+        out[i] = (duel_plan){ .dim = { h->n_layer, h->n_head, h->n_layer, h->n_head },
+                              .n_dim = i ? 4 : 2,
+                              .cells = i ? edge_cells : head_cells,
+                              .label = i ? edge_label : head_label,
+                              .user = x,
+                              .directed = true };
+        snprintf(out[i].name, sizeof out->name, "%s", name[i]);
+        snprintf(out[i].axes, sizeof out->axes, "%s",
+                 i ? "src_layer src_head dst_layer dst_head" : "layer head");
+    }
+    return E_OK;
 }
 
 /* ---- where heads look ---- */
@@ -120,15 +150,17 @@ static status look(duel *d, int layer, int head, looks *out, error *err)
     return st;
 }
 
-static status look_all(duel *d, const heads *h, looks *out, error *err)
+static status look_all(duel *d, error *err)
 {
+    looks *out = d->user;
+    const model *m = d->w->m;
     status st = E_OK;
-    for (int l = 0; l < h->n_layer && st == E_OK; l++)
-        st = lane_ask(d->clean, site(h->m, l, "attn.pattern"),
-                      node_all(site(h->m, l, "attn.pattern"), d->clean), err);
+    for (int l = 0; l < m->config.n_layer && st == E_OK; l++)
+        st = lane_ask(d->clean, site(m, l, "attn.pattern"),
+                      node_all(site(m, l, "attn.pattern"), d->clean), err);
     if (st == E_OK) st = work_run(d->w, err);
-    for (int i = 0; i < h->n_layer * h->n_head && st == E_OK; i++)
-        st = look(d, i / h->n_head, i % h->n_head, &out[i], err);
+    for (int i = 0; i < m->config.n_layer * m->config.n_head && st == E_OK; i++)
+        st = look(d, i / m->config.n_head, i % m->config.n_head, &out[i], err);
     return st;
 }
 
@@ -140,7 +172,7 @@ static double effect_at(const work *w, const char *name, int64_t i)
     return a ? array_value(a, i) : (double)NAN;
 }
 
-static void found(duel *d, const heads *h, const looks *look)
+static void found(duel *d, const heads *h, const looks *look, const duel_plan *edges)
 {
     int n_all = h->n_layer * h->n_head;
     table *t = report_table(d->w->r, "the circuit", 4,
@@ -165,7 +197,7 @@ static void found(duel *d, const heads *h, const looks *look)
             snprintf(name, sizeof name, "effect.path.denoise.to_%c", *input);
             double e = effect_at(d->w, name, i);
             if (!(fabs(e) > 0.5)) continue;
-            edge_label(h, i, text, sizeof text);
+            edge_label(edges, i, text, sizeof text);
             table_row(t), row_text(t, "%s", text), row_real(t, e);
             row_text(t, "%c-composition", *input - 'a' + 'A'), row_none(t);
         }
@@ -186,34 +218,10 @@ static void draw(duel *d, const heads *h)
                    "src_head", "dst_head", &(figure_options){ .value = "effect", .at = at });
 }
 
-static status sweep_pair(duel *d, const heads *h, looks *look, int pair, error *err)
-{
-    static const char *const inputs[] = { "q", "k", "v" };
-    status st = duel_begin(d, pair, err);
-    if (st == E_OK) st = look_all(d, h, look, err);
-    if (st == E_OK) st = sweep_heads(d, h, err);
-    for (int i = 0; i < 3 && st == E_OK; i++) st = sweep_edges(d, h, inputs[i], err);
-    duel_end(d);
-    return st;
-}
-
-static void show_effects(duel *d, const heads *h)
-{
-    duel_tensor t;
-    int64_t dim[] = { h->n_layer, h->n_head, h->n_layer, h->n_head };
-    static const char *const names[] = { "path.to_q", "path.to_k", "path.to_v" };
-    duel_tensor_get(d, &t, DENOISE, "head_out_all_pos", "layer head", dim, 2);
-    duel_effects(d, &t, DENOISE, "layer head", dim, 2, head_label, h);
-    for (int i = 0; i < 3; i++) {
-        duel_tensor_get(d, &t, DENOISE, names[i], "src_layer src_head dst_layer dst_head", dim, 4);
-        duel_effects(d, &t, DENOISE, "src_layer src_head dst_layer dst_head", dim, 4, edge_label,
-                     h);
-    }
-}
-
 static status run(work *w, error *err)
 {
     duel d;
+    duel_plan plan[N_PLAN];
     pairs *p = NULL;
     json_t *v = NULL;
     heads h = { w->m, w->m->config.n_layer, w->m->config.n_head };
@@ -226,8 +234,10 @@ static status run(work *w, error *err)
     json_decref(v);
     if (st == E_OK) st = duel_open_pairs(&d, w, p, err);
     if (st != E_OK) return st;
-    for (int i = 0; i < d.p->n && st == E_OK; i++) st = sweep_pair(&d, &h, look, i, err);
-    if (st == E_OK) show_effects(&d, &h), found(&d, &h, look), draw(&d, &h);
+    d.user = look;
+    st = plan_all(w, &h, plan, err);
+    if (st == E_OK) st = duel_run(&d, plan, N_PLAN, look_all, err);
+    if (st == E_OK) found(&d, &h, look, &plan[1]), draw(&d, &h);
     report_note(
         w->r, "A head that looks one token back copies that token; a later head finds with it "
               "where the present word was "

@@ -1,9 +1,6 @@
 /* duel -- see duel.h. */
 #include "instrument/duel.h"
-#include "graph/sweep.h"
-#include "report/interval.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- pairs and metric ---- */
@@ -114,56 +111,111 @@ void duel_end(duel *d)
     d->corrupt = d->clean = NULL;
 }
 
+status duel_read(duel *d, lane *l, const edit *e, double **out, error *err)
+{
+    box b = box_cut(e->where, node_all(e->n, l));
+    *out = arena_array(&d->w->mem, node_numbers(e->n, b) + 1, sizeof **out);
+    if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    status st = lane_ask(l, e->n, b, err);
+    if (st == E_OK) st = session_run(d->w->s, NULL, err);
+    return st == E_OK ? lane_read(l, e->n, b, *out, err) : st;
+}
+
+/* The largest of the answers' logits, of either run: what the metric's rounding error is a share of. */
+static status read_scale(duel *d, lane *l, int pair, error *err)
+{
+    int32_t last = lane_len(l) - 1;
+    for (int k = 0; k < (d->p->wrong ? 2 : 1); k++) {
+        int32_t id = k ? d->p->wrong[pair] : d->p->correct[pair];
+        double x;
+        status st = lane_read(l, d->w->m->logits, (box){ last, last + 1, id, id + 1 }, &x, err);
+        if (st != E_OK) return st;
+        if (fabs(x) > d->scale[pair]) d->scale[pair] = fabs(x);
+    }
+    return E_OK;
+}
+
+static status ask_last(duel *d, lane *l, error *err)
+{
+    int32_t last = lane_len(l) - 1;
+    return lane_ask(l, d->w->m->logits, (box){ last, last + 1, 0, d->w->m->logits->n_part }, err);
+}
+
 static status base_values(duel *d, error *err)
 {
     int n = d->p->n;
     status st = E_OK;
     d->value[0] = arena_array(&d->w->mem, n, sizeof(double)),
-    d->value[1] = arena_array(&d->w->mem, n, sizeof(double));
-    if (!d->value[0] || !d->value[1]) return error_set(err, E_NOMEM, "pairs: out of memory");
+    d->value[1] = arena_array(&d->w->mem, n, sizeof(double)),
+    d->scale = arena_array(&d->w->mem, n, sizeof(double));
+    if (!d->value[0] || !d->value[1] || !d->scale)
+        return error_set(err, E_NOMEM, "pairs: out of memory");
     for (int i = 0; i < n; i++) d->value[0][i] = d->value[1][i] = (double)NAN;
     for (int i = 0; i < n && st == E_OK; i++) {
         st = duel_lane(d, &d->clean, NULL, d->p->clean[i], i, "clean", err);
         if (st == E_OK)
             st = duel_lane(d, &d->corrupt, d->clean, d->p->corrupt[i], i, "corrupt", err);
+        if (st == E_OK) st = ask_last(d, d->clean, err);
+        if (st == E_OK) st = ask_last(d, d->corrupt, err);
         if (st == E_OK) st = work_run(d->w, err);
         if (st == E_OK)
             st = lane_read(d->corrupt, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[0][i], err);
         if (st == E_OK)
             st = lane_read(d->clean, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[1][i], err);
+        if (st == E_OK) st = read_scale(d, d->clean, i, err);
+        if (st == E_OK) st = read_scale(d, d->corrupt, i, err);
         duel_end(d);
     }
     return st;
+}
+
+/* The answers, and what the metric says of the two runs. */
+static void show_base_pair(duel *d, table *t, int i)
+{
+    bool raw;
+    duel_effect(d, DENOISE, i, 0, &raw);
+    table_row(t), row_int(t, i), work_row_token(d->w, t, d->p->correct[i]);
+    if (d->p->wrong) work_row_token(d->w, t, d->p->wrong[i]);
+    else row_none(t);
+    row_real(t, d->value[1][i]), row_real(t, d->value[0][i]),
+        row_real(t, d->value[1][i] - d->value[0][i]);
+    if (!raw) return;
+    row_mark(t, MARK_RAW);
+    report_warn(d->w->r,
+                "pair %d: the two base runs differ by %.3g only; its effects are not normalised", i,
+                d->value[1][i] - d->value[0][i]);
 }
 
 static void show_base(duel *d)
 {
     char name[80];
     double sum[2] = { 0 };
-    table *t = report_table(d->w->r, "base runs", 4,
+    table *t = report_table(d->w->r, "base runs", 6,
                             (column[]){ { "pair", NULL, CELL_INT, 0, false },
+                                        { "answer", NULL, CELL_TOKEN, 0, false },
+                                        { "wrong", NULL, CELL_TOKEN, 0, false },
                                         { "clean", d->def->unit, CELL_REAL, 0, false },
                                         { "corrupt", d->def->unit, CELL_REAL, 0, false },
                                         { "gap", d->def->unit, CELL_REAL, 0, false } });
+    for (int i = 0; i < d->p->n; i++) show_base_pair(d, t, i);
+    report_note(d->w->r, "Metric: %s, %s.", d->def->name, d->def->says);
     for (int k = 0; k < 2; k++) {
         snprintf(name, sizeof name, "%s_%s", d->def->name, k ? "clean" : "corrupt");
         double *v = report_tensor(d->w->r, name, DTYPE_F64, "pair", (int64_t[]){ d->p->n });
         for (int i = 0; v && i < d->p->n; i++) v[i] = d->value[k][i], sum[k] += d->value[k][i];
         report_unit(d->w->r, name, d->def->unit);
-        report_control(d->w->r, name, sum[k] / d->p->n, "mean over %d pairs of the unedited run",
-                       d->p->n);
+        report_control(d->w->r, name, sum[k] / d->p->n, "mean over %d pair%s of the unedited run",
+                       d->p->n, d->p->n == 1 ? "" : "s");
     }
-    for (int i = 0; i < d->p->n; i++) {
-        bool raw;
-        duel_effect(d, DENOISE, i, 0, &raw);
-        table_row(t), row_int(t, i), row_real(t, d->value[1][i]), row_real(t, d->value[0][i]),
-            row_real(t, d->value[1][i] - d->value[0][i]);
-        if (!raw) continue;
-        row_mark(t, MARK_RAW);
-        report_warn(
-            d->w->r,
-            "pair %d: the two base runs differ by %.3g only; its effects are not normalised", i,
-            d->value[1][i] - d->value[0][i]);
+}
+
+/* The answers' ids are inputs as the prompts' are. */
+static void note_answers(duel *d)
+{
+    int64_t *ids = arena_array(&d->w->mem, d->p->n, sizeof *ids);
+    for (int k = 0; ids && k < (d->p->wrong ? 2 : 1); k++) {
+        for (int i = 0; i < d->p->n; i++) ids[i] = k ? d->p->wrong[i] : d->p->correct[i];
+        report_lane(d->w->r, k ? "wrong answers" : "answers", NULL, ids, d->p->n);
     }
 }
 
@@ -173,7 +225,7 @@ status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err)
     status st = direction_check(d, err);
     if (st == E_OK) st = find_metric(d, err);
     if (st == E_OK) st = base_values(d, err);
-    if (st == E_OK) show_base(d);
+    if (st == E_OK) show_base(d), note_answers(d);
     else duel_close(d);
     return st;
 }
@@ -191,185 +243,13 @@ void duel_close(duel *d)
     pairs_free(d->p);
 }
 
-/* ---- tensors ---- */
-
-void duel_tensor_get(duel *d, duel_tensor *out, int direction, const char *name, const char *axes,
-                     const int64_t *dim, int n_dim)
-{
-    char all[200];
-    int64_t full[TENSOR_DIMS];
-    *out = (duel_tensor){ .n_cell = 1 };
-    if (direction >= 0 && strncmp(name, "path.", 5))
-        snprintf(out->name, sizeof out->name, "%s.%s", duel_direction(direction), name);
-    else if (direction >= 0)
-        snprintf(out->name, sizeof out->name, "path.%s.%s", duel_direction(direction), name + 5);
-    else snprintf(out->name, sizeof out->name, "%s", name);
-    for (int i = 0; i < n_dim; i++) full[i] = dim[i], out->n_cell *= dim[i];
-    full[n_dim] = d->p->n;
-    snprintf(all, sizeof all, "%s%spair", axes, *axes ? " " : "");
-    const report_array *there = report_find_tensor(d->w->r, out->name);
-    if (there) {
-        out->v = (double *)there->t.data, out->mark = there->mark;
-        return;
-    }
-    out->v = report_tensor(d->w->r, out->name, DTYPE_F64, all, full);
-    out->mark = report_marks(d->w->r, out->name);
-    report_unit(d->w->r, out->name, d->def->unit);
-    for (int64_t i = 0; out->v && out->mark && i < out->n_cell * d->p->n; i++)
-        out->v[i] = (double)NAN;
-}
-
-/* ---- sweeping ---- */
-
-static status cell_make(void *user, int64_t i, lane **out, error *err)
-{
-    duel *d = user;
-    const duel_cell *c = &d->cell[i];
-    lane *l;
-    status st = lane_fork(&l, d->base, err);
-    if (st != E_OK) return st;
-    lane_sweep(l);
-    st = c->reader ? lane_edit_edge(l, &c->e, c->reader, c->slice, err) : lane_edit(l, &c->e, err);
-    if (st == E_OK) st = lane_ask(l, d->metric.value, (box){ 0, 1, 0, 1 }, err);
-    if (st == E_OK) *out = l;
-    else lane_drop(l);
-    return st;
-}
-
-static status cell_take(void *user, int64_t i, lane *l, error *err)
-{
-    static const uint8_t marks[] = {
-        [EFFECT_CHANGED] = MARK_NONE, [EFFECT_EQUAL] = MARK_EQUAL, [EFFECT_NONE] = MARK_UNREACHED
-    };
-    duel *d = user;
-    int64_t at = d->cell[i].at * d->p->n + d->pair;
-    d->w->n_fork++;
-    if (!d->out->v || !d->out->mark) return error_set(err, E_NOMEM, "sweep: out of memory");
-    d->out->mark[at] = marks[lane_effect(l)];
-    return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &d->out->v[at], err);
-}
-
-static bool sweep_told(void *user, int64_t n_done, int64_t n)
-{
-    duel *d = user;
-    return work_tell(d->w, d->out->name, (double)n_done / (double)n, NULL) == E_OK;
-}
-
-status duel_sweep(duel *d, lane *base, const duel_cell *cell, int64_t n, duel_tensor *out,
-                  error *err)
-{
-    int64_t done = 0;
-    d->cell = cell, d->out = out, d->base = base;
-    for (int64_t i = 0; out->mark && i < n; i++)
-        out->mark[cell[i].at * d->p->n + d->pair] = MARK_INCOMPLETE;
-    session_on_progress(d->w->s, NULL, NULL);
-    sweep s = {
-        .s = d->w->s, .n = n, .user = d, .make = cell_make, .take = cell_take, .tell = sweep_told
-    };
-    return sweep_run(&s, &done, err);
-}
-
-/* ---- effects ---- */
-
 double duel_effect(const duel *d, int direction, int pair, double value, bool *raw)
 {
-    double base = d->value[direction == NOISE][pair], other = d->value[direction != NOISE][pair],
-           gap = other - base;
-    *raw = !(fabs(gap) > 1e-3 * (fabs(base) + fabs(other)) && fabs(gap) > 1e-6);
+    double base = d->value[direction != DENOISE][pair],
+           other = d->value[direction == DENOISE][pair], gap = other - base;
+    double rounding = (d->w->e->real_bytes == 8 ? 1e-9 : 1e-4) * d->scale[pair];
+    *raw = direction == ABLATE ||
+           !(fabs(gap) > 1e-3 * (fabs(base) + fabs(other)) && fabs(gap) > rounding);
     return *raw ? value - base : (value - base) / gap;
-}
-
-static double mean_effect(const duel *d, const duel_tensor *t, int direction, int64_t at, bool *raw,
-                          uint8_t *mark)
-{
-    int n = 0;
-    double sum = 0;
-    *raw = true, *mark = d->p->n ? t->mark[at * d->p->n] : MARK_NONE;
-    for (int i = 0; i < d->p->n; i++) {
-        bool small;
-        duel_effect(d, direction, i, 0, &small);
-        *raw &= small;
-    }
-    for (int i = 0; i < d->p->n; i++) {
-        bool small;
-        double e = duel_effect(d, direction, i, t->v[at * d->p->n + i], &small);
-        if (t->mark[at * d->p->n + i] != *mark) *mark = MARK_NONE;
-        if ((small && !*raw) || isnan(e)) continue;
-        sum += e, n++;
-    }
-    return n ? sum / n : (double)NAN;
-}
-
-typedef struct rank {
-    double e;
-    int64_t at;
-} rank;
-
-static int by_size(const void *a, const void *b)
-{
-    const rank *x = a, *y = b;
-    double p = fabs(x->e), q = fabs(y->e);
-    return p > q ? -1 : p < q ? 1 : x->at < y->at ? -1 : x->at > y->at;
-}
-
-/* Largest first, with an interval where there are several pairs. */
-static void show_largest(duel *d, const duel_tensor *t, int direction, rank *list, int64_t n,
-                         bool raw, duel_label *label, const void *user)
-{
-    char name[220], text[120];
-    double *e = arena_array(&d->w->mem, d->p->n, sizeof *e);
-    bool many = d->p->n > 1;
-    snprintf(name, sizeof name, "largest %s", t->name);
-    qsort(list, (size_t)n, sizeof *list, by_size);
-    if (!n || list[0].e == 0) {
-        report_note(d->w->r, "%s: no cell changes the metric.", t->name);
-        return;
-    }
-    table *out = report_table(d->w->r, name, many ? 4 : 2,
-                              (column[]){ { "where", NULL, CELL_TEXT, 0, false },
-                                          { raw ? "difference" : "effect",
-                                            raw ? d->def->unit : NULL, CELL_REAL, 0, false },
-                                          { "low", NULL, CELL_REAL, 0, false },
-                                          { "high", NULL, CELL_REAL, 0, false } });
-    for (int64_t i = 0; e && i < n && i < 10 && list[i].e != 0; i++) {
-        interval v;
-        int k = 0;
-        for (int p = 0; p < d->p->n; p++) {
-            bool small;
-            double x = duel_effect(d, direction, p, t->v[list[i].at * d->p->n + p], &small);
-            if (!isnan(x) && (raw || !small)) e[k++] = x;
-        }
-        label(user, list[i].at, text, sizeof text);
-        table_row(out), row_text(out, "%s", text), row_real(out, list[i].e);
-        if (raw) row_mark(out, MARK_RAW);
-        if (!many) continue;
-        if (k > 1 && interval_bootstrap(&v, e, k, 0.95, d->w->seed, "duel.pairs", NULL) == E_OK) {
-            row_real(out, v.low), row_real(out, v.high);
-            snprintf(name, sizeof name, "%s %s", t->name, text);
-            if (i == 0) report_interval(d->w->r, name, &v);
-        } else row_none(out), row_none(out);
-    }
-}
-
-void duel_effects(duel *d, const duel_tensor *t, int direction, const char *axes,
-                  const int64_t *dim, int n_dim, duel_label *label, const void *user)
-{
-    char name[90];
-    int64_t full[TENSOR_DIMS], n = 0;
-    bool raw = false;
-    if (!t->v || !t->mark) return;
-    snprintf(name, sizeof name, "effect.%s", t->name);
-    for (int i = 0; i < n_dim; i++) full[i] = dim[i];
-    double *v = report_tensor(d->w->r, name, DTYPE_F64, axes, full);
-    uint8_t *mark = report_marks(d->w->r, name);
-    rank *list = arena_array(&d->w->mem, t->n_cell + 1, sizeof *list);
-    if (!v || !mark || !list) return;
-    for (int64_t i = 0; i < t->n_cell; i++) {
-        v[i] = mean_effect(d, t, direction, i, &raw, &mark[i]);
-        if (raw && mark[i] == MARK_NONE) mark[i] = MARK_RAW;
-        if (!isnan(v[i])) list[n++] = (rank){ v[i], i };
-    }
-    if (raw) report_unit(d->w->r, name, d->def->unit);
-    show_largest(d, t, direction, list, n, raw, label, user);
 }
 /* SPDX-License-Identifier: MIT */

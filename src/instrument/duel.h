@@ -6,7 +6,12 @@
  *
  * A result is a tensor D.NAME with the raw metric of every cell and pair (the last axis): NaN where there is no
  * such cell.  Beside it `effect.D.NAME`: the mean over pairs of (metric - base) / (other - base), 0: as the base
- * run, 1: as the other.  A gap too small to divide by is said, and the difference stands undivided. */
+ * run, 1: as the other.  A gap too small to divide by is said, and the difference stands undivided.  Ablations have
+ * no other run: NAME, and as effect the mean of metric - clean.
+ *
+ * What is swept is said as plans beforehand; duel_run does the rest: every cell of every pair is marked incomplete
+ * before the first is run, and the share that is done is known.  duel.c: pairs, metric, base runs; duel_run.c: sweeps,
+ * effects; duel_control.c: what patching something else there would do. */
 #ifndef MICROTOME_INSTRUMENT_DUEL_H
 #define MICROTOME_INSTRUMENT_DUEL_H
 #include "instrument/work.h"
@@ -39,13 +44,13 @@ typedef struct duel_cell {
 
 /* A tensor being filled. */
 typedef struct duel_tensor {
-    char name[64]; /* "denoise.resid_pre" */
+    char name[90]; /* "denoise.resid_pre" */
     double *v;     /* [n_cell][n_pair] */
     uint8_t *mark;
     int64_t n_cell; /* elements without the pair */
 } duel_tensor;
 
-enum { DENOISE, NOISE };
+enum { ABLATE = -1, DENOISE, NOISE };
 
 typedef struct duel {
     work *w;
@@ -54,12 +59,15 @@ typedef struct duel {
     const metric_def *def;
     lane *clean, *corrupt; /* of the pair under way */
     double *value[2];      /* [pair] the metric of the corrupted, of the clean run */
+    double *scale;         /* [pair] how large the logits are that it is made of */
     bool both, noise_only;
     /* the sweep under way: */
     const duel_cell *cell;
     duel_tensor *out;
     lane *base;
     int pair;
+    int64_t n_planned, n_done; /* cells of all plans and controls */
+    void *user;                /* the instrument's */
 } duel;
 
 /* Read the pairs and the metric; run both prompts of every pair once for the base values and their controls.
@@ -87,12 +95,51 @@ void duel_end(duel *d);
 lane *duel_base(const duel *d, int direction);
 lane *duel_source(const duel *d, int direction);
 
-/* A tensor of the report "D.NAME" (direction < 0: "NAME") with these axes and then "pair", all NaN and marked
- * incomplete; a name that is there already gives that one.
+/* What a lane holds of a slice, [row][part][width], computed if need be.
+ *
+ * [err: as session_run; NULL | owns: the work | thread: the work's | cost: a run where it is not held] */
+status duel_read(duel *d, lane *l, const edit *e, double **out, error *err);
+
+/* ---- sweeps ---- */
+
+typedef struct duel_plan duel_plan;
+typedef void duel_label(const duel_plan *p, int64_t at, char *out, size_t bytes);
+
+/* One tensor to be filled. */
+struct duel_plan {
+    int direction; /* DENOISE, NOISE: cells take the slice they name from the other run; ABLATE */
+    char name[64], axes[80]; /* without the direction, and without "pair" */
+    int64_t dim[4];
+    int n_dim;
+    /* The cells of d->pair.  only_where: `at` is all that is looked at; lanes are not there yet. */
+    status (*cells)(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
+                    error *err);
+    duel_label *label; /* what element `at` is */
+    const void *user;
+    bool at_position; /* a cell is one position: a random other one is a control */
+    bool directed;    /* values are vectors: a random direction is a control */
+};
+
+/* Run all plans on all pairs, with their controls; before(), which may be NULL, is called when a pair's lanes are there.
+ * Then effects and their largest entries, with an interval over pairs, stand in the report; what was stopped is marked.
+ *
+ * [err: as sweep_run | owns: the report | thread: the work's | cost: the cells] */
+status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(duel *d, error *err),
+                error *err);
+
+/* The tensor of a plan, made if need be: all NaN, marked absent.  Its name, and that of its effects.
  *
  * [err: kept by the report; out->v NULL | owns: the report | thread: the work's | cost: O(elements)] */
-void duel_tensor_get(duel *d, duel_tensor *out, int direction, const char *name, const char *axes,
-                     const int64_t *dim, int n_dim);
+void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p);
+void duel_tensor_name(const duel_plan *p, const char *before, char *out, size_t bytes);
+
+/* Controls of a plan at its strongest cell of the pair under way: run them; how many cells they are; show all pairs'.
+ *
+ * [err: as sweep_run | owns: the report | thread: the work's | cost: O(draws)] */
+status duel_controls(duel *d, const duel_plan *p, error *err);
+int64_t duel_control_count(const duel *d, const duel_plan *p);
+void duel_control_plan(const duel_plan *p, duel_plan *out);
+void duel_show_controls(duel *d, const duel_plan *p);
 
 /* Run these cells from `base`, and write what the metric became.
  *
@@ -100,15 +147,8 @@ void duel_tensor_get(duel *d, duel_tensor *out, int direction, const char *name,
 status duel_sweep(duel *d, lane *base, const duel_cell *cell, int64_t n, duel_tensor *out,
                   error *err);
 
-/* "effect.D.NAME" beside a tensor that is complete: the mean normalised effect over pairs; and a table of its
- * largest entries with an interval over pairs.  label writes what cell `at` is.
- *
- * [err: kept by the report | owns: the report | thread: the work's | cost: O(elements)] */
-typedef void duel_label(const void *user, int64_t at, char *out, size_t bytes);
-void duel_effects(duel *d, const duel_tensor *t, int direction, const char *axes,
-                  const int64_t *dim, int n_dim, duel_label *label, const void *user);
-
-/* The normalised effect of one value; *raw: the gap was too small, and it is the plain difference.
+/* The normalised effect of one value; *raw: the gap was too small (or there is none), and it is the plain difference.
+ * Too small: below a thousandth of the two values, or of what rounding makes of logits that large.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
 double duel_effect(const duel *d, int direction, int pair, double value, bool *raw);

@@ -3,9 +3,7 @@
  *
  * Ablations beside it: a head's z or an MLP's output set to zero, to its mean over a reference set, or to its mean
  * position by position; on the clean prompts. */
-#include "base/rand.h"
 #include "instrument/duel.h"
-#include "tensor/draw.h"
 #include <math.h>
 #include <string.h>
 
@@ -47,14 +45,12 @@ static const kind kinds[] = {
 };
 enum { N_KIND = sizeof kinds / sizeof *kinds };
 
-/* The tensor of one kind: its nodes, axes, lengths. */
-typedef struct plan {
+/* What a plan is about: the nodes, by layer. */
+typedef struct about {
     const kind *k;
     node **n; /* [n_layer] */
-    int n_layer, n_part, n_pos, n_dim;
-    const char *axes;
-    int64_t dim[3];
-} plan;
+    int n_part;
+} about;
 
 static bool wanted(const work *w, const char *name)
 {
@@ -95,72 +91,78 @@ static int longest(const pairs *p)
     return n;
 }
 
-static bool plan_kind(duel *d, const kind *k, plan *out)
-{
-    const model *m = d->w->m;
-    char name[64];
-    *out = (plan){ .k = k, .n_layer = m->config.n_layer, .n_pos = longest(d->p) };
-    out->n = arena_array(&d->w->mem, out->n_layer, sizeof *out->n);
-    for (int l = 0; out->n && l < out->n_layer; l++) {
-        snprintf(name, sizeof name, "blocks.%d.%s", l, k->site);
-        out->n[l] = graph_find(&m->g, name);
-        if (!out->n[l]) return false; /* an attention-only model has no resid_mid */
-    }
-    if (!out->n) return false;
-    out->n_part = out->n[0]->n_part;
-    static const char *const axes[] = { "layer pos", "layer head", "layer pos head",
-                                        "layer head query" };
-    out->axes = axes[k->cut], out->n_dim = k->cut == CUT_POS || k->cut == CUT_HEAD ? 2 : 3;
-    int64_t second = k->cut == CUT_HEAD || k->cut == CUT_HEAD_QUERY ? out->n_part : out->n_pos;
-    out->dim[0] = out->n_layer, out->dim[1] = second;
-    out->dim[2] = k->cut == CUT_POS_HEAD ? out->n_part : out->n_pos;
-    return true;
-}
-
 /* Cell i of a plan for a prompt of len tokens; false where it is past the end. */
-static bool cell_at(const plan *p, int64_t i, int32_t len, duel_cell *c)
+static bool cell_at(const duel_plan *p, int64_t i, int32_t len, duel_cell *c)
 {
+    const about *x = p->user;
     int64_t a = p->n_dim == 2 ? i : i / p->dim[2], b = p->n_dim == 2 ? 0 : i % p->dim[2];
     int32_t l = (int32_t)(a / p->dim[1]), second = (int32_t)(a % p->dim[1]), third = (int32_t)b;
-    node *n = p->n[l];
+    node *n = x->n[l];
     *c = (duel_cell){ .e = { .n = n,
                              .where = { 0, len, 0, n->n_part },
                              .w1 = n->extent == PAIR ? len : n->width },
                       .at = i };
-    int32_t pos = p->k->cut == CUT_HEAD ? -1 : p->k->cut == CUT_HEAD_QUERY ? third : second;
-    int32_t head = p->k->cut == CUT_POS ? -1 : p->k->cut == CUT_POS_HEAD ? third : second;
+    int32_t pos = x->k->cut == CUT_HEAD ? -1 : x->k->cut == CUT_HEAD_QUERY ? third : second;
+    int32_t head = x->k->cut == CUT_POS ? -1 : x->k->cut == CUT_POS_HEAD ? third : second;
     if (pos >= len) return false;
     if (pos >= 0) c->e.where.r0 = pos, c->e.where.r1 = pos + 1;
     if (head >= 0) c->e.where.a0 = head, c->e.where.a1 = head + 1;
     return true;
 }
 
-static void label(const void *user, int64_t i, char *out, size_t bytes)
+static status kind_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
+                         error *err)
 {
-    const plan *p = user;
+    int64_t n_cell = p->dim[0] * p->dim[1] * (p->n_dim == 3 ? p->dim[2] : 1);
+    (void)only_where, (void)err;
+    for (int64_t i = 0; i < n_cell; i++)
+        if (cell_at(p, i, d->p->clean[d->pair]->n, &cell[*n])) ++*n;
+    return E_OK;
+}
+
+static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
+{
+    const about *x = p->user;
     int64_t a = p->n_dim == 2 ? i : i / p->dim[2], b = p->n_dim == 2 ? 0 : i % p->dim[2];
     const char *second = strchr(p->axes, ' ') + 1, *third = strchr(second, ' ');
     int n = (int)(third ? third - second : (ptrdiff_t)strlen(second));
-    int k = snprintf(out, bytes, "blocks.%lld.%s[%.*s=%lld", (long long)(a / p->dim[1]), p->k->site,
+    int k = snprintf(out, bytes, "blocks.%lld.%s[%.*s=%lld", (long long)(a / p->dim[1]), x->k->site,
                      n, second, (long long)(a % p->dim[1]));
     if (third && k > 0 && k < (int)bytes)
         k += snprintf(out + k, bytes - (size_t)k, ", %s=%lld", third + 1, (long long)b);
     if (k > 0 && k < (int)bytes) snprintf(out + k, bytes - (size_t)k, "]");
 }
 
-static status sweep_kind(duel *d, const plan *p, int direction, error *err)
+/* false: an attention-only model has no resid_mid. */
+static bool plan_kind(duel *d, const kind *k, int direction, duel_plan *out)
 {
-    duel_tensor t;
-    int64_t n = 0;
-    int32_t len = d->p->clean[d->pair]->n;
-    duel_tensor_get(d, &t, direction, p->k->name, p->axes, p->dim, p->n_dim);
-    duel_cell *cell = arena_array(&d->w->mem, t.n_cell + 1, sizeof *cell);
-    if (!cell) return error_set(err, E_NOMEM, "patch: out of memory");
-    for (int64_t i = 0; i < t.n_cell; i++) {
-        if (!cell_at(p, i, len, &cell[n])) continue;
-        cell[n].e = edit_take(cell[n].e, duel_source(d, direction)), n++;
+    static const char *const axes[] = { "layer pos", "layer head", "layer pos head",
+                                        "layer head query" };
+    const model *m = d->w->m;
+    int n_layer = m->config.n_layer, n_pos = longest(d->p);
+    char name[64];
+    about *x = arena_zero(&d->w->mem, sizeof *x);
+    if (x) *x = (about){ .k = k, .n = arena_array(&d->w->mem, n_layer, sizeof *x->n) };
+    for (int l = 0; x && x->n && l < n_layer; l++) {
+        snprintf(name, sizeof name, "blocks.%d.%s", l, k->site);
+        x->n[l] = graph_find(&m->g, name);
+        if (!x->n[l]) return false;
     }
-    return duel_sweep(d, duel_base(d, direction), cell, n, &t, err);
+    if (!x || !x->n) return false;
+    x->n_part = x->n[0]->n_part;
+    *out = (duel_plan){ .direction = direction,
+                        .n_dim = k->cut == CUT_POS || k->cut == CUT_HEAD ? 2 : 3,
+                        .cells = kind_cells,
+                        .label = label,
+                        .user = x,
+                        .at_position = k->cut == CUT_POS || k->cut == CUT_POS_HEAD,
+                        .directed = x->n[0]->extent != PAIR };
+    snprintf(out->name, sizeof out->name, "%s", k->name);
+    snprintf(out->axes, sizeof out->axes, "%s", axes[k->cut]);
+    out->dim[0] = n_layer;
+    out->dim[1] = k->cut == CUT_HEAD || k->cut == CUT_HEAD_QUERY ? x->n_part : n_pos;
+    out->dim[2] = k->cut == CUT_POS_HEAD ? x->n_part : n_pos;
+    return true;
 }
 
 /* ---- ablations ---- */
@@ -198,201 +200,132 @@ static status reference_mean(duel *d, node *n, bool by_pos, int32_t len, double 
 
 typedef enum filling { FILL_ZERO, FILL_MEAN, FILL_MEAN_BY_POS } filling;
 
+typedef struct ablation {
+    bool mlp;
+    filling how;
+} ablation;
+
 /* The cells of one layer: each head's z, or the MLP's output. */
-static status ablate_layer(duel *d, int layer, bool mlp, filling how, duel_cell *cell, int64_t *n,
-                           error *err)
+static status ablate_layer(duel *d, int layer, const ablation *x, bool only_where, duel_cell *cell,
+                           int64_t *n, error *err)
 {
     char name[64];
     double *mean = NULL;
     int32_t len = d->p->clean[d->pair]->n;
-    snprintf(name, sizeof name, "blocks.%d.%s", layer, mlp ? "mlp.contribution" : "attn.z");
-    node *x = graph_find(&d->w->m->g, name);
-    if (!x) return E_OK;
-    status st = how ? reference_mean(d, x, how == FILL_MEAN_BY_POS, len, &mean, err) : E_OK;
-    for (int32_t a = 0; st == E_OK && a < (mlp ? 1 : x->n_part); a++) {
+    snprintf(name, sizeof name, "blocks.%d.%s", layer, x->mlp ? "mlp.contribution" : "attn.z");
+    node *y = graph_find(&d->w->m->g, name);
+    if (!y) return E_OK;
+    bool by_pos = x->how == FILL_MEAN_BY_POS;
+    status st = x->how && !only_where ? reference_mean(d, y, by_pos, len, &mean, err) : E_OK;
+    for (int32_t a = 0; st == E_OK && a < (x->mlp ? 1 : y->n_part); a++) {
         duel_cell *c = &cell[(*n)++];
         *c = (duel_cell){
-            .e = { .n = x, .where = { 0, len, a, a + 1 }, .w1 = x->width, .kind = EDIT_SET },
-            .at = mlp ? layer : (int64_t)layer * x->n_part + a
+            .e = { .n = y, .where = { 0, len, a, a + 1 }, .w1 = y->width, .kind = EDIT_SET },
+            .at = x->mlp ? layer : (int64_t)layer * y->n_part + a
         };
         if (!mean) continue;
-        c->e.v = mean + (int64_t)a * x->width;
-        c->e.row_step = how == FILL_MEAN_BY_POS ? (int64_t)x->n_part * x->width : 0;
+        c->e.v = mean + (int64_t)a * y->width;
+        c->e.row_step = by_pos ? (int64_t)y->n_part * y->width : 0;
     }
     return st;
 }
 
-static status ablate(duel *d, bool mlp, filling how, error *err)
+static status ablation_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell,
+                             int64_t *n, error *err)
+{
+    status st = E_OK;
+    for (int l = 0; l < d->w->m->config.n_layer && st == E_OK; l++)
+        st = ablate_layer(d, l, p->user, only_where, cell, n, err);
+    return st;
+}
+
+static void ablation_label(const duel_plan *p, int64_t i, char *out, size_t bytes)
+{
+    const ablation *x = p->user;
+    if (x->mlp) snprintf(out, bytes, "blocks.%lld.mlp.contribution", (long long)i);
+    else
+        snprintf(out, bytes, "blocks.%lld.attn.z[head=%lld]", (long long)(i / p->dim[1]),
+                 (long long)(i % p->dim[1]));
+}
+
+static int plan_ablations(duel *d, duel_plan *out)
 {
     static const char *const names[] = { "zero", "mean", "mean_by_pos" };
+    static const ablation kinds_of[] = { { false, FILL_ZERO },        { true, FILL_ZERO },
+                                         { false, FILL_MEAN },        { true, FILL_MEAN },
+                                         { false, FILL_MEAN_BY_POS }, { true, FILL_MEAN_BY_POS } };
     const model_config *c = &d->w->m->config;
-    char name[64];
-    duel_tensor t;
-    int64_t n = 0;
-    if (mlp && !c->d_mlp) return E_OK;
-    snprintf(name, sizeof name, "ablate.%s.%s", names[how], mlp ? "mlp" : "head");
-    duel_tensor_get(d, &t, -1, name, mlp ? "layer" : "layer head",
-                    (int64_t[]){ c->n_layer, c->n_head }, mlp ? 1 : 2);
-    duel_cell *cell = arena_array(&d->w->mem, t.n_cell + 1, sizeof *cell);
-    status st = cell ? E_OK : error_set(err, E_NOMEM, "ablate: out of memory");
-    for (int l = 0; l < c->n_layer && st == E_OK; l++)
-        st = ablate_layer(d, l, mlp, how, cell, &n, err);
-    return st == E_OK ? duel_sweep(d, d->clean, cell, n, &t, err) : st;
-}
-
-static status ablations(duel *d, error *err)
-{
-    status st = E_OK;
-    filling last = d->p->n_reference ? FILL_MEAN_BY_POS : FILL_ZERO;
-    for (int how = FILL_ZERO; how <= (int)last && st == E_OK; how++)
-        for (int mlp = 0; mlp < 2 && st == E_OK; mlp++) st = ablate(d, mlp, (filling)how, err);
-    return st;
-}
-
-/* ---- controls: what patching something else there would do ---- */
-
-enum { N_DRAW = 8 };
-
-/* The strongest cell of a kind that is cut by position. */
-static int64_t strongest(duel *d, const plan *p, int direction)
-{
-    duel_tensor t;
-    int64_t best = -1;
-    double size = 0;
-    bool raw;
-    duel_tensor_get(d, &t, direction, p->k->name, p->axes, p->dim, p->n_dim);
-    for (int64_t i = 0; t.v && i < t.n_cell; i++) {
-        double e = fabs(duel_effect(d, direction, d->pair, t.v[i * d->p->n + d->pair], &raw));
-        if (e > size) size = e, best = i;
+    int n = 0;
+    for (int i = 0; i < (d->p->n_reference ? 6 : 2); i++) {
+        const ablation *x = &kinds_of[i];
+        if (x->mlp && !c->d_mlp) continue;
+        out[n] = (duel_plan){ .direction = ABLATE,
+                              .dim = { c->n_layer, c->n_head },
+                              .n_dim = x->mlp ? 1 : 2,
+                              .cells = ablation_cells,
+                              .label = ablation_label,
+                              .user = x };
+        snprintf(out[n].name, sizeof out[n].name, "ablate.%s.%s", names[x->how],
+                 x->mlp ? "mlp" : "head");
+        snprintf(out[n++].axes, sizeof out->axes, "%s", x->mlp ? "layer" : "layer head");
     }
-    return best;
-}
-
-/* A random direction as long as the difference that patching makes there. */
-static status random_direction(duel *d, const edit *like, int direction, int draw, edit *e,
-                               error *err)
-{
-    int64_t n = (int64_t)(like->where.a1 - like->where.a0) * like->n->width;
-    double *x = arena_array(&d->w->mem, n, sizeof *x), *y = arena_array(&d->w->mem, n, sizeof *y),
-           gap = 0, norm = 0;
-    if (!x || !y) return error_set(err, E_NOMEM, "patch: out of memory");
-    status st = lane_read(duel_base(d, direction), like->n, like->where, x, err);
-    if (st == E_OK) st = lane_read(duel_source(d, direction), like->n, like->where, y, err);
-    for (int64_t i = 0; i < n; i++) {
-        gap += (y[i] - x[i]) * (y[i] - x[i]);
-        x[i] = (double)draw_normal(d->w->seed, rand_stream("patch.direction"),
-                                   (uint64_t)draw * (uint64_t)n + (uint64_t)i);
-        norm += x[i] * x[i];
-    }
-    for (int64_t i = 0; i < n; i++) x[i] *= sqrt(gap / norm);
-    *e = (edit){ .n = like->n,
-                 .where = like->where,
-                 .w1 = like->w1,
-                 .kind = EDIT_ADD,
-                 .v = x,
-                 .part_step = like->n->width };
-    return st;
-}
-
-static status control_sweep(duel *d, const plan *p, int direction, error *err)
-{
-    int64_t best = strongest(d, p, direction);
-    duel_cell like, cell[2 * N_DRAW];
-    int32_t len = d->p->clean[d->pair]->n;
-    char name[64];
-    duel_tensor t;
-    status st = E_OK;
-    if (best < 0 || len < 2 || !cell_at(p, best, len, &like)) return E_OK;
-    for (int i = 0; i < N_DRAW && st == E_OK; i++) {
-        int32_t pos = (int32_t)rand_below(d->w->seed, rand_stream("patch.position"),
-                                          (uint64_t)(d->pair * N_DRAW + i), len - 1);
-        cell[i] = like, cell[i].at = i, cell[N_DRAW + i].at = N_DRAW + i,
-        cell[N_DRAW + i].reader = NULL;
-        cell[i].e = edit_take(like.e, duel_source(d, direction));
-        cell[i].e.from_row = pos + (pos >= like.e.where.r0);
-        st =
-            random_direction(d, &like.e, direction, d->pair * N_DRAW + i, &cell[N_DRAW + i].e, err);
-    }
-    if (st != E_OK) return st;
-    snprintf(name, sizeof name, "control.%s", p->k->name);
-    duel_tensor_get(d, &t, direction, name, "draw", (int64_t[]){ 2 * N_DRAW }, 1);
-    return duel_sweep(d, duel_base(d, direction), cell, 2 * N_DRAW, &t, err);
-}
-
-static void show_controls(duel *d, const plan *p, int direction)
-{
-    duel_tensor t;
-    char name[64];
-    double sum[2] = { 0 };
-    int n[2] = { 0 };
-    snprintf(name, sizeof name, "control.%s", p->k->name);
-    duel_tensor_get(d, &t, direction, name, "draw", (int64_t[]){ 2 * N_DRAW }, 1);
-    for (int i = 0; t.v && i < 2 * N_DRAW * d->p->n; i++) {
-        bool raw;
-        double e = duel_effect(d, direction, i % d->p->n, t.v[i], &raw);
-        int which = i / d->p->n >= N_DRAW;
-        if (!isnan(e) && !raw) sum[which] += fabs(e), n[which]++;
-    }
-    report_seed(d->w->r, "patch.position", d->w->seed),
-        report_seed(d->w->r, "patch.direction", d->w->seed);
-    for (int k = 0; k < 2; k++) {
-        snprintf(name, sizeof name, "%s.%s %s", duel_direction(direction), p->k->name,
-                 k ? "random direction" : "random position");
-        if (n[k])
-            report_control(d->w->r, name, sum[k] / n[k],
-                           "mean size of effect, %d draws at the strongest cell of each pair",
-                           n[k]);
-        else report_control_text(d->w->r, name, "no pair could be normalised");
-    }
+    return n;
 }
 
 /* ---- pictures ---- */
 
-static void draw(duel *d, const plan *p, int direction)
+/* The element with the largest entry, as indices. */
+static void largest_at(const report_array *a, const duel_plan *p, int64_t at[3])
 {
-    char name[90], title[120];
-    bool raw;
-    snprintf(name, sizeof name, "effect.%s.%s", duel_direction(direction), p->k->name);
+    double best = -1;
+    int64_t where = 0;
+    for (int64_t i = 0; i < a->n_element; i++)
+        if (fabs(array_value(a, i)) > best) best = fabs(array_value(a, i)), where = i;
+    for (int i = p->n_dim - 1; i >= 0; i--) at[i] = where % p->dim[i], where /= p->dim[i];
+}
+
+static void draw_ablation(duel *d, const duel_plan *p, const char *name)
+{
+    char title[160];
+    figure_options o = { .value = "change" };
+    snprintf(title, sizeof title, "%s: change of the clean run's %s", p->name, d->def->name);
+    report_axis_numbers(d->w->r, name, "layer", "L");
+    if (p->n_dim == 1) {
+        report_bars(d->w->r, title, name, "layer", &o);
+        return;
+    }
+    report_axis_numbers(d->w->r, name, "head", "H");
+    report_heatmap(d->w->r, title, name, "layer", "head", &o);
+}
+
+static void draw(duel *d, const duel_plan *p)
+{
+    char name[110], title[160];
+    const about *x = p->user;
+    int64_t at[3] = { 0 };
+    duel_tensor_name(p, "effect.", name, sizeof name);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
-    report_axis_numbers(d->w->r, name, "layer", "L");
-    if (p->k->cut != CUT_POS) report_axis_numbers(d->w->r, name, "head", "H");
-    const char *pos = p->k->cut == CUT_HEAD_QUERY ? "query" : "pos";
-    if (p->k->cut != CUT_HEAD && d->p->n == 1)
-        work_label_tokens(d->w, name, pos, direction == NOISE ? d->p->clean[0] : d->p->corrupt[0]);
-    duel_effect(d, direction, 0, 0, &raw);
-    snprintf(title, sizeof title, "%s: %s (0: the %s run, 1: the %s run)",
-             duel_direction(direction), p->k->name, direction == NOISE ? "clean" : "corrupted",
-             direction == NOISE ? "corrupted" : "clean");
-    figure_options o = { .value = "effect" };
-    int64_t at[3] = { 0 };
-    if (p->n_dim == 3) { /* the layer with the largest entry */
-        double best = -1;
-        for (int64_t i = 0; i < a->n_element; i++)
-            if (fabs(array_value(a, i)) > best)
-                best = fabs(array_value(a, i)), at[0] = i / (p->dim[1] * p->dim[2]);
-        snprintf(title + strlen(title), sizeof title - strlen(title), ", layer %lld",
-                 (long long)at[0]);
-        o.at = at;
+    if (p->direction == ABLATE) {
+        draw_ablation(d, p, name);
+        return;
     }
-    const char *cols = p->n_dim == 2 ? (p->k->cut == CUT_POS ? "pos" : "head") : pos;
+    bool noise = p->direction == NOISE;
+    report_axis_numbers(d->w->r, name, "layer", "L");
+    if (x->k->cut != CUT_POS) report_axis_numbers(d->w->r, name, "head", "H");
+    const char *pos = x->k->cut == CUT_HEAD_QUERY ? "query" : "pos";
+    if (x->k->cut != CUT_HEAD && d->p->n == 1)
+        work_label_tokens(d->w, name, pos, noise ? d->p->clean[0] : d->p->corrupt[0]);
+    snprintf(title, sizeof title, "%s: %s (0: the %s run, 1: the %s run)",
+             duel_direction(p->direction), x->k->name, noise ? "clean" : "corrupted",
+             noise ? "corrupted" : "clean");
+    figure_options o = { .value = "effect" };
+    if (p->n_dim == 3) largest_at(a, p, at), o.at = at; /* the layer that has the largest entry */
+    const char *cols = p->n_dim == 2 ? (x->k->cut == CUT_POS ? "pos" : "head") : pos;
     report_heatmap(d->w->r, title, name, p->n_dim == 2 ? "layer" : "head", cols, &o);
 }
 
 /* ---- all of it ---- */
-
-static status one_pair(duel *d, const plan *list, int n, error *err)
-{
-    status st = E_OK;
-    for (int direction = DENOISE; direction <= NOISE && st == E_OK; direction++)
-        for (int i = 0; duel_wants(d, direction) && i < n && st == E_OK; i++) {
-            st = sweep_kind(d, &list[i], direction, err);
-            if (st == E_OK && (list[i].k->cut == CUT_POS || list[i].k->cut == CUT_POS_HEAD))
-                st = control_sweep(d, &list[i], direction, err);
-        }
-    if (st == E_OK && wanted(d->w, "ablate")) st = ablations(d, err);
-    return st;
-}
 
 static void keep_logits(duel *d, int pair, bool clean)
 {
@@ -408,44 +341,48 @@ static void keep_logits(duel *d, int pair, bool clean)
                         v + (int64_t)pair * len * vocab, NULL);
 }
 
-static status ask_logits(duel *d, error *err)
+/* With --all: the logits of both runs, which other tools' dumps have too. */
+static status both_logits(duel *d, error *err)
 {
-    status st = lane_ask(d->clean, d->w->m->logits, node_all(d->w->m->logits, d->clean), err);
-    if (st == E_OK)
-        st = lane_ask(d->corrupt, d->w->m->logits, node_all(d->w->m->logits, d->corrupt), err);
-    return st == E_OK ? work_run(d->w, err) : st;
+    node *y = d->w->m->logits;
+    if (!work_flag(d->w, "all")) return E_OK;
+    status st = lane_ask(d->clean, y, node_all(y, d->clean), err);
+    if (st == E_OK) st = lane_ask(d->corrupt, y, node_all(y, d->corrupt), err);
+    if (st == E_OK) st = work_run(d->w, err);
+    if (st == E_OK) keep_logits(d, d->pair, true), keep_logits(d, d->pair, false);
+    return st;
+}
+
+/* Kinds that were asked for by name and that the model does not have are refused. */
+static status plan_all(duel *d, duel_plan *list, int *n, error *err)
+{
+    *n = 0;
+    for (int direction = DENOISE; direction <= NOISE; direction++)
+        for (int i = 0; duel_wants(d, direction) && i < N_KIND; i++) {
+            if (!wanted(d->w, kinds[i].name)) continue;
+            if (plan_kind(d, &kinds[i], direction, &list[*n])) ++*n;
+            else if (!work_flag(d->w, "all"))
+                return error_set(err, E_NOSITE, "patch: %s has no %s, so no %s", d->w->m->name,
+                                 kinds[i].site, kinds[i].name);
+        }
+    if (wanted(d->w, "ablate")) *n += plan_ablations(d, list + *n);
+    if (*n) return E_OK;
+    error_set(err, E_USAGE, "patch: nothing to patch was named");
+    error_hint(err, "--what resid_pre, or --all");
+    return E_USAGE;
 }
 
 static status run(work *w, error *err)
 {
     duel d;
-    plan list[N_KIND];
+    duel_plan *list = arena_array(&w->mem, 2 * N_KIND + 6, sizeof *list);
     int n = 0;
-    status st = check_what(w, err);
+    status st = list ? check_what(w, err) : error_set(err, E_NOMEM, "patch: out of memory");
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
-    for (int i = 0; i < N_KIND; i++)
-        if (wanted(w, kinds[i].name) && plan_kind(&d, &kinds[i], &list[n])) n++;
-    for (int i = 0; i < d.p->n && st == E_OK; i++) {
-        w->part_done = (double)i / d.p->n, w->part = 1.0 / d.p->n;
-        st = duel_begin(&d, i, err);
-        if (st == E_OK && work_flag(w, "all")) st = ask_logits(&d, err);
-        if (st == E_OK && work_flag(w, "all")) keep_logits(&d, i, true), keep_logits(&d, i, false);
-        if (st == E_OK) st = one_pair(&d, list, n, err);
-        duel_end(&d);
-    }
-    for (int direction = DENOISE; direction <= NOISE && (st == E_OK || st == E_INTERRUPTED);
-         direction++)
-        for (int i = 0; duel_wants(&d, direction) && i < n; i++) {
-            duel_tensor t;
-            duel_tensor_get(&d, &t, direction, list[i].k->name, list[i].axes, list[i].dim,
-                            list[i].n_dim);
-            duel_effects(&d, &t, direction, list[i].axes, list[i].dim, list[i].n_dim, label,
-                         &list[i]);
-            draw(&d, &list[i], direction);
-            if (list[i].k->cut == CUT_POS || list[i].k->cut == CUT_POS_HEAD)
-                show_controls(&d, &list[i], direction);
-        }
+    st = plan_all(&d, list, &n, err);
+    if (st == E_OK) st = duel_run(&d, list, n, both_logits, err);
+    for (int i = 0; i < n && (st == E_OK || st == E_INTERRUPTED); i++) draw(&d, &list[i]);
     duel_close(&d);
     return st;
 }

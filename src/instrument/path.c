@@ -74,16 +74,14 @@ static bool listed(const char *list, const char *word)
 
 /* ---- one tensor: a kind of sender to a kind of receiver ---- */
 
-typedef struct sweep_plan {
+typedef struct about {
     const end *from, *to;
     node **src, **dst; /* by layer */
     int n_src, n_dst, src_part, dst_part;
-    char name[64], axes[80];
-    int64_t dim[4];
-    int n_dim;
-} sweep_plan;
+    bool *there; /* [n_src][n_dst]: is there an edge */
+} about;
 
-static void add_dim(sweep_plan *p, const char *axis, int64_t n)
+static void add_dim(duel_plan *p, const char *axis, int64_t n)
 {
     snprintf(p->axes + strlen(p->axes), sizeof p->axes - strlen(p->axes), "%s%s",
              p->n_dim ? " " : "", axis);
@@ -101,30 +99,18 @@ static node **nodes_of(work *w, const end *e, int *n)
     return list;
 }
 
-static bool plan_ends(work *w, const end *from, const end *to, sweep_plan *p)
+static bool end_is_there(work *w, const end *e)
 {
-    const model_config *c = &w->m->config;
-    bool grouped = c->n_kv_head < c->n_head && (to->kind == END_K || to->kind == END_V);
-    *p = (sweep_plan){ .from = from, .to = to };
-    p->src = nodes_of(w, from, &p->n_src), p->dst = nodes_of(w, to, &p->n_dst);
-    if (!p->src || !p->dst) return false;
-    p->src_part = from->parts ? p->src[0]->n_part : 1,
-    p->dst_part = to->parts ? p->dst[0]->n_part : 1;
-    snprintf(p->name, sizeof p->name, "path.%s%s%s", from->name, to->name,
-             grouped ? "_kvhead" : "");
-    if (from->layers) add_dim(p, "src_layer", p->n_src);
-    if (from->parts) add_dim(p, "src_head", p->src_part);
-    if (to->layers) add_dim(p, "dst_layer", p->n_dst);
-    if (to->parts) add_dim(p, grouped ? "kv_head" : "dst_head", p->dst_part);
-    return true;
+    int n;
+    return nodes_of(w, e, &n) != NULL;
 }
 
 /* Indices of element i: src layer and part, dst layer and part. */
-static void split(const sweep_plan *p, int64_t i, int at[4])
+static void split(const about *x, int64_t i, int at[4])
 {
-    at[3] = (int)(i % p->dst_part), i /= p->dst_part;
-    at[2] = (int)(i % p->n_dst), i /= p->n_dst;
-    at[1] = (int)(i % p->src_part), at[0] = (int)(i / p->src_part);
+    at[3] = (int)(i % x->dst_part), i /= x->dst_part;
+    at[2] = (int)(i % x->n_dst), i /= x->n_dst;
+    at[1] = (int)(i % x->src_part), at[0] = (int)(i / x->src_part);
 }
 
 static void end_text(const end *e, int layer, int part, char *out, size_t bytes)
@@ -136,129 +122,158 @@ static void end_text(const end *e, int layer, int part, char *out, size_t bytes)
         snprintf(out + n, bytes - (size_t)n, "[head=%d]", part);
 }
 
-static void label(const void *user, int64_t i, char *out, size_t bytes)
+static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
 {
-    const sweep_plan *p = user;
+    const about *x = p->user;
     char a[60], b[60];
     int at[4];
-    split(p, i, at);
-    end_text(p->from, at[0], at[1], a, sizeof a), end_text(p->to, at[2], at[3], b, sizeof b);
+    split(x, i, at);
+    end_text(x->from, at[0], at[1], a, sizeof a), end_text(x->to, at[2], at[3], b, sizeof b);
     snprintf(out, bytes, "%s -> %s", a, b);
 }
 
-/* Which nodes have an edge between them; [n_src][n_dst]. */
-static status edges(work *w, const sweep_plan *p, bool **out, error *err)
+static status edge_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
+                         error *err)
 {
-    bool *there = arena_array(&w->mem, (int64_t)p->n_src * p->n_dst, sizeof *there);
-    status st = there ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
-    for (int i = 0; i < p->n_src && st == E_OK; i++)
-        for (int j = 0; j < p->n_dst && st == E_OK; j++)
-            st = mirror_edge(&there[i * p->n_dst + j], session_graph(w->s), p->src[i], p->dst[j],
+    const about *x = p->user;
+    int64_t n_cell = (int64_t)x->n_src * x->src_part * x->n_dst * x->dst_part;
+    (void)d, (void)only_where, (void)err;
+    for (int64_t i = 0; i < n_cell; i++) {
+        int at[4];
+        split(x, i, at);
+        if (!x->there[at[0] * x->n_dst + at[2]]) continue;
+        node *u = x->src[at[0]], *v = x->dst[at[2]];
+        duel_cell *c = &cell[(*n)++];
+        *c = (duel_cell){ .at = i, .reader = v, .slice = { 0, ROW_OPEN, 0, v->n_part } };
+        c->e = (edit){ .n = u, .where = { 0, ROW_OPEN, 0, u->n_part }, .w1 = u->width };
+        if (x->from->parts) c->e.where.a0 = at[1], c->e.where.a1 = at[1] + 1;
+        if (x->to->parts) c->slice.a0 = at[3], c->slice.a1 = at[3] + 1;
+    }
+    return E_OK;
+}
+
+static status find_edges(work *w, about *x, error *err)
+{
+    status st = E_OK;
+    x->there = arena_array(&w->mem, (int64_t)x->n_src * x->n_dst, sizeof *x->there);
+    if (!x->there) return error_set(err, E_NOMEM, "path: out of memory");
+    for (int i = 0; i < x->n_src && st == E_OK; i++)
+        for (int j = 0; j < x->n_dst && st == E_OK; j++)
+            st = mirror_edge(&x->there[i * x->n_dst + j], session_graph(w->s), x->src[i], x->dst[j],
                              err);
-    *out = there;
     return st;
 }
 
-static status sweep_edges(duel *d, const sweep_plan *p, int direction, error *err)
+/* *out is left alone where the model lacks one of the two ends. */
+static status plan_ends(work *w, const end *from, const end *to, int direction, duel_plan *out,
+                        bool *there, error *err)
 {
-    duel_tensor t;
-    bool *there;
-    int64_t n = 0;
-    duel_tensor_get(d, &t, direction, p->name, p->axes, p->dim, p->n_dim);
-    duel_cell *cell = arena_array(&d->w->mem, t.n_cell + 1, sizeof *cell);
-    if (!cell) return error_set(err, E_NOMEM, "path: out of memory");
-    status st = edges(d->w, p, &there, err);
-    for (int64_t i = 0; i < t.n_cell && st == E_OK; i++) {
-        int at[4];
-        split(p, i, at);
-        if (!there[at[0] * p->n_dst + at[2]]) continue;
-        node *u = p->src[at[0]], *v = p->dst[at[2]];
-        duel_cell *c = &cell[n++];
-        *c = (duel_cell){ .at = i, .reader = v, .slice = { 0, ROW_OPEN, 0, v->n_part } };
-        c->e = (edit){ .n = u, .where = { 0, ROW_OPEN, 0, u->n_part }, .w1 = u->width };
-        if (p->from->parts) c->e.where.a0 = at[1], c->e.where.a1 = at[1] + 1;
-        c->e = edit_take(c->e, duel_source(d, direction));
-        if (p->to->parts) c->slice.a0 = at[3], c->slice.a1 = at[3] + 1;
-    }
-    return st == E_OK ? duel_sweep(d, duel_base(d, direction), cell, n, &t, err) : st;
+    const model_config *c = &w->m->config;
+    bool grouped = c->n_kv_head < c->n_head && (to->kind == END_K || to->kind == END_V);
+    about *x = arena_zero(&w->mem, sizeof *x);
+    if (!x) return error_set(err, E_NOMEM, "path: out of memory");
+    *x = (about){ .from = from, .to = to };
+    x->src = nodes_of(w, from, &x->n_src), x->dst = nodes_of(w, to, &x->n_dst);
+    *there = x->src && x->dst;
+    if (!*there) return E_OK;
+    x->src_part = from->parts ? x->src[0]->n_part : 1,
+    x->dst_part = to->parts ? x->dst[0]->n_part : 1;
+    *out = (duel_plan){
+        .direction = direction, .cells = edge_cells, .label = label, .user = x, .directed = true
+    };
+    snprintf(out->name, sizeof out->name, "path.%s%s%s", from->name, to->name,
+             grouped ? "_kvhead" : "");
+    if (from->layers) add_dim(out, "src_layer", x->n_src);
+    if (from->parts) add_dim(out, "src_head", x->src_part);
+    if (to->layers) add_dim(out, "dst_layer", x->n_dst);
+    if (to->parts) add_dim(out, grouped ? "kv_head" : "dst_head", x->dst_part);
+    return find_edges(w, x, err);
 }
 
-/* From heads to one kind of reader of heads: layer.head by layer.head; small models only are readable so. */
-static void draw(duel *d, const sweep_plan *p, int direction)
+/* Senders into the strongest receiver; a figure shows two axes, and its title says the others. */
+static void draw(duel *d, const duel_plan *p)
 {
-    char name[90], title[140];
-    int64_t at[4] = { 0 };
+    char name[110], title[160];
+    int64_t at[4] = { 0 }, best = 0;
     figure_options o = { .value = "effect", .at = at };
-    snprintf(name, sizeof name, "effect.path.%s.%s", duel_direction(direction), p->name + 5);
+    duel_tensor_name(p, "effect.", name, sizeof name);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
     for (int i = 0; i < p->n_dim; i++)
         report_axis_numbers(d->w->r, name, a->axis[i], strstr(a->axis[i], "layer") ? "L" : "H");
-    snprintf(title, sizeof title, "%s: %s", duel_direction(direction), p->name);
+    snprintf(title, sizeof title, "%s: %s", duel_direction(p->direction), p->name);
     if (p->n_dim == 1) report_bars(d->w->r, title, name, a->axis[0], &o);
     if (p->n_dim < 2) return;
-    int64_t best = 0;
     for (int64_t i = 0; i < a->n_element; i++)
         if (!(fabs(array_value(a, i)) <= fabs(array_value(a, best))))
             best = isnan(array_value(a, i)) ? best : i;
     for (int i = p->n_dim - 1; i >= 0; i--) at[i] = best % p->dim[i], best /= p->dim[i];
-    if (p->n_dim > 2) { /* senders, into the strongest receiver */
-        int dst = p->from->parts ? 2 : 1;
-        snprintf(title + strlen(title), sizeof title - strlen(title), ", into layer %lld",
-                 (long long)at[dst]);
-        if (p->to->parts)
-            snprintf(title + strlen(title), sizeof title - strlen(title), " head %lld",
-                     (long long)at[p->n_dim - 1]);
-    }
     report_heatmap(d->w->r, title, name, a->axis[0], a->axis[1], &o);
 }
 
-static status plan_all(work *w, sweep_plan **out, int *n, error *err)
+/* A word of --senders or --receivers that is none. */
+static status check_words(const char *flag, const char *list, const end *ends, int n, error *err)
+{
+    for (const char *p = list + strspn(list, ", "); *p;) {
+        size_t k = strcspn(p, ", ");
+        bool known = false;
+        for (int i = 0; i < n; i++)
+            known |= strlen(ends[i].word) == k && !strncmp(p, ends[i].word, k);
+        if (!known) {
+            error_set(err, E_USAGE, "path: '%.*s' is none of the %s", (int)(k < 60 ? k : 60), p,
+                      flag);
+            error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
+            return E_USAGE;
+        }
+        p += k + strspn(p + k, ", ");
+    }
+    return E_OK;
+}
+
+enum {
+    N_SENDER = sizeof senders / sizeof *senders,
+    N_RECEIVER = sizeof receivers / sizeof *receivers
+};
+
+/* Ends that were asked for by name and that the model does not have are refused; by default, and with --all, they are
+ * left out. */
+static status plan_direction(work *w, int direction, duel_plan *list, int *n, error *err)
 {
     const char *from = work_text(w, "senders"), *to = work_text(w, "receivers");
-    int n_from = sizeof senders / sizeof *senders, n_to = sizeof receivers / sizeof *receivers;
-    sweep_plan *list = arena_array(&w->mem, n_from * n_to, sizeof *list);
-    if (!list) return error_set(err, E_NOMEM, "path: out of memory");
-    *n = 0, *out = list;
-    for (int i = 0; i < n_from; i++)
-        for (int j = 0; j < n_to; j++)
-            if ((work_flag(w, "all") ||
-                 (listed(from, senders[i].word) && listed(to, receivers[j].word))) &&
-                plan_ends(w, &senders[i], &receivers[j], &list[*n]))
-                ++*n;
-    if (*n) return E_OK;
-    error_set(err, E_USAGE, "path: no edges are asked for");
-    error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits; the "
-                    "model has what it has");
-    return E_USAGE;
+    bool all = work_flag(w, "all"), asked = json_object_get(w->request, "receivers") != NULL;
+    status st = E_OK;
+    for (int i = 0; i < N_SENDER * N_RECEIVER && st == E_OK; i++) {
+        const end *a = &senders[i / N_RECEIVER], *b = &receivers[i % N_RECEIVER];
+        bool there;
+        if (!all && !(listed(from, a->word) && listed(to, b->word))) continue;
+        st = plan_ends(w, a, b, direction, &list[*n], &there, err);
+        *n += st == E_OK && there;
+        if (st != E_OK || there || all || (!asked && end_is_there(w, a))) continue;
+        st = error_set(err, E_NOSITE, "path: %s has no edges from %s to %s", w->m->name, a->word,
+                       b->word);
+    }
+    return st;
 }
 
 static status run(work *w, error *err)
 {
     duel d;
-    sweep_plan *list = NULL;
     int n = 0;
-    status st = plan_all(w, &list, &n, err);
+    duel_plan *list = arena_array(&w->mem, 2 * N_SENDER * N_RECEIVER, sizeof *list);
+    status st = list ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
+    if (st == E_OK) st = check_words("senders", work_text(w, "senders"), senders, N_SENDER, err);
+    if (st == E_OK)
+        st = check_words("receivers", work_text(w, "receivers"), receivers, N_RECEIVER, err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
-    for (int i = 0; i < d.p->n && st == E_OK; i++) {
-        w->part_done = (double)i / d.p->n, w->part = 1.0 / d.p->n;
-        st = duel_begin(&d, i, err);
-        for (int direction = DENOISE; direction <= NOISE && st == E_OK; direction++)
-            for (int k = 0; duel_wants(&d, direction) && k < n && st == E_OK; k++)
-                st = sweep_edges(&d, &list[k], direction, err);
-        duel_end(&d);
+    for (int direction = DENOISE; direction <= NOISE && st == E_OK; direction++)
+        if (duel_wants(&d, direction)) st = plan_direction(w, direction, list, &n, err);
+    if (st == E_OK && !n) {
+        st = error_set(err, E_USAGE, "path: no edges are asked for");
+        error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
     }
-    for (int direction = DENOISE; direction <= NOISE && (st == E_OK || st == E_INTERRUPTED);
-         direction++)
-        for (int k = 0; duel_wants(&d, direction) && k < n; k++) {
-            duel_tensor t;
-            duel_tensor_get(&d, &t, direction, list[k].name, list[k].axes, list[k].dim,
-                            list[k].n_dim);
-            duel_effects(&d, &t, direction, list[k].axes, list[k].dim, list[k].n_dim, label,
-                         &list[k]);
-            draw(&d, &list[k], direction);
-        }
+    if (st == E_OK) st = duel_run(&d, list, n, NULL, err);
+    for (int i = 0; i < n && (st == E_OK || st == E_INTERRUPTED); i++) draw(&d, &list[i]);
     duel_close(&d);
     return st;
 }

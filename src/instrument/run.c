@@ -50,15 +50,6 @@ static int32_t take_largest(double *v, int32_t n)
     return best;
 }
 
-static void row_of_id(work *w, table *t, int32_t id)
-{
-    size_t n = 0;
-    const char *p = w->m->tokens ? tokenizer_text(w->m->tokens, id, &n) : NULL;
-    char label[24];
-    snprintf(label, sizeof label, "#%d", id);
-    row_token(t, p ? p : label, p ? n : strlen(label), id);
-}
-
 /* ---- the table ---- */
 
 static void show_top(work *w, const char *name, const double *plain, const double *edited, int top)
@@ -78,7 +69,7 @@ static void show_top(work *w, const char *name, const double *plain, const doubl
         int32_t id = take_largest(left, n);
         if (id < 0) break;
         double y = edited ? edited[id] : plain[id];
-        table_row(t), row_int(t, k + 1), row_of_id(w, t, id),
+        table_row(t), row_int(t, k + 1), work_row_token(w, t, id),
             row_real(t, exp(y - (edited ? ze : z))), row_real(t, y);
         if (edited) row_real(t, exp(plain[id] - z)), row_real(t, y - plain[id]);
     }

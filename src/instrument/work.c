@@ -164,6 +164,15 @@ void work_label_tokens(work *w, const char *tensor, const char *axis, const prom
     }
 }
 
+void work_row_token(const work *w, table *t, int32_t id)
+{
+    size_t n = 0;
+    const char *p = w->m->tokens ? tokenizer_text(w->m->tokens, id, &n) : NULL;
+    char label[24];
+    snprintf(label, sizeof label, "#%d", id);
+    row_token(t, p ? p : label, p ? n : strlen(label), id);
+}
+
 status work_node(work *w, const address *a, node **out, error *err)
 {
     graph *g = session_graph(w->s);

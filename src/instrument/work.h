@@ -76,6 +76,11 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
 status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other,
                   int *n_edit, error *err);
 
+/* A cell for a token: its text where there is a tokenizer, else #ID; the id with it.
+ *
+ * [err: kept by the report | owns: the report | thread: w's own | cost: O(bytes)] */
+void work_row_token(const work *w, table *t, int32_t id);
+
 /* The node an address means: itself, or for SITE@before a copy that no edit reaches.
  *
  * [err: NOMEM | owns: the session's graph | thread: w's own | cost: O(nodes) the first time] */

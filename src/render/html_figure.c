@@ -28,13 +28,13 @@ static void cell_attributes(str *s, const figure *f, int64_t row, int64_t col, c
     double x = figure_value(f, row, col);
     cell_mark mark = figure_mark(f, row, col);
     int step = valued(mark) && !isnan(x) ? (int)lround(figure_shade(f, x) * PAGE_STEPS) : 0;
-    const char *state = mark == MARK_UNREACHED || mark == MARK_EQUAL ? "none"
-                        : mark == MARK_INCOMPLETE || !isfinite(x)    ? "hatch"
-                                                                     : "";
+    const char *state = mark == MARK_UNREACHED || mark == MARK_EQUAL || mark == MARK_ABSENT ? "none"
+                        : mark == MARK_INCOMPLETE || !isfinite(x) ? "hatch"
+                                                                  : "";
     str_printf(s, " class=\"%s%s%s", more, *more ? " " : "", state);
     if (step && !*state) str_printf(s, "%c%d", step < 0 ? 'n' : 'p', step < 0 ? -step : step);
     str_puts(s, "\" role=\"gridcell\" tabindex=\"-1\"");
-    if (mark != MARK_INCOMPLETE) {
+    if (mark != MARK_INCOMPLETE && mark != MARK_ABSENT) {
         str_puts(s, " data-v=\"");
         show_element(s, f->array, figure_index(f, row, col));
         str_puts(s, "\"");
@@ -216,7 +216,7 @@ static void bar_value(str *s, const figure *f, int64_t j, bool ends, double low,
 {
     cell_mark mark = figure_mark(f, 0, j);
     str_puts(s, "<span class=\"value\">");
-    if (mark != MARK_INCOMPLETE) html_real(s, figure_value(f, 0, j), 4);
+    if (mark != MARK_INCOMPLETE && mark != MARK_ABSENT) html_real(s, figure_value(f, 0, j), 4);
     if (mark != MARK_NONE) str_printf(s, " %s", cell_mark_text(mark));
     if (ends) {
         str_puts(s, " <small>[");

@@ -108,7 +108,7 @@ void view_marks(view *v, unsigned marks)
 {
     view_ink(v, INK_DIM);
     for (int m = MARK_NONE + 1; m < MARK_COUNT; m++)
-        if (marks >> m & 1)
+        if (marks >> m & 1 && m != MARK_ABSENT) /* shown as nothing */
             str_printf(v->s, "%s %s\n", mark_sign((cell_mark)m, v->unicode),
                        cell_mark_text((cell_mark)m));
     view_ink(v, INK_PLAIN);

@@ -63,6 +63,8 @@ void report_counts(report *r, int64_t n_run, int64_t n_fork)
 
 void report_seed(report *r, const char *stream, uint64_t seed)
 {
+    for (const cert_seed *i = r ? r->cert.seed : NULL; i; i = i->next)
+        if (i->seed == seed && !strcmp(i->stream, stream ? stream : "")) return;
     cert_seed *s = build_get(r, sizeof *s);
     if (!s) return;
     *s = (cert_seed){ .stream = build_string(r, stream ? stream : ""), .seed = seed };

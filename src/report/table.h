@@ -22,13 +22,15 @@ typedef enum cell_kind {
 
 /* Why a value is what it is, when that is not a plain computation.  "No effect" is exact: the value
  * is that of the base run, bit for bit.  RAW: the two base runs are too near each other to divide by
- * their gap, so the value is left as it is (or, where there is none, row_none). */
+ * their gap, so the value is left as it is (or, where there is none, row_none).  ABSENT: a place in a tensor
+ * that stands for nothing (an edge that is not there, a position past the end of a prompt). */
 #define CELL_MARK_LIST(X)                                                                          \
     X(NONE, "")                                                                                    \
     X(UNREACHED, "no effect: cannot reach")                                                        \
     X(EQUAL, "no effect: equal bits")                                                              \
     X(INCOMPLETE, "incomplete")                                                                    \
-    X(RAW, "not normalised: gap too small")
+    X(RAW, "not normalised: gap too small")                                                        \
+    X(ABSENT, "no such cell")
 
 typedef enum cell_mark {
 #define X(name, word) MARK_##name,

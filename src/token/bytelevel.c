@@ -130,7 +130,7 @@ static int32_t special_at(const tokenizer *t, bool late, const char *p, size_t n
 {
     for (int32_t i = 0; i < bpe(t)->n_special; i++) {
         const added_token *s = &bpe(t)->special[i];
-        const token_text *x = &t->text[s->id];
+        const token_text *x = &bpe(t)->symbol[s->id]; /* as it is written */
         if (s->late == late && x->n <= n && *p == *x->p && !memcmp(p, x->p, x->n)) return s->id;
     }
     return -1;
@@ -150,7 +150,7 @@ static status put_text(writer *w, bool late, const char *p, size_t n, size_t at,
         st = late ? put_stretch(w, p + from, i - from, at + from, err)
                   : put_text(w, true, p + from, i - from, at + from, err);
         if (id < 0) break;
-        from = i + w->t->text[id].n;
+        from = i + bpe(w->t)->symbol[id].n;
         w->out[w->n++] = (token_span){ id, at + i, at + from };
         i = from;
     }

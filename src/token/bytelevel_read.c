@@ -79,9 +79,9 @@ static status set_token(tokenizer *t, int64_t id, const char *p, const char *pat
     size_t n = strlen(p), n_bytes;
     char *copy = arena_string(&t->mem, p), *bytes = arena_get(&t->mem, n + 1);
     if (!copy || !bytes) return nomem(err, path);
-    bool plain = !special && unwrite(copy, n, bytes, &n_bytes);
+    bool plain = unwrite(copy, n, bytes, &n_bytes); /* added tokens too, when they can be read so */
     bpe(t)->symbol[id] = (token_text){ copy, n, special, true };
-    t->text[id] = plain ? (token_text){ bytes, n_bytes, false, true }
+    t->text[id] = plain ? (token_text){ bytes, n_bytes, special, true }
                         : (token_text){ copy, n, special, true };
     return E_OK;
 }
@@ -154,7 +154,7 @@ static status read_added(tokenizer *t, const json_t *added, const char *path, er
         if (st != E_OK) return st;
         int32_t at =
             bpe(t)->n_special++; /* longest first, so that the longest wins where several begin */
-        for (; at && t->text[list[at - 1].id].n < strlen(content); at--) list[at] = list[at - 1];
+        for (; at && bpe(t)->symbol[list[at - 1].id].n < strlen(content); at--) list[at] = list[at - 1];
         list[at] = (added_token){ (int32_t)json_integer_value(id),
                                   json_is_true(json_object_get(v, "normalized")) };
     }

@@ -1,0 +1,164 @@
+/* duel_control -- what patching something else there would do: at the strongest cell of every pair, the value of another
+ * position, and a random direction as long as the difference that patching makes.  An effect that they have too says
+ * nothing of the place. */
+#include "base/rand.h"
+#include "instrument/duel.h"
+#include "tensor/draw.h"
+#include <math.h>
+#include <string.h>
+
+enum { N_DRAW = 8 };
+
+int64_t duel_control_count(const duel *d, const duel_plan *p)
+{
+    bool position = p->at_position && d->p->clean[d->pair]->n > 1;
+    return p->direction == ABLATE ? 0 : N_DRAW * ((int)position + (int)p->directed);
+}
+
+/* Draws at a position stand first, directions behind them. */
+void duel_control_plan(const duel_plan *p, duel_plan *out)
+{
+    bool path = !strncmp(p->name, "path.", 5);
+    *out = (duel_plan){ .direction = p->direction, .n_dim = 1, .axes = "draw" };
+    out->dim[0] = N_DRAW * ((int)p->at_position + (int)p->directed);
+    snprintf(out->name, sizeof out->name, "%scontrol.%.40s", path ? "path." : "",
+             p->name + (path ? 5 : 0));
+}
+
+/* The strongest cell of the pair under way; -1: none has any effect. */
+static int64_t strongest(duel *d, const duel_plan *p)
+{
+    duel_tensor t;
+    int64_t best = -1;
+    double size = 0;
+    bool raw;
+    duel_tensor_get(d, &t, p);
+    for (int64_t i = 0; t.v && i < t.n_cell; i++) {
+        double e = fabs(duel_effect(d, p->direction, d->pair, t.v[i * d->p->n + d->pair], &raw));
+        if (e > size) size = e, best = i;
+    }
+    return best;
+}
+
+/* Row by row as long as the difference between the two runs there. */
+static status random_direction(duel *d, const duel_plan *p, int draw, edit *e, error *err)
+{
+    double *x, *y;
+    lane *base = duel_base(d, p->direction);
+    box rows = box_cut(e->where, node_all(e->n, base));
+    int64_t per = (int64_t)(rows.a1 - rows.a0) * e->n->width;
+    status st = duel_read(d, base, e, &x, err);
+    if (st == E_OK) st = duel_read(d, duel_source(d, p->direction), e, &y, err);
+    for (int64_t r = 0; st == E_OK && r < rows.r1 - rows.r0; r++) {
+        double gap = 0, norm = 0, *u = x + r * per, *v = y + r * per;
+        for (int64_t i = 0; i < per; i++) {
+            gap += (v[i] - u[i]) * (v[i] - u[i]);
+            u[i] = (double)draw_normal(d->w->seed, rand_stream("patch.direction"),
+                                       ((uint64_t)(d->pair * N_DRAW + draw) << 40) +
+                                           (uint64_t)(r * per + i));
+            norm += u[i] * u[i];
+        }
+        for (int64_t i = 0; i < per; i++) u[i] *= norm > 0 ? sqrt(gap / norm) : 0;
+    }
+    *e = (edit){ .n = e->n,
+                 .where = rows,
+                 .w1 = e->w1,
+                 .kind = EDIT_ADD,
+                 .v = x,
+                 .part_step = e->n->width,
+                 .row_step = per };
+    return st;
+}
+
+/* The same slice of another position. */
+static void random_position(duel *d, const duel_plan *p, int draw, edit *e)
+{
+    int64_t n = d->p->clean[d->pair]->n;
+    int32_t pos = (int32_t)rand_below(d->w->seed, rand_stream("patch.position"),
+                                      (uint64_t)(d->pair * N_DRAW + draw), n - 1);
+    *e = edit_take(*e, duel_source(d, p->direction));
+    e->from_row = pos + (pos >= e->where.r0);
+}
+
+static status cell_like(duel *d, const duel_plan *p, int64_t at, duel_cell *out, error *err)
+{
+    duel_tensor t;
+    int64_t n = 0;
+    duel_tensor_get(d, &t, p);
+    duel_cell *cell = arena_array(&d->w->mem, t.n_cell + 1, sizeof *cell);
+    status st = cell ? p->cells(d, p, false, cell, &n, err)
+                     : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    for (int64_t i = 0; st == E_OK && i < n; i++)
+        if (cell[i].at == at) *out = cell[i];
+    return st;
+}
+
+status duel_controls(duel *d, const duel_plan *p, error *err)
+{
+    duel_plan control;
+    duel_tensor t;
+    duel_cell like = { 0 }, cell[2 * N_DRAW];
+    int n = 0;
+    int64_t count = duel_control_count(d, p), best = count ? strongest(d, p) : -1;
+    if (!count) return E_OK;
+    duel_control_plan(p, &control);
+    duel_tensor_get(d, &t, &control);
+    if (best < 0) { /* nothing to compare with: there is no such control */
+        for (int64_t i = 0; t.mark && i < t.n_cell; i++)
+            t.mark[i * d->p->n + d->pair] = MARK_ABSENT;
+        d->n_done += count;
+        return E_OK;
+    }
+    status st = cell_like(d, p, best, &like, err);
+    for (int i = 0; i < N_DRAW && p->at_position && st == E_OK; i++) {
+        if (d->p->clean[d->pair]->n < 2) { /* there is no other */
+            t.mark[i * d->p->n + d->pair] = MARK_ABSENT;
+            continue;
+        }
+        cell[n] = like, cell[n].at = i;
+        random_position(d, p, i, &cell[n++].e);
+    }
+    for (int i = 0; i < N_DRAW && p->directed && st == E_OK; i++) {
+        cell[n] = like, cell[n].at = (p->at_position ? N_DRAW : 0) + i;
+        st = random_direction(d, p, i, &cell[n++].e, err);
+    }
+    return st == E_OK ? duel_sweep(d, duel_base(d, p->direction), cell, n, &t, err) : st;
+}
+
+/* Mean size of the effects of draws [first, first + N_DRAW). */
+static void show_one(duel *d, const duel_plan *p, const duel_tensor *t, int first, const char *what)
+{
+    char name[120];
+    double sum = 0;
+    int n = 0;
+    bool raw;
+    for (int64_t i = (int64_t)first * d->p->n; t->v && i < (int64_t)(first + N_DRAW) * d->p->n;
+         i++) {
+        double e = duel_effect(d, p->direction, (int)(i % d->p->n), t->v[i], &raw);
+        if (!isnan(e) && !raw) sum += fabs(e), n++;
+    }
+    snprintf(name, sizeof name, "%s.%s %s", duel_direction(p->direction), p->name, what);
+    if (n)
+        report_control(d->w->r, name, sum / n,
+                       "mean size of effect, %d draws at the strongest cell of each pair", N_DRAW);
+    else report_control_text(d->w->r, name, "no pair had an effect that could be normalised");
+}
+
+void duel_show_controls(duel *d, const duel_plan *p)
+{
+    duel_plan control;
+    duel_tensor t;
+    char name[120];
+    if (p->direction == ABLATE) return;
+    duel_control_plan(p, &control);
+    if (control.dim[0]) duel_tensor_get(d, &t, &control);
+    snprintf(name, sizeof name, "%s.%s random position", duel_direction(p->direction), p->name);
+    if (p->at_position) show_one(d, p, &t, 0, "random position");
+    else report_control_text(d->w->r, name, "none: a cell is all positions at once");
+    snprintf(name, sizeof name, "%s.%s random direction", duel_direction(p->direction), p->name);
+    if (p->directed) show_one(d, p, &t, p->at_position ? N_DRAW : 0, "random direction");
+    else report_control_text(d->w->r, name, "none: a row of weights has no direction");
+    if (p->at_position) report_seed(d->w->r, "patch.position", d->w->seed);
+    if (p->directed) report_seed(d->w->r, "patch.direction", d->w->seed);
+}
+/* SPDX-License-Identifier: MIT */
