@@ -63,6 +63,12 @@ TEST("wrong arguments exit with 2 and say what would be right")
     CHECK(is("run demo:induction --prompt the --top 0", 2, "top 0"));
     CHECK(is("run demo:induction --prompt the --quiet=yes", 2, "switch"));
     CHECK(is("info demo:induction --tol nearly", 2, "nearly"));
+    CHECK(is("info demo:induction --html --quiet", 2, "--html"));
+    CHECK(is("info demo:induction --json --csv", 2, "standard output"));
+    CHECK(is("run demo:induction --tokens 1,2 --tokens 3", 2, "twice"));
+    CHECK(is("run demo:induction --prompt the --temperature nan", 2, "finite"));
+    CHECK(is("run demo:induction --prompt the --threads 4294967297", 2, "4294967297"));
+    CHECK(is("path demo:induction --pairs p.json --senders head,foo", 2, "foo"));
     CHECK(is("verify demo:induction --length 4294967298", 2, "4294967298"));
 }
 

@@ -21,6 +21,16 @@ static mt_report *ran(const char *instrument, const char *request)
     return r;
 }
 
+static void refuses(const char *instrument, const char *request, const char *says)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
+    bool fine = st != 0 && !r && strstr(err.message, says);
+    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
+    CHECK(fine);
+}
+
 static char *form(const mt_report *r, const char *name)
 {
     char *text = mt_report_render(r, name, 80, false, NULL);
@@ -256,6 +266,75 @@ TEST("a gap too small to normalise by is said, not divided by")
     mt_report_free(r);
 }
 
+TEST("edges and whole heads have a random direction beside them, ablations a table")
+{
+    mt_report *r =
+        ran("path",
+            "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the "
+            "bird sat on the cat\",\"answer\":\"sat\",\"wrong\":\"ran\",\"receivers\":\"k\"}");
+    REQUIRE(r);
+    CHECK(shows(r, "denoise.path.to_k random direction") && shows(r, "none: a cell is all") &&
+          shows(r, "draws at the") && shows(r, "wrong answers ids"));
+    mt_report_free(r);
+    r = ran("patch",
+            "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the "
+            "bird sat on the "
+            "cat\",\"answer\":\"sat\",\"wrong\":\"ran\",\"what\":\"ablate,pattern_all_pos\"}");
+    REQUIRE(r);
+    CHECK(shows(r, "largest ablate.zero.head") && shows(r, "blocks.0.attn.z[head=1]") &&
+          shows(r, "-40.00") && shows(r, "none: a row"));
+    mt_report_free(r);
+}
+
+TEST("a gap that rounding makes of large logits is too small")
+{
+    char request[1600];
+    const char *dir = shared_path("data/lm-stories260K");
+    if (!dir) SKIP("no ../shared");
+    snprintf(request, sizeof request, "%s/pairs.json", test_dir());
+    static const char pairs[] =
+        "{\"clean\":[[1,2,3]],\"corrupt\":[[1,2,4]],\"correct\":[5],\"wrong\":[6]}";
+    REQUIRE(file_write(request, pairs, sizeof pairs - 1, NULL) == E_OK);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s/stories260K.bin\",\"pairs\":\"%s/pairs.json\"}", dir, test_dir());
+    mt_report *r = ran("patch", request);
+    CHECK(r && shows(r, "not normalised"));
+    mt_report_free(r);
+}
+
+TEST("heads, neurons and dimensions can be exchanged, and what cannot be is refused")
+{
+    static const char run[] = "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
+                              "cat\"],\"top\":40,\"edit\":[%s]}";
+    static const char *const does[] = {
+        "\"blocks.0.attn.z[head=0] <-> blocks.0.attn.z[head=1]\"",
+        "\"blocks.0.attn.z[head=0] = @:blocks.0.attn.z[head=1]\","
+        "\"blocks.0.attn.z[head=1] = @:blocks.0.attn.z[head=0]\"",
+        "\"blocks.0.attn.pattern[head=1] = @:blocks.0.attn.pattern[head=0]\"",
+        "\"blocks.1.resid_pre[dim=0:92] <-> blocks.1.resid_pre[dim=92:184]\"",
+    };
+    char request[900];
+    for (size_t i = 0; i < sizeof does / sizeof *does; i++) {
+        snprintf(request, sizeof request, run, does[i]);
+        mt_report *r = ran("run", request);
+        CHECK(r && shows(r, "-40.00"));
+        mt_report_free(r);
+    }
+    static const char *const not [][2] = {
+        { "\"blocks.0.attn.z[head=0:2] = @:blocks.0.attn.z[head=1]\"", "1 parts" },
+        { "\"embed[pos=0:3] = @:embed[pos=2]\"", "1 rows" },
+        { "\"embed[dim=0:3] = @:embed[dim=2]\"", "1 numbers" },
+        { "\"blocks.0.attn.z[head=1,head=2] = 0\"", "twice" },
+        { "\"embed = nan\"", "float" },
+        { "\"embed -> blocks.1.attn.q[dim=0:2] = 0\"", "within" },
+        { "\"embed -> blocks.1.attn.q = 0\",\"embed -> blocks.1.attn.q[head=0] = 1\"", "overlap" },
+    };
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++) {
+        snprintf(request, sizeof request, run, not [i][0]);
+        refuses("run", request, not [i][1]);
+    }
+}
+
 static bool stop_soon(void *user, const char *what, double done)
 {
     (void)what, (void)done;
@@ -310,6 +389,57 @@ TEST("drawing from the likeliest one is greedy")
 
 /* ---- verify ---- */
 
+/* A dump of lane numbers `k` with tokens or without, the embedding of another model's in it. */
+static void write_lanes(const char *path, int k, bool tokens)
+{
+    static float wrong[4 * 184];
+    int64_t ids[] = { 0, 1, 3, 8 };
+    char name[2][40];
+    snprintf(name[0], sizeof name[0], "lane%d/embed", k);
+    snprintf(name[1], sizeof name[1], "lane%d/tokens", k);
+    for (int i = 0; i < 4 * 184; i++) wrong[i] = (float)i;
+    tensor_view t[] = { { .name = name[0],
+                          .dtype = DTYPE_F32,
+                          .n_dim = 2,
+                          .dim = { 4, 184 },
+                          .data = wrong,
+                          .bytes = sizeof wrong },
+                        { .name = name[1],
+                          .dtype = DTYPE_I64,
+                          .n_dim = 1,
+                          .dim = { 4 },
+                          .data = ids,
+                          .bytes = sizeof ids } };
+    REQUIRE(tensors_write(path, t, tokens ? 2 : 1, NULL, 0, NULL) == E_OK);
+}
+
+TEST("verify compares every lane a dump has, and says when there was nothing to compare")
+{
+    char path[1200], request[1400];
+    snprintf(path, sizeof path, "%s/lanes.npz", test_dir());
+    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
+    write_lanes(path, 7, true); /* whatever its number */
+    mt_report *r = ran("verify", request);
+    CHECK(r && mt_report_failed(r) && shows(r, "lane7/embed"));
+    mt_report_free(r);
+    write_lanes(path, 0, false);
+    refuses("verify", request, "nothing in it could be compared");
+}
+
+TEST("a replay is not replayed")
+{
+    char path[1200], request[1400];
+    snprintf(path, sizeof path, "%s/self.json", test_dir());
+    snprintf(request, sizeof request,
+             "{\"microtome_report\":1,\"instrument\":\"replay\",\"hash\":\"xxh3-128:00\","
+             "\"complete\":true,"
+             "\"request\":{\"instrument\":\"replay\"},\"where\":{\"report\":\"%s\"}}",
+             path);
+    REQUIRE(mt_write_file(path, request, NULL) == 0);
+    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
+    refuses("replay", request, "not replayed");
+}
+
 TEST("verify holds on the models there are, and against their stored values")
 {
     mt_report *r = ran("verify", "{\"model\":\"demo:induction\"}");
@@ -349,16 +479,6 @@ TEST("what cache writes, verify and --against read")
 }
 
 /* ---- refusals ---- */
-
-static void refuses(const char *instrument, const char *request, const char *says)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
-    bool fine = st != 0 && !r && strstr(err.message, says);
-    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
-    CHECK(fine);
-}
 
 TEST("a request that is wrong is refused with what was found and what was expected")
 {
@@ -424,6 +544,14 @@ TEST("files of prompts that do not fit are refused, and no line of them is passe
         "{\"clean\":[\"the cat\"],\"corrupt\":[\"the dog\",\"a dog\"],\"correct\":[\"sat\"]}",
         pairs, "2 corrupted");
     refuses_file("patch", "{\"clean\":[\"the cat\",\"the elephant\"]}", pairs, "elephant");
+    refuses_file("patch",
+                 "{\"clean\":[\"the cat\"],\"corrupt\":[\"the dog\"],\"correct\":[\"sat\"],"
+                 "\"wronng\":[\"ran\"]}",
+                 pairs, "wronng");
+    refuses_file("patch",
+                 "{\"clean\":[\"the cat\"],\"corrupt\":[\"the dog\"],\"correct\":[\"sat\"],"
+                 "\"wrong\":[\"sat\"]}",
+                 pairs, "same token");
     refuses_file("run", "the cat\nthe \xff dog\n", mean, "line 2");
     refuses_file("run", "the cat\n\nthe elephant\n", mean, "line 3");
     refuses_file("run", "[\"the cat\", \"the elephant\"]", mean, "elephant");

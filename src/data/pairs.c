@@ -2,6 +2,7 @@
 #include "data/pairs.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 #include <string.h>
 
 enum { MAX_FILE = 256 << 20 };
@@ -108,14 +109,50 @@ static status check_lengths(const pairs *p, error *err)
     return E_OK;
 }
 
+/* A key that is nearly one of ours is a slip of the pen, and leaving it out would change the metric. */
+static status check_keys(const json_t *v, error *err)
+{
+    static const char *const keys[] = { "clean", "corrupt", "correct", "wrong",
+                                        "ablation_reference_set" };
+    const char *name;
+    json_t *x;
+    json_object_foreach((json_t *)v, name, x)
+    {
+        const char *near = NULL;
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            int far = str_distance(name, keys[i]);
+            if (!far) near = NULL, i = sizeof keys;
+            else if (far <= 2) near = keys[i];
+        }
+        if (near && !json_object_get(v, near)) {
+            error_set(err, E_FORMAT, "pairs: key '%.60s' is not known", name);
+            error_hint(err, "did you mean '%s'?", near);
+            return E_FORMAT;
+        }
+    }
+    return E_OK;
+}
+
+static status check_answers(const pairs *p, error *err)
+{
+    for (int i = 0; p->wrong && i < p->n; i++)
+        if (p->correct[i] == p->wrong[i])
+            return error_set(err, E_FORMAT,
+                             "pair %d: the right and the wrong answer are the same token, #%d", i,
+                             p->wrong[i]);
+    return E_OK;
+}
+
 static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, error *err)
 {
     int n_corrupt;
     prompt **corrupt;
     const json_t *reference = json_object_get(v, "ablation_reference_set"),
                  *wrong = json_object_get(v, "wrong");
-    status st =
-        prompt_array(&p->clean, &p->n, &p->mem, m, json_object_get(v, "clean"), "clean", bos, err);
+    status st = check_keys(v, err);
+    if (st == E_OK)
+        st = prompt_array(&p->clean, &p->n, &p->mem, m, json_object_get(v, "clean"), "clean", bos,
+                          err);
     if (st != E_OK) return st;
     st = prompt_array(&corrupt, &n_corrupt, &p->mem, m, json_object_get(v, "corrupt"), "corrupt",
                       bos, err);
@@ -130,6 +167,7 @@ static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, er
     if (st == E_OK) st = check_lengths(p, err);
     if (st == E_OK) st = answers(&p->correct, p, m, json_object_get(v, "correct"), "correct", err);
     if (st == E_OK && wrong) st = answers(&p->wrong, p, m, wrong, "wrong", err);
+    if (st == E_OK) st = check_answers(p, err);
     if (st == E_OK && reference)
         st = prompt_array(&p->reference, &p->n_reference, &p->mem, m, reference,
                           "ablation_reference_set", bos, err);

@@ -110,21 +110,17 @@ static void store_tokens(work *w, const prompt *p, int which)
     for (int32_t i = 0; out && i < p->n; i++) out[i] = p->id[i];
 }
 
-static status one_prompt(work *w, const prompt *p, named_lane *named, int which, table *t,
-                         error *err)
+static status one_prompt(work *w, const prompt *p, const named_lane *named, int n_named, int which,
+                         table *t, error *err)
 {
     address *a;
     int n, n_edit;
-    lane *l;
-    char name[16];
-    snprintf(name, sizeof name, "lane%d", which);
+    lane *l = named[which].l;
     status st = find_sites(w, p, &a, &n, err);
-    if (st == E_OK) st = work_lane(w, &l, NULL, p, name, err);
     if (st != E_OK) return st;
     if (work_item(w, "edit", 0)) {
-        named[which] = (named_lane){ arena_string(&w->mem, name + 4), l, p };
         st = lane_fork(&l, l, err);
-        if (st == E_OK) st = work_edits(w, l, p, named, which + 1, &n_edit, err);
+        if (st == E_OK) st = work_edits(w, l, p, named, n_named, &n_edit, err);
     }
     node **nodes = arena_array(&w->mem, n, sizeof *nodes);
     if (!nodes) return error_set(err, E_NOMEM, "cache: out of memory");
@@ -157,7 +153,14 @@ static status run(work *w, error *err)
                             (column[]){ { "tensor", NULL, CELL_TEXT, 0, false },
                                         { "axes", NULL, CELL_TEXT, 0, false } });
     if (!named) return error_set(err, E_NOMEM, "cache: out of memory");
-    for (int i = 0; i < n && st == E_OK; i++) st = one_prompt(w, p[i], named, i, t, err);
+    for (int i = 0; i < n && st == E_OK; i++) { /* all of them first: edits may take from any */
+        char name[16];
+        snprintf(name, sizeof name, "lane%d", i);
+        named[i] = (named_lane){ .name = arena_string(&w->mem, name + 4), .p = p[i] };
+        st = named[i].name ? work_lane(w, &named[i].l, NULL, p[i], name, err)
+                           : error_set(err, E_NOMEM, "cache: out of memory");
+    }
+    for (int i = 0; i < n && st == E_OK; i++) st = one_prompt(w, p[i], named, n, i, t, err);
     report_note(w->r, "Write them with --out FILE.safetensors or FILE.npz. Masked entries of "
                       "scores are -inf, of patterns 0.");
     return st;

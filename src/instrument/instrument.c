@@ -10,7 +10,7 @@
 static const param prompt_params[] = {
     { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", false },
     { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids",
-      false },
+      true }, /* the ids themselves are inputs that are hashed */
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no", false },
     { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", false },
     { NULL, PARAM_TEXT, NULL, NULL, false },
@@ -123,6 +123,9 @@ static status open_model(work *w, error *err)
                          .precision = work_text(w, "precision"),
                          .threads = (int)work_int(w, "threads"),
                          .no_fuse = work_flag(w, "no_fuse") };
+    if (work_int(w, "threads") < 0 || work_int(w, "threads") > 1024)
+        return error_set(err, E_USAGE, "threads: %lld, expected 0 (all) to 1024",
+                         (long long)work_int(w, "threads"));
     if (!path) {
         error_set(err, E_USAGE, "%s needs a model", w->def->name);
         error_hint(err, "microtome %s MODEL ...; demo:induction is always there", w->def->name);

@@ -27,6 +27,11 @@ static status compare(work *w, const report_source *src, error *err)
 {
     report *again = NULL;
     bool failed;
+    if (!strcmp(src->instrument, "replay")) {
+        error_set(err, E_USAGE, "the report is of a replay, which is not replayed again");
+        error_hint(err, "replay the report that it is about");
+        return E_USAGE;
+    }
     json_t *request = rebuild(w, src);
     status st =
         request ? instrument_run(&again, &failed, src->instrument, request, w->tell, w->user, err)
@@ -44,6 +49,9 @@ static status compare(work *w, const report_source *src, error *err)
     table_row(t), row_text(t, "%s", src->instrument), row_bool(t, same),
         row_text(t, "%s", again->cert.hash);
     if (!same) report_note(w->r, "The report says %s.", src->hash);
+    if (!same && !src->complete)
+        report_note(w->r, "The report was stopped before its end, and this is the whole: their "
+                          "hashes cannot be the same.");
     if (src->model_hash && again->cert.model_hash &&
         strcmp(src->model_hash, again->cert.model_hash))
         report_note(w->r, "The model is another: %s, the report was of %s.", again->cert.model_hash,

@@ -7,7 +7,7 @@
 
 static const param params[] = {
     { "top", PARAM_INT, "5", "how many tokens to show", false },
-    { "n", PARAM_INT, "0", "tokens to write, edits in force", false },
+    { "n", PARAM_INT, "0", "tokens to write, edits in force (EOS does not end them)", false },
     { "temperature", PARAM_REAL, "0", "of what is written; 0: always the likeliest", false },
     { "top_k", PARAM_INT, "0", "draw from the likeliest K only; 0: from all", false },
     { "plan", PARAM_FLAG, NULL, "say what a run would cost, and run nothing", false },
@@ -51,6 +51,18 @@ static int32_t take_largest(double *v, int32_t n)
 }
 
 /* ---- the table ---- */
+
+/* Say which logits are no numbers: they are in no table. */
+static void warn_nan(work *w, const char *name, const double *v)
+{
+    int32_t n = w->m->logits->n_part, bad = 0;
+    for (int32_t i = 0; i < n; i++) bad += isnan(v[i]) || isinf(v[i]);
+    if (bad)
+        report_warn(w->r,
+                    "%s: %d of %d logits are NaN or infinite: look for the first site that "
+                    "is, with cache",
+                    name, bad, n);
+}
 
 static void show_top(work *w, const char *name, const double *plain, const double *edited, int top)
 {
@@ -98,6 +110,7 @@ static status one_prompt(work *w, lane *base, lane *fork, int which, int n_promp
     if (st == E_OK && fork) st = read_last(w, fork, &edited, err);
     if (st != E_OK) return st;
     snprintf(name, sizeof name, n_prompt > 1 ? "next token %d" : "next token", which);
+    warn_nan(w, name, edited ? edited : plain);
     show_top(w, name, plain, edited, (int)top);
     keep_logits(w, which, n_prompt, plain, edited);
     return E_OK;
@@ -115,11 +128,11 @@ static const double *likeliest(work *w, const double *v, int32_t n, int64_t k)
     return rest;
 }
 
-/* Greedy, or by the Gumbel rule: the largest of logit / temperature plus noise of (seed, position, id). */
+/* -1: no logit is a number above minus infinity.  Greedy, or by the Gumbel rule: the largest of logit / temperature plus noise of (seed, position, id). */
 static int32_t choose(const work *w, const double *v, int32_t n, int32_t pos)
 {
     double temperature = work_real(w, "temperature"), best = -INFINITY;
-    int32_t id = 0;
+    int32_t id = -1;
     for (int32_t i = 0; i < n; i++) {
         double y = v[i];
         if (temperature > 0)
@@ -172,14 +185,18 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
         if (st == E_OK) st = read_last(w, l, &logit, err);
         if (st == E_OK) drawn = likeliest(w, logit, w->m->logits->n_part, work_int(w, "top_k"));
         if (st == E_OK && !drawn) st = error_set(err, E_NOMEM, "run: out of memory");
-        if (st == E_OK)
-            ids[k] = all[len + k] = choose(w, drawn, w->m->logits->n_part, len + k),
-            v[len + k] = (double)ids[k];
+        int32_t id = st == E_OK ? choose(w, drawn, w->m->logits->n_part, len + k) : 0;
         arena_rewind(&w->mem, here);
+        if (id < 0) {
+            report_warn(w->r, "stopped after %d tokens: no logit is a number", k);
+            break;
+        }
+        ids[k] = all[len + k] = id, v[len + k] = (double)id;
         if (st == E_OK && k + 1 < n) st = extend(w, &l, v, len + k + 1, err);
         if (st == E_OK) stopped = work_tell(w, "run", 1, err);
     }
     if (st != E_OK) return st;
+    if (work_real(w, "temperature") > 0) report_seed(w->r, "run.sample", w->seed);
     snprintf(name, sizeof name, which ? "continuation %d" : "continuation", which);
     report_lane(w->r, name, NULL, ids, k);
     if (w->m->tokens) tokenizer_decode(w->m->tokens, all, len + k, true, &text);

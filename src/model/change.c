@@ -1,5 +1,7 @@
 /* change -- see change.h: SITE OP VALUE, parsed from the outside in. */
 #include "model/change.h"
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +46,8 @@ static const char *outside(const char *p, const char *what)
     int depth = 0;
     bool quoted = false;
     for (; *p; p++) {
-        if (*p == '"') quoted = !quoted;
+        if (quoted && *p == '\\' && p[1]) p++;
+        else if (*p == '"') quoted = !quoted;
         else if (!quoted) depth += (*p == '[' || *p == '(') - (*p == ']' || *p == ')');
         if (!depth && !quoted && !strncmp(p, what, n)) return p;
     }
@@ -52,6 +55,9 @@ static const char *outside(const char *p, const char *what)
 }
 
 /* ---- values ---- */
+
+/* Infinities are meant (masking a score); NaN is not, nor what only rounds to one. */
+static bool fits_float(double y) { return !isnan(y) && (isinf(y) || fabs(y) <= (double)FLT_MAX); }
 
 static status parse_vector(parser *x, const char *p, change *c, const char **end)
 {
@@ -61,6 +67,7 @@ static status parse_vector(parser *x, const char *p, change *c, const char **end
         char *stop;
         double y = strtod(p, &stop);
         if (stop == p) return grammar(x, p, "a number or ']'");
+        if (!fits_float(y)) return grammar(x, p, "a number that a float can hold");
         if (n == MAX_VECTOR) return grammar(x, p, "fewer numbers");
         if (n == cap) {
             cap = cap ? 2 * cap : 16;
@@ -108,7 +115,7 @@ static status parse_plain(parser *x, const char *p, const char *end, bool scaled
     double y = strtod(p, &stop);
     if (stop != p && stop == end) {
         c->number = y;
-        return E_OK;
+        return fits_float(y) ? E_OK : grammar(x, p, "a number that a float can hold");
     }
     const char *star = stop != p ? spaces(stop) : p;
     if (scaled && stop != p && *star == '*') {

@@ -511,7 +511,8 @@ static const char *item_end(const char *p)
     int depth = 0;
     bool quoted = false;
     for (; *p && (*p != ',' || depth || quoted); p++) {
-        if (*p == '"') quoted = !quoted;
+        if (quoted && *p == '\\' && p[1]) p++;
+        else if (*p == '"') quoted = !quoted;
         else if (!quoted) depth += (*p == '[') - (*p == ']');
     }
     return p;

@@ -116,8 +116,10 @@ void text_table(view *v, const table *t)
     view_ink(v, INK_PLAIN);
     unsigned marks = measure(v, t, w);
     shrink(v, t, w);
-    /* the first column leaves room for one more beside it */
-    if (t->n_column > 1 && w[0] > v->width / 2) w[0] = v->width / 2;
+    int all = (t->n_column - 1) * GAP;
+    for (int i = 0; i < t->n_column; i++) all += w[i];
+    /* the first column leaves room for one more beside it, where not all have room */
+    if (all > v->width && t->n_column > 1 && w[0] > v->width / 2) w[0] = v->width / 2;
     for (int i = 1; i < t->n_column; i++)
         if (w[i] > v->width - w[0] - GAP) w[i] = v->width - w[0] - GAP;
     groups(v, t, w);

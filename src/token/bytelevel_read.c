@@ -154,7 +154,8 @@ static status read_added(tokenizer *t, const json_t *added, const char *path, er
         if (st != E_OK) return st;
         int32_t at =
             bpe(t)->n_special++; /* longest first, so that the longest wins where several begin */
-        for (; at && bpe(t)->symbol[list[at - 1].id].n < strlen(content); at--) list[at] = list[at - 1];
+        for (; at && bpe(t)->symbol[list[at - 1].id].n < strlen(content); at--)
+            list[at] = list[at - 1];
         list[at] = (added_token){ (int32_t)json_integer_value(id),
                                   json_is_true(json_object_get(v, "normalized")) };
     }

@@ -88,6 +88,10 @@ static status check_vector(checker *c, const json_t *v, error *err)
     if (!json_is_string(text))
         return error_set(err, E_FORMAT, "line %lld: text is %s, expected a string",
                          (long long)c->line, json_kind(text));
+    if (!json_object_get(v, "ids") && !json_object_get(v, "offsets") && !decoded)
+        return error_set(err, E_FORMAT,
+                         "line %lld: nothing to compare with, expected ids, offsets or decoded",
+                         (long long)c->line);
     token_bos bos =
         json_is_false(json_object_get(v, "add_special_tokens")) ? TOKEN_BOS_NO : TOKEN_BOS_AUTO;
     status st = tokenizer_encode(c->t, &mem, json_string_value(text), json_string_length(text), bos,

@@ -186,11 +186,16 @@ static int put(json_t *request, const json_t *p, const char *value)
         v = json_string(value);
         if (v) return json_array_append_new(list, v) ? 1 : 0;
     }
-    if (!v) return misused(flag, "is not UTF-8 or no number", "write the text in UTF-8");
+    if (!v && !strcmp(kind, "real")) return misused(flag, value, "expected a finite number");
+    if (!v) return misused(flag, "is not UTF-8", "write the text in UTF-8");
     if (end && (*end || end == value || errno == ERANGE)) {
         json_decref(v);
         return misused(flag, value,
                        errno == ERANGE ? "the number is out of range" : "expected a number");
+    }
+    if (json_object_get(request, name)) {
+        json_decref(v);
+        return misused(flag, "is given twice", "one value is taken");
     }
     json_object_set_new(request, name, v);
     return 0;
@@ -210,6 +215,7 @@ static int output_flag(outputs *o, const char *flag, const char *next, bool own_
                       : !strcmp(flag, "out")                     ? &o->out
                       : !strcmp(flag, "against") && !own_against ? &o->against
                                                                  : NULL;
+    if (to && next && !strncmp(next, "--", 2)) return -1; /* the next flag is no file */
     if (to) *to = next;
     else if (!strcmp(flag, "tol") && !own_tol) {
         char *end = NULL;
@@ -299,6 +305,34 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
 
 /* ---- output ---- */
 
+/* Can a file be written there?  Asked before the work is done, not after. */
+static int check_file(const char *flag, const char *path)
+{
+    char dir[4096];
+    if (!path || !strcmp(path, "-")) return 0;
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%.*s", (int)(slash ? slash - path + 1 : 1), slash ? path : ".");
+    if (access(dir, W_OK) == 0 && (access(path, F_OK) != 0 || access(path, W_OK) == 0)) return 0;
+    fprintf(stderr, "microtome: %s %s: cannot be written: %s\n", flag, path, strerror(errno));
+    return 1;
+}
+
+static int check_outputs(const outputs *o)
+{
+    const char *const flag[] = { "--json", "--csv", "--html", "--out" };
+    const char *const path[] = { o->json, o->csv, o->html, o->out };
+    for (int i = 0; i < 4; i++)
+        for (int k = i + 1; k < 4; k++)
+            if (path[i] && path[k] && !strcmp(path[i], path[k]))
+                return misused(flag[k], strcmp(path[i], "-") ? path[i] : "standard output",
+                               "another output goes there already");
+    for (int i = 0; i < 4; i++)
+        if (check_file(flag[i], path[i])) return 1;
+    if (!o->against || access(o->against, R_OK) == 0) return 0;
+    fprintf(stderr, "microtome: --against %s: cannot be read: %s\n", o->against, strerror(errno));
+    return 1;
+}
+
 static int write_form(const mt_report *r, const char *form, const char *path)
 {
     mt_error err = { 0 };
@@ -318,7 +352,8 @@ static int write_form(const mt_report *r, const char *form, const char *path)
 static int write_all(const mt_report *r, const outputs *o)
 {
     mt_error err = { 0 };
-    bool stdout_taken = (o->json && !strcmp(o->json, "-")) || (o->csv && !strcmp(o->csv, "-"));
+    bool stdout_taken = (o->json && !strcmp(o->json, "-")) || (o->csv && !strcmp(o->csv, "-")) ||
+                        (o->html && !strcmp(o->html, "-"));
     int bad = 0, n_wrong = 0;
     if (!o->quiet && !stdout_taken) bad |= write_form(r, "text", "-");
     if (o->json) bad |= write_form(r, "json", o->json);
@@ -402,6 +437,7 @@ static int command(int argc, char **argv, const json_t *all)
     if (!bad && o.out && !tensor_file(o.out))
         bad = misused("tensors are not written as", o.out,
                       "give the file the ending .safetensors or .npz");
+    if (!bad) bad = check_outputs(&o);
     if (!bad) bad = run(d, request, &o);
     json_decref(request);
     return bad;
