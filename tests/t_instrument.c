@@ -308,8 +308,8 @@ TEST("heads, neurons and dimensions can be exchanged, and what cannot be is refu
                               "cat\"],\"top\":40,\"edit\":[%s]}";
     static const char *const does[] = {
         "\"blocks.0.attn.z[head=0] <-> blocks.0.attn.z[head=1]\"",
-        "\"blocks.0.attn.z[head=0] = @:blocks.0.attn.z[head=1]\","
-        "\"blocks.0.attn.z[head=1] = @:blocks.0.attn.z[head=0]\"",
+        ("\"blocks.0.attn.z[head=0] = @:blocks.0.attn.z[head=1]\","
+         "\"blocks.0.attn.z[head=1] = @:blocks.0.attn.z[head=0]\""),
         "\"blocks.0.attn.pattern[head=1] = @:blocks.0.attn.pattern[head=0]\"",
         "\"blocks.1.resid_pre[dim=0:92] <-> blocks.1.resid_pre[dim=92:184]\"",
     };

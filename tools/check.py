@@ -79,6 +79,10 @@ class Tests:
     def __call__(self):
         last = ""
         began = time.monotonic()
+        if not os.path.exists(os.path.join(ROOT, self.command[0])):
+            print("%s was not built" % self.command[0])
+            self.counts = [0, 1, 0]
+            return False
         with subprocess.Popen(self.command, cwd=ROOT, env=SANITIZERS, stdout=subprocess.PIPE,
                               text=True, errors="replace") as p:
             watchdog = threading.Timer(TEST_LIMIT, p.kill)
