@@ -236,7 +236,7 @@ static status run(work *w, error *err)
     if (st != E_OK) return st;
     d.user = look;
     st = plan_all(w, &h, plan, err);
-    if (st == E_OK) st = duel_run(&d, plan, N_PLAN, look_all, err);
+    if (st == E_OK) st = duel_run(&d, plan, N_PLAN, look_all, NULL, err);
     if (st == E_OK) found(&d, &h, look, &plan[1]), draw(&d, &h);
     report_note(
         w->r, "A head that looks one token back copies that token; a later head finds with it "

@@ -121,11 +121,12 @@ struct duel_plan {
 };
 
 /* Run all plans on all pairs, with their controls; before(), which may be NULL, is called when a pair's lanes are there.
- * Then effects and their largest entries, with an interval over pairs, stand in the report; what was stopped is marked.
+ * Then the effects of each plan and their largest entries, with an interval over pairs, stand in the report, and draw(),
+ * which may be NULL, puts its figure behind them; what was stopped is marked.
  *
  * [err: as sweep_run | owns: the report | thread: the work's | cost: the cells] */
 status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(duel *d, error *err),
-                error *err);
+                void (*draw)(duel *d, const duel_plan *p), error *err);
 
 /* The tensor of a plan, made if need be: all NaN, marked absent.  Its name, and that of its effects.
  *

@@ -255,7 +255,7 @@ static void show_effects(duel *d, const duel_plan *p)
 /* ---- all of it ---- */
 
 status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(duel *d, error *err),
-                error *err)
+                void (*draw)(duel *d, const duel_plan *p), error *err)
 {
     status st = E_OK;
     for (d->pair = 0; d->pair < d->p->n && st == E_OK; d->pair++)
@@ -269,6 +269,7 @@ status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(due
     }
     for (int i = 0; i < n_plan && (st == E_OK || st == E_INTERRUPTED); i++) {
         show_effects(d, &plan[i]);
+        if (draw) draw(d, &plan[i]);
         duel_show_controls(d, &plan[i]);
     }
     return st;

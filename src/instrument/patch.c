@@ -381,8 +381,7 @@ static status run(work *w, error *err)
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = plan_all(&d, list, &n, err);
-    if (st == E_OK) st = duel_run(&d, list, n, both_logits, err);
-    for (int i = 0; i < n && (st == E_OK || st == E_INTERRUPTED); i++) draw(&d, &list[i]);
+    if (st == E_OK) st = duel_run(&d, list, n, both_logits, draw, err);
     duel_close(&d);
     return st;
 }

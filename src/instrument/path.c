@@ -272,8 +272,7 @@ static status run(work *w, error *err)
         st = error_set(err, E_USAGE, "path: no edges are asked for");
         error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
     }
-    if (st == E_OK) st = duel_run(&d, list, n, NULL, err);
-    for (int i = 0; i < n && (st == E_OK || st == E_INTERRUPTED); i++) draw(&d, &list[i]);
+    if (st == E_OK) st = duel_run(&d, list, n, NULL, draw, err);
     duel_close(&d);
     return st;
 }
