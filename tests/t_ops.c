@@ -7,6 +7,7 @@
 #include "tensor/draw.h"
 #include "graph/session.h"
 #include "op/op_all.h"
+#include "ops.gen.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,32 @@ TEST("every op in float is the same op in double, but for rounding")
             free(x), free(y);
             bed_close(&f), bed_close(&d);
         }
+    }
+}
+
+TEST("rotary turns by the second row of its frequencies in float, by the first in double")
+{
+    static const double freq[2][2] = { { 0.5, 0.25 }, { 0.125, 1 } };
+    static const double x[8] = { 1, 0, 0, 0, 1, 0, 0, 0 }; /* two positions of one head */
+    for (int k = 0; k < 2; k++) {
+        engine *e = NULL;
+        session *s = NULL;
+        lane *l;
+        graph g;
+        double y[8];
+        graph_init(&g, NULL);
+        node *in = graph_input(&g, ROW, 1, 4);
+        node *f = graph_weight(&g, "f", (weight_view){ (const char *)freq, 16, DTYPE_F64 }, 2, 2);
+        node *n = op_rotary(&g, in, f, 4, 0);
+        engine_options o = { .precision = k ? "f64" : "f32", .threads = 1 };
+        REQUIRE(n && !engine_open(&e, &o, NULL) && !session_new(&s, &g, e, NULL));
+        REQUIRE(!lane_new(&l, s, NULL, 2, NULL) && !lane_give(l, in, x, NULL) &&
+                !lane_ask(l, n, node_all(n, l), NULL) && !session_run(s, NULL, NULL) &&
+                !lane_read(l, n, node_all(n, l), y, NULL));
+        CHECK(fabs(y[4] - cos(k ? 0.5 : 0.125)) < 1e-6 && fabs(y[6] - sin(k ? 0.5 : 0.125)) < 1e-6);
+        session_free(s);
+        engine_free(e);
+        graph_release(&g);
     }
 }
 /* SPDX-License-Identifier: MIT */
