@@ -2,7 +2,9 @@
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -119,6 +121,8 @@ status file_out_open(file_out *out, const char *path, error *err)
     file_out o = { 0 };
     if (file_is_dir(path))
         return error_set(err, E_IO, "%s: is a directory, expected a file to write", path);
+    char whole[PATH_MAX]; /* what a link points to is replaced, not the link */
+    if (realpath(path, whole)) path = whole;
     o.path = text_new("%s%.0d%.0u", path, 0, 0);
     o.temp = goes_straight(path)
                  ? text_new("%s%.0d%.0u", path, 0, 0)
@@ -144,6 +148,9 @@ status file_out_commit(file_out *out, error *err)
     int why = fine ? 0 : errno;
     if (fclose(out->f) != 0 && fine) fine = 0, why = errno;
     out->f = NULL;
+    struct stat old; /* a file that is replaced keeps its permissions */
+    if (fine && !straight && stat(out->path, &old) == 0)
+        (void)chmod(out->temp, old.st_mode & 07777);
     if (fine && !straight && rename(out->temp, out->path) != 0) fine = 0, why = errno;
     if (!fine) {
         errno = why ? why : ENOSPC;

@@ -131,13 +131,15 @@ static status one_prompt(work *w, const prompt *p, const named_lane *named, int 
     if (st == E_OK) st = work_run(w, err);
     if (st == E_OK) store_tokens(w, p, which);
     for (int i = 0; i < n && st == E_OK; i++) {
-        char text[180], axes[80];
+        char text[180], axes[80], tensor[220];
+        address_text(&a[i], text, sizeof text);
+        snprintf(tensor, sizeof tensor, "lane%d/%s", which, text);
+        if (report_find_tensor(w->r, tensor)) continue; /* by two of its names, perhaps */
         arena_mark here = arena_here(&w->mem);
         st = store(w, l, p, &a[i], nodes[i], which, err);
         arena_rewind(&w->mem, here);
-        address_text(&a[i], text, sizeof text);
         site_axes(a[i].n, axes, sizeof axes);
-        table_row(t), row_text(t, "lane%d/%s", which, text), row_text(t, "%s", axes);
+        table_row(t), row_text(t, "%s", tensor), row_text(t, "%s", axes);
     }
     return st;
 }

@@ -1,6 +1,8 @@
 /* instrument -- see instrument.h: checks a request, opens what is needed, runs, finishes the report. */
 #include "base/cpu.h"
+#include "base/file.h"
 #include "instrument/work.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +157,13 @@ static status describe_model(work *w, error *err)
     return E_OK;
 }
 
+/* Files by their whole path, so that a replay need not stand in the same directory. */
+static void describe_where(work *w, const char *name, const char *value)
+{
+    char whole[PATH_MAX];
+    report_where(w->r, name, file_exists(value) && realpath(value, whole) ? whole : value);
+}
+
 /* What was asked for, without where it is and how it is computed. */
 static void describe_request(work *w)
 {
@@ -165,7 +174,7 @@ static void describe_request(work *w)
     {
         const param *p = param_find(w->def, name);
         if (p && !p->where) json_object_set(request, name, v);
-        else if (p && json_is_string(v)) report_where(w->r, name, json_string_value(v));
+        else if (p && json_is_string(v)) describe_where(w, name, json_string_value(v));
     }
     report_request(w->r, request);
 }

@@ -280,7 +280,11 @@ static status set_values(work *w, edit *e, const double *v, int64_t n, double fa
         e->part_step = width;
         return E_OK;
     }
-    if (n == n_row * parts * width && e->n->extent != PAIR) {
+    if (e->n->extent == PAIR)
+        return error_set(err, E_UNSUPPORTED,
+                         "%s: a value per query and key is set by one number, not by a list",
+                         graph_name(&w->m->g, e->n));
+    if (n == n_row * parts * width) {
         e->part_step = width, e->row_step = parts * width, e->where.r1 = rows.r1;
         return E_OK;
     }

@@ -19,7 +19,7 @@ static status grammar(parser *x, const char *at, const char *expected)
     error_set(x->err, E_USAGE, "edit '%.120s': expected %s at character %d", x->text, expected,
               (int)(at - x->text) + 1);
     error_hint(x->err, "for example 'blocks.3.attn.z[head=2] = 0', 'blocks.5.resid_pre[pos=-1] = "
-                       "@other', 'logits *= 2'");
+                       "@1', 'logits *= 2'");
     return E_USAGE;
 }
 

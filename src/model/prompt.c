@@ -187,7 +187,11 @@ status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char
     if (s.failed) st = nomem(err);
     else if (bare) st = json_parse(&v, s.p, s.n, "--tokens", err);
     else if (*text == '[') st = json_parse(&v, text, strlen(text), "--tokens", err);
-    else st = json_open(&v, text, MAX_IDS_FILE, err);
+    else if (!file_exists(text)) {
+        st = error_set(err, E_USAGE, "tokens '%.80s': no list of ids, and no file of that name",
+                       text);
+        error_hint(err, "--tokens 1,2,3, or a JSON file of lists of ids");
+    } else st = json_open(&v, text, MAX_IDS_FILE, err);
     if (st == E_OK) st = from_json(out, n, mem, m, v, err);
     json_decref(v);
     str_release(&s);

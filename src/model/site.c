@@ -226,6 +226,11 @@ static status resolve(parser *x, const slice *s, int i, int32_t size, bool rows,
     if (last && b < 0) b += size;
     if (!range) b = a + 1;
     *open = range && !last && rows;
+    if (range && a >= b && a >= 0 && b <= size)
+        return error_set(x->err, E_RANGE,
+                         "address '%.80s': %s=%.*s is empty: the end is not behind the beginning",
+                         x->text, s->axis, (int)(s->length[i] < 40 ? s->length[i] : 40),
+                         s->item[i]);
     if (a < 0 || b > size || a >= b) return bad_value(x, s, i, s->axis, size);
     *lo = (int32_t)a, *hi = (int32_t)b;
     return E_OK;

@@ -54,8 +54,8 @@ typedef struct certificate {
     const char *model, *model_hash;
     const char *tokenizer, *tokenizer_hash; /* NULL: the model has none */
     const char *engine;                     /* "microtome 0.1.0" */
-    const char *precision;                  /* "f32 canonical", "f64" */
-    const char *approximation;              /* "none: exact" */
+    const char *precision;                  /* "f32" (canonical), "f64" */
+    const char *approximation;              /* "exact" */
     const char *backend;                    /* of this machine; not hashed, like the next two */
     int n_thread;
     double seconds;

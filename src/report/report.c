@@ -65,8 +65,8 @@ report *report_new(const char *instrument, const char *title)
     c->seed_end = &c->seed, c->file_end = &c->file, c->warning_end = &c->warning;
     c->complete = c->replayable = true;
     c->engine = "microtome " MICROTOME_VERSION;
-    c->precision = "f32 canonical";
-    c->approximation = "none: exact";
+    c->precision = "f32";
+    c->approximation = "exact";
     r->instrument = build_string(r, instrument);
     r->title = build_string(r, title);
     if (r->failed) {

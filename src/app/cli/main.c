@@ -90,8 +90,11 @@ static bool tell(void *user, const char *what, double done)
     if (p->quiet || passed < 1 || now() - p->shown < (tty > 0 ? 0.2 : 10)) return true;
     p->shown = now();
     double left = done > 0 ? passed / done - passed : 0;
-    fprintf(stderr, tty > 0 ? "\r\033[K%s %3.0f %%  %.0f s left" : "%s %.0f %%, %.0f s left\n",
-            what, 100 * done, left);
+    if (done < 0.01) /* too early for a time */
+        fprintf(stderr, tty > 0 ? "\r\033[K%s   0 %%" : "%s 0 %%\n", what);
+    else
+        fprintf(stderr, tty > 0 ? "\r\033[K%s %3.0f %%  %.0f s left" : "%s %.0f %%, %.0f s left\n",
+                what, 100 * done, left);
     p->line = tty > 0;
     return true;
 }
