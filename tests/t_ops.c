@@ -253,6 +253,75 @@ TEST("every op in float is the same op in double, but for rounding")
     }
 }
 
+/* What ops give on their samples, by name; a new op's line is what the test prints. */
+static const struct {
+    const char *name;
+    uint64_t bits;
+} WRITTEN[] = {
+    { "add", 0x64cc1bfcdd56f901 },
+    { "broadcast", 0xac42e5f3fe8a42a1 },
+    { "diff", 0x2b2cec2e168b0269 },
+    { "embed", 0x6c14ec650ca6f054 },
+    { "gain", 0x8d26af822c1b2bc4 },
+    { "gelu_erf", 0x7d63e1238d3a7289 },
+    { "gelu_quick", 0x2af28c9a6e0df0dd },
+    { "gelu_tanh", 0x7c34297d28002ec6 },
+    { "headsum", 0x260b6383532cc006 },
+    { "linear", 0x2b373f65b8c63571 },
+    { "ln_normalized", 0x2e923ba016675cd0 },
+    { "ln_scale", 0x279bfb50d10a6a10 },
+    { "log_softmax", 0xfa9c835cdc8bd909 },
+    { "mix", 0xf344e4b9f10c1094 },
+    { "multiply", 0xffff9907a480d70d },
+    { "normalized", 0xf4a6427cdeece977 },
+    { "pick", 0x5df763ce9aab9811 },
+    { "position", 0xa0448c7242cac2ad },
+    { "relu", 0x5a977bcf4f87044f },
+    { "repeat", 0x909105b7cf4a0cdc },
+    { "result", 0x5d1686e5c981258f },
+    { "rms_scale", 0x20fbf6823403b534 },
+    { "rotary", 0xb5ada0b826e17195 },
+    { "scale", 0xa101c75c010a125a },
+    { "scores", 0x4dea053339c584fd },
+    { "silu", 0x7f3f8161d2f181af },
+    { "softcap", 0x90c0670d96d1bd0d },
+    { "softmax", 0x235b8595aa0b0fb1 },
+    { NULL, 0 },
+};
+
+static uint64_t bits_of(const op_def *op)
+{
+    uint64_t h = 0;
+    bed b;
+    for (int k = 0; op->sample && bed_open(&b, op, k, "f32"); k++) {
+        double *x = values(&b, b.l);
+        for (int64_t j = 0; j < node_numbers(b.n, node_all(b.n, b.l)); j++) {
+            float f = (float)x[j];
+            uint32_t u = 0x7fc00000u; /* which NaN is not fixed */
+            if (!isnan(f)) memcpy(&u, &f, sizeof u);
+            h = (h ^ u) * 0x100000001b3u + (h >> 40);
+        }
+        free(x);
+        bed_close(&b);
+    }
+    return h;
+}
+
+TEST("every op gives the bits that were written down, on every machine")
+{
+    uint64_t seed = test_seed;
+    test_seed = 1;
+    for (int i = 0; op_all[i]; i++) {
+        int k = 0;
+        uint64_t bits = bits_of(op_all[i]);
+        while (WRITTEN[k].name && strcmp(WRITTEN[k].name, op_all[i]->name)) k++;
+        bool same = WRITTEN[k].name && WRITTEN[k].bits == bits;
+        if (!same) printf("    { \"%s\", 0x%llx },\n", op_all[i]->name, (unsigned long long)bits);
+        CHECK(same);
+    }
+    test_seed = seed;
+}
+
 TEST("rotary turns by the second row of its frequencies in float, by the first in double")
 {
     static const double freq[2][2] = { { 0.5, 0.25 }, { 0.125, 1 } };
