@@ -214,6 +214,8 @@ TEST("shards are read through their index, which may name files beside it and no
     REQUIRE(!tensors_write(in_dir("two.safetensors"), &sample[1], 1, NULL, 0, NULL));
     CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"a\":\"two.safetensors\"}}",
                      &err) == E_OK);
+    CHECK(with_index("{\"weight_map\":{\"b.ids\":\"two.safetensors\",\"a\":\"one.safetensors\"}}",
+                     &err) == E_FORMAT);
     CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\"}}", &err) == E_OK);
     CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"c\":\"one.safetensors\"}}",
                      &err) == E_FORMAT &&

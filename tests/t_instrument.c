@@ -387,16 +387,82 @@ TEST("drawing from the likeliest one is greedy")
     mt_report_free(r);
 }
 
+TEST("a report's hash and its replay do not depend on where the files that edits name are")
+{
+    char path[2][1200], request[2600], hash[2][80];
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%s", test_dir(), i ? "b.txt" : "./a.txt");
+        REQUIRE(mt_write_file(path[i], "the cat sat\nthe dog ran on\n", NULL) == 0);
+        snprintf(request, sizeof request,
+                 "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],"
+                 "\"edit\":[\"blocks.0.attn.z[head=1] = mean(%s)\"]}",
+                 path[i]);
+        mt_report *r = ran("run", request);
+        REQUIRE(r);
+        snprintf(hash[i], sizeof hash[i], "%s", mt_report_hash(r));
+        char *text = form(r, "json");
+        CHECK(strstr(text, "mean(FILE)"));
+        snprintf(path[i], sizeof path[i], "%s/at%d.json", test_dir(), i);
+        REQUIRE(mt_write_file(path[i], text, NULL) == 0);
+        mt_text_free(text), mt_report_free(r);
+    }
+    CHECK(!strcmp(hash[0], hash[1]));
+    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path[0]);
+    mt_report *r = ran("replay", request);
+    CHECK(r && !mt_report_failed(r) && shows(r, hash[0]));
+    mt_report_free(r);
+}
+
+TEST("an edit whose values are the prompt's rows says that it leaves written rows alone")
+{
+    mt_report *r =
+        ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],\"n\":2,"
+                   "\"edit\":[\"blocks.0.attn.z[head=0] <-> blocks.0.attn.z[head=1]\"]}");
+    char *text = r ? form(r, "json") : NULL;
+    CHECK(text && strstr(text, "has values for the prompt's rows"));
+    mt_text_free(text), mt_report_free(r);
+}
+
+TEST("logits of pairs of different length: those past a prompt's end are absent, not zero")
+{
+    char path[1200], request[1400];
+    snprintf(path, sizeof path, "%s/two.json", test_dir());
+    REQUIRE(mt_write_file(path,
+                          "{\"clean\":[\"the cat sat on the cat\",\"the cat\"],"
+                          "\"corrupt\":[\"the dog sat on the cat\",\"a cat\"],"
+                          "\"correct\":[\"sat\",\"sat\"]}",
+                          NULL) == 0);
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"pairs\":\"%s\",\"all\":true}", path);
+    mt_report *r = ran("patch", request);
+    REQUIRE(r);
+    char *text = form(r, "json");
+    json_t *v = json_loads(text, 0, NULL);
+    json_t *t = json_object_get(json_object_get(v, "tensors"), "logits_corrupt");
+    json_t *data = json_object_get(t, "data"), *shape = json_object_get(t, "shape"),
+           *absent = json_object_get(json_object_get(t, "marks"), "no such cell");
+    json_int_t pos = json_integer_value(json_array_get(shape, 1)),
+               vocab = json_integer_value(json_array_get(shape, 2));
+    CHECK(pos > 3 && vocab > 3 && (json_int_t)json_array_size(absent) == (pos - 3) * vocab);
+    CHECK(json_is_number(json_array_get(data, (size_t)((pos + 3) * vocab - 1))));
+    int n_other = 0; /* than 0 */
+    for (json_int_t i = (pos + 2) * vocab; i < (pos + 3) * vocab; i++)
+        n_other += json_number_value(json_array_get(data, (size_t)i)) != 0;
+    CHECK(n_other > 1);
+    CHECK(json_is_string(json_array_get(data, (size_t)((pos + 3) * vocab))));
+    json_decref(v), mt_text_free(text), mt_report_free(r);
+}
+
 /* ---- verify ---- */
 
-/* A dump of lane numbers `k` with tokens or without, the embedding of another model's in it. */
-static void write_lanes(const char *path, int k, bool tokens)
+/* A dump of lane `k` with tokens or without, the embedding of another model's in it. */
+static void write_lanes(const char *path, const char *k, bool tokens)
 {
     static float wrong[4 * 184];
     int64_t ids[] = { 0, 1, 3, 8 };
     char name[2][40];
-    snprintf(name[0], sizeof name[0], "lane%d/embed", k);
-    snprintf(name[1], sizeof name[1], "lane%d/tokens", k);
+    snprintf(name[0], sizeof name[0], "lane%s/embed", k);
+    snprintf(name[1], sizeof name[1], "lane%s/tokens", k);
     for (int i = 0; i < 4 * 184; i++) wrong[i] = (float)i;
     tensor_view t[] = { { .name = name[0],
                           .dtype = DTYPE_F32,
@@ -418,11 +484,13 @@ TEST("verify compares every lane a dump has, and says when there was nothing to 
     char path[1200], request[1400];
     snprintf(path, sizeof path, "%s/lanes.npz", test_dir());
     snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
-    write_lanes(path, 7, true); /* whatever its number */
+    write_lanes(path, "7", true); /* whatever its number */
     mt_report *r = ran("verify", request);
     CHECK(r && mt_report_failed(r) && shows(r, "lane7/embed"));
     mt_report_free(r);
-    write_lanes(path, 0, false);
+    write_lanes(path, "0", false);
+    refuses("verify", request, "nothing in it could be compared");
+    write_lanes(path, "01", true); /* not lane 1 */
     refuses("verify", request, "nothing in it could be compared");
 }
 
@@ -560,19 +628,63 @@ TEST("files of prompts that do not fit are refused, and no line of them is passe
     refuses_file("run", "[]", mean, "no prompts");
 }
 
-TEST("allocation failing at any call of an analysis is an error and leaves nothing behind")
+TEST("a tensor without numbers is no value")
 {
+    char path[1200], request[1600];
+    tensor_view t = { .name = "x", .dtype = DTYPE_F32, .n_dim = 1, .dim = { 0 }, .data = "" };
+    snprintf(path, sizeof path, "%s/empty.npz", test_dir());
+    REQUIRE(tensors_write(path, &t, 1, NULL, 0, NULL) == E_OK);
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = %s:x\"]}",
+             path);
+    refuses("run", request, "0 values");
+}
+
+/* With the n-th call failing, for n growing faster and faster: an error that says so, or the same report. */
+static void starve(const char *instrument, const char *request)
+{
+    char hash[80];
     int n_failed = 0;
-    for (int64_t n = 0;; n += 1 + n / 7) {
-        mt_report *r = NULL;
+    mt_report *r = ran(instrument, request);
+    REQUIRE(r);
+    snprintf(hash, sizeof hash, "%s", mt_report_hash(r));
+    mt_report_free(r);
+    int64_t live = mem_state.n_live;
+    mem_state.each_get = true;
+    for (int64_t n = 0;; n += 1 + n / (test_soak ? 2000 : 60)) {
         mt_error err = { 0 };
+        r = NULL;
         mem_state.fail_at = n;
-        mt_status st = mt_run(&r, "patch", PATCH, NULL, NULL, &err);
+        mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
+        bool fired = mem_state.fail_at < 0;
         mem_state.fail_at = -1;
+        bool fine = st ? st == E_NOMEM && err.message[0] : !strcmp(mt_report_hash(r), hash);
+        if (!fine) printf("  %s, call %lld: %d %s\n", instrument, (long long)n, st, err.message);
+        CHECK(fine);
+        n_failed += st != 0;
         mt_report_free(r);
-        if (st == 0) break;
-        n_failed++;
+        CHECK(mem_state.n_live == live);
+        if (!fired) break;
     }
+    mem_state.each_get = false;
     CHECK(n_failed > 10);
+}
+
+TEST("memory that runs out at any call of an analysis is an error, never another report")
+{
+    starve("patch", PATCH);
+    starve("patch", "{\"model\":\"demo:induction\",\"threads\":1,\"clean\":\"the cat sat on the "
+                    "cat\",\"corrupt\":\"the dog sat on the cat\","
+                    "\"answer\":\"sat\",\"all\":true}");
+    starve("path", "{\"model\":\"demo:induction\",\"threads\":1,\"clean\":\"the cat sat on the "
+                   "cat\",\"corrupt\":\"the dog sat on the cat\","
+                   "\"answer\":\"sat\",\"all\":true}");
+    starve("run",
+           "{\"model\":\"demo:induction\",\"threads\":1,\"prompt\":[\"the cat sat\",\"a "
+           "dog\"],\"n\":3,\"top_k\":4,\"temperature\":0.7,"
+           "\"edit\":[\"blocks.1.attn.z[head=2, pos=-1] = @1:blocks.1.attn.z[head=1, pos=0]\"]}");
+    starve("cache", "{\"model\":\"demo:induction\",\"threads\":1,\"prompt\":[\"the "
+                    "cat\"],\"sites\":\"blocks.*.attn.z[head=1],logits\"}");
+    starve("verify", "{\"model\":\"demo:induction\",\"threads\":1,\"length\":3}");
 }
 /* SPDX-License-Identifier: MIT */

@@ -33,7 +33,7 @@ static report *sample(int twist)
     report_lane(r, "clean", EVIL, (int64_t[]){ 1, 2, twist == 5 ? 4 : 3 }, 3);
     report_machine(r, twist == 7 ? "reference" : "avx2", twist == 7 ? 1 : 2, twist == 7 ? 1 : 2);
     if (twist == 7)
-        report_warn(r, "a warning"), report_where(r, "model", "/somewhere/else"),
+        report_warn(r, "a warning"), report_where(r, "model", json_string("/somewhere/else")),
             report_note(r, "a note");
     report_control(r, "base", twist == 8 ? 2 : 1, "what it is");
     report_request(r, json_pack("{s:s,s:i}", "instrument", "patch", "seed", twist == 9 ? 2 : 1));

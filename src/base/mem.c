@@ -88,6 +88,10 @@ static bool chunk_push(arena *a, size_t least)
 
 void *arena_get(arena *a, size_t bytes)
 {
+    if (mem_state.each_get && must_fail()) {
+        a->failed = true;
+        return NULL;
+    }
     size_t align = bytes >= ITEM_ALIGN ? ITEM_ALIGN : 8;
     size_t at = a->top ? (a->top->used + align - 1) & ~(align - 1) : 0;
     if (!a->top || at > a->top->size || bytes > a->top->size - at) {
@@ -130,7 +134,7 @@ void *arena_copy(arena *a, const void *p, size_t bytes)
 
 arena_mark arena_here(const arena *a)
 {
-    return (arena_mark){ a->top, a->top ? a->top->used : 0, a->used_bytes };
+    return (arena_mark){ a->top, a->top ? a->top->used : 0, a->used_bytes, a->failed };
 }
 
 static void chunk_pop(arena *a)
@@ -146,7 +150,7 @@ void arena_rewind(arena *a, arena_mark m)
     while (a->top != m.top) chunk_pop(a);
     if (a->top) a->top->used = m.top_used;
     a->used_bytes = m.used_bytes;
-    a->failed = false;
+    a->failed = m.failed;
 }
 
 void arena_reset(arena *a)

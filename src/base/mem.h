@@ -11,6 +11,7 @@
 /* What tests turn: fail the fail_at-th allocation from now (negative: never), and what is live. */
 typedef struct mem_hook {
     _Atomic int64_t fail_at;
+    bool each_get; /* what an arena hands out counts as a call too */
     _Atomic int64_t n_live;
     _Atomic int64_t live_bytes;
     _Atomic int64_t peak_bytes;
@@ -39,8 +40,8 @@ void mem_free(void *p, size_t bytes);
 bool mul_fits(size_t a, size_t b, size_t *out);
 
 /* A list of chunks, 4 KiB at first, doubling.  {0} is an empty arena.  `failed` is set by any get
- * that could not be served and stays until reset, rewind or release, so that a long
- * computation over one arena may check once, at its end. */
+ * that could not be served and stays until reset, release, or a rewind to before it, so that
+ * a long computation over one arena may check once, at its end. */
 typedef struct arena {
     struct chunk *top;
     size_t used_bytes, total_bytes;
@@ -50,6 +51,7 @@ typedef struct arena {
 typedef struct arena_mark {
     struct chunk *top;
     size_t top_used, used_bytes;
+    bool failed;
 } arena_mark;
 
 /* `bytes` of storage, 32-byte aligned when bytes >= 32, else 8; not cleared, valid until reset or release.

@@ -203,9 +203,17 @@ static bool plain_name(const char *name)
     return *name && !strchr(name, '/') && strcmp(name, "..") && strcmp(name, ".");
 }
 
-static bool known_shard(const json_t *seen, const char *name)
+/* What a shard holds, tensors from `first` on, is what the index says it holds. */
+static status check_shard(const container *c, int32_t first, const char *path, const json_t *map,
+                          const char *shard, error *err)
 {
-    return json_object_get(seen, name) != NULL;
+    for (int32_t i = first; i < c->n; i++) {
+        const char *said = json_string_value(json_object_get(map, c->t[i].name));
+        if (!said || strcmp(said, shard))
+            return error_set(err, E_FORMAT, "%s: tensor '%.120s' is in %s, the index says %s", path,
+                             c->t[i].name, shard, said ? said : "nothing of it");
+    }
+    return E_OK;
 }
 
 static status read_shards(container *c, const char *path, const json_t *map, json_t *seen,
@@ -224,30 +232,23 @@ static status read_shards(container *c, const char *path, const json_t *map, jso
                              "%s: tensor '%.120s' is said to be in '%.120s', expected the name of "
                              "a file beside the index",
                              path, name, shard ? shard : json_kind(file));
-        if (known_shard(seen, shard)) continue;
+        if (json_object_get(seen, shard)) continue;
         if (json_object_size(seen) >= MAX_SHARDS)
             return error_set(err, E_LIMIT, "%s: more than %d shards", path, MAX_SHARDS);
         char *full = path_join(&c->mem, dir, shard);
-        if (!full || json_object_set_new(seen, shard, json_integer(c->n)))
+        int32_t first = c->n;
+        if (!full || json_object_set_new(seen, shard, json_true()))
             return error_set(err, E_NOMEM, "%s: out of memory", path);
         status st = read_one(c, full, err);
+        if (st == E_OK) st = check_shard(c, first, path, map, shard, err);
         if (st != E_OK) return st;
     }
     return E_OK;
 }
 
-/* Every tensor of the index is in the shard it is said to be in, and no shard has others. */
-static status check_index(const container *c, const char *path, const json_t *map,
-                          const json_t *seen, error *err)
+/* Every tensor of the index is there. */
+static status check_index(const container *c, const char *path, const json_t *map, error *err)
 {
-    for (int32_t i = 0; i < c->n; i++) {
-        const char *shard = json_string_value(json_object_get(map, c->t[i].name));
-        if (!shard)
-            return error_set(err, E_FORMAT,
-                             "%s: tensor '%.120s' is in a shard but not in the index", path,
-                             c->t[i].name);
-        (void)seen;
-    }
     if ((size_t)c->n == json_object_size(map)) return E_OK;
     const char *name;
     json_t *file;
@@ -275,7 +276,7 @@ static status read_index(container *c, const char *path, error *err)
         st = error_set(err, E_FORMAT, "%s: weight_map is %s, expected an object", path,
                        json_kind(map));
     else st = read_shards(c, path, map, seen, err);
-    if (st == E_OK) st = check_index(c, path, map, seen, err);
+    if (st == E_OK) st = check_index(c, path, map, err);
     json_decref(seen);
     json_decref(json);
     return st;

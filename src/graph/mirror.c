@@ -161,10 +161,12 @@ static status edge_alone(const lane *l, const mirror *m, const node *reader, box
             if (st != E_OK) return st;
             if (!clash) continue;
             const char *a = graph_name(g, u->reader), *b = graph_name(g, reader);
-            error_set(err, E_UNSUPPORTED, "edges into slices of %s and %s that overlap",
-                      a ? a : "a node", b ? b : "a node");
+            error_set(
+                err, E_UNSUPPORTED,
+                "edges into slices of %s and %s that overlap, or of which one reads the other",
+                a ? a : "a node", b ? b : "a node");
             error_hint(err, "give both edges the same slice, or slices that share nothing: each "
-                            "head on its own, and query heads instead of key heads");
+                            "head on its own, and query heads (for=) or key heads, not both");
             return E_UNSUPPORTED;
         }
     return E_OK;

@@ -380,8 +380,10 @@ static status give_again(lane *fresh, lane *l, const node *input, error *err)
     size_t bytes = (size_t)node_numbers(input, all) * sizeof(double);
     double *v = mem_resize(NULL, 0, bytes);
     if (!v) return error_set(err, E_NOMEM, "lane: out of memory");
-    status st = lane_read(l, input, all, v, NULL);
-    st = st == E_RANGE ? E_OK : st == E_OK ? lane_give(fresh, input, v, err) : st;
+    error why = { 0 };
+    status st = lane_read(l, input, all, v, &why);
+    if (st == E_OK) st = lane_give(fresh, input, v, err);
+    else st = st == E_RANGE ? E_OK : error_set(err, st, "%s", why.msg);
     mem_free(v, bytes);
     return st;
 }

@@ -4,8 +4,9 @@
 
 static const param params[] = {
     { "sites", PARAM_TEXT, "*",
-      "addresses with commas: blocks.*.resid_post, blocks.3.attn.z[head=2]; *: every site", false },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+      "addresses with commas: blocks.*.resid_post, blocks.3.attn.z[head=2]; *: every site",
+      ROLE_WHAT },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 static status all_sites(work *w, address **out, int *n, error *err)

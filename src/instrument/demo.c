@@ -7,10 +7,8 @@
 #include <string.h>
 
 static const param params[] = {
-    { "model", PARAM_TEXT, "demo:induction", "an attention-only model with its words", true },
-    { "all", PARAM_FLAG, NULL, "both directions", false },
-    { "direction", PARAM_TEXT, NULL, "denoise, noise or both; denoise", false },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+    { "model", PARAM_TEXT, "demo:induction", "an attention-only model with its words", ROLE_FILE },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 static const char PAIRS[] =

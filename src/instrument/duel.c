@@ -210,13 +210,15 @@ static void show_base(duel *d)
 }
 
 /* The answers' ids are inputs as the prompts' are. */
-static void note_answers(duel *d)
+static status note_answers(duel *d, error *err)
 {
     int64_t *ids = arena_array(&d->w->mem, d->p->n, sizeof *ids);
-    for (int k = 0; ids && k < (d->p->wrong ? 2 : 1); k++) {
+    if (!ids) return error_set(err, E_NOMEM, "pairs: out of memory");
+    for (int k = 0; k < (d->p->wrong ? 2 : 1); k++) {
         for (int i = 0; i < d->p->n; i++) ids[i] = k ? d->p->wrong[i] : d->p->correct[i];
         report_lane(d->w->r, k ? "wrong answers" : "answers", NULL, ids, d->p->n);
     }
+    return E_OK;
 }
 
 status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err)
@@ -225,8 +227,8 @@ status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err)
     status st = direction_check(d, err);
     if (st == E_OK) st = find_metric(d, err);
     if (st == E_OK) st = base_values(d, err);
-    if (st == E_OK) show_base(d), note_answers(d);
-    else duel_close(d);
+    if (st == E_OK) show_base(d), st = note_answers(d, err);
+    if (st != E_OK) duel_close(d);
     return st;
 }
 

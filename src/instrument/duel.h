@@ -19,19 +19,20 @@
 /* The parameters of pairs, to be pasted into a table of params. */
 #define DUEL_PARAMS                                                                                \
     { "pairs", PARAM_TEXT, NULL, "JSON file of clean and corrupt prompts with their answers",      \
-      true },                                                                                      \
-        { "clean", PARAM_TEXT, NULL, "or one pair: the clean prompt", false },                     \
-        { "corrupt", PARAM_TEXT, NULL, "the corrupted prompt, of as many tokens", false },         \
-        { "answer", PARAM_TEXT, NULL, "the right answer, one token (\" Mary\", or #17)", false },  \
-        { "wrong", PARAM_TEXT, NULL, "the wrong answer, one token", false },                       \
+      ROLE_FILE },                                                                                 \
+        { "clean", PARAM_TEXT, NULL, "or one pair: the clean prompt", ROLE_WHAT },                 \
+        { "corrupt", PARAM_TEXT, NULL, "the corrupted prompt, of as many tokens", ROLE_WHAT },     \
+        { "answer", PARAM_TEXT, NULL, "the right answer, one token (\" Mary\", or #17)",           \
+          ROLE_WHAT },                                                                             \
+        { "wrong", PARAM_TEXT, NULL, "the wrong answer, one token", ROLE_WHAT },                   \
         { "metric", PARAM_TEXT, NULL,                                                              \
-          "logit_diff, logit or logprob; logit_diff where there is a wrong answer", false },       \
+          "logit_diff, logit or logprob; logit_diff where there is a wrong answer", ROLE_WHAT },   \
         { "direction", PARAM_TEXT, NULL, "denoise, noise or both; denoise, and with --all both",   \
-          false },                                                                                 \
+          ROLE_WHAT },                                                                             \
         { "bos", PARAM_TEXT, "auto",                                                               \
-          "texts begin with BOS: auto (as the tokenizer does), yes, no", false },                  \
+          "texts begin with BOS: auto (as the tokenizer does), yes, no", ROLE_WHAT },              \
     {                                                                                              \
-        "all", PARAM_FLAG, NULL, "every sweep there is", false                                     \
+        "all", PARAM_FLAG, NULL, "every sweep there is", ROLE_WHAT                                 \
     }
 
 /* One cell of a sweep: a take (or any edit) with e.reader == NULL, or an edge edit. */

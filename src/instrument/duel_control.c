@@ -130,18 +130,22 @@ static void show_one(duel *d, const duel_plan *p, const duel_tensor *t, int firs
 {
     char name[120];
     double sum = 0;
-    int n = 0;
+    int n = 0, n_open = 0;
     bool raw;
     for (int64_t i = (int64_t)first * d->p->n; t->v && i < (int64_t)(first + N_DRAW) * d->p->n;
          i++) {
         double e = duel_effect(d, p->direction, (int)(i % d->p->n), t->v[i], &raw);
+        n_open += t->mark && t->mark[i] == MARK_INCOMPLETE;
         if (!isnan(e) && !raw) sum += fabs(e), n++;
     }
     snprintf(name, sizeof name, "%s.%s %s", duel_direction(p->direction), p->name, what);
-    if (n)
+    if (n_open) report_control_text(d->w->r, name, "not finished");
+    else if (n)
         report_control(d->w->r, name, sum / n,
                        "mean size of effect, %d draws at the strongest cell of each pair", N_DRAW);
-    else report_control_text(d->w->r, name, "no pair had an effect that could be normalised");
+    else
+        report_control_text(d->w->r, name,
+                            "no pair has an effect, or none that could be normalised");
 }
 
 void duel_show_controls(duel *d, const duel_plan *p)

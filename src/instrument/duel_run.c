@@ -103,13 +103,16 @@ static status run_plan(duel *d, const duel_plan *p, error *err)
     duel_tensor t;
     duel_cell *cell;
     int64_t n;
+    arena_mark here = arena_here(&d->w->mem);
     duel_tensor_get(d, &t, p);
     status st = cells_of(d, p, &t, false, &cell, &n, err);
     for (int64_t i = 0; st == E_OK && p->direction != ABLATE && i < n; i++)
         cell[i].e = edit_take(cell[i].e, duel_source(d, p->direction));
     lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
     if (st == E_OK) st = duel_sweep(d, base, cell, n, &t, err);
-    return st == E_OK ? duel_controls(d, p, err) : st;
+    if (st == E_OK) st = duel_controls(d, p, err);
+    arena_rewind(&d->w->mem, here);
+    return st;
 }
 
 /* What will be run: marked incomplete until it is, and counted. */
@@ -178,11 +181,12 @@ static int by_size(const void *a, const void *b)
 }
 
 /* Largest first, with an interval where there are several pairs. */
-static void show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank *list, int64_t n,
-                         bool raw)
+static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank *list, int64_t n,
+                           bool raw, error *err)
 {
     char name[220], text[120];
     double *e = arena_array(&d->w->mem, d->p->n, sizeof *e);
+    if (!e) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     bool many = d->p->n > 1;
     snprintf(name, sizeof name, "largest %s", t->name);
     qsort(list, (size_t)n, sizeof *list, by_size);
@@ -191,7 +195,7 @@ static void show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank
                     n ? "%s: no cell changes the metric."
                       : "%s: no cell was finished in every pair.",
                     t->name);
-        return;
+        return E_OK;
     }
     table *out = report_table(
         d->w->r, name, many ? 4 : 2,
@@ -199,7 +203,7 @@ static void show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank
                     { raw ? "change" : "effect", raw ? d->def->unit : NULL, CELL_REAL, 0, false },
                     { "95 % low", NULL, CELL_REAL, 0, false },
                     { "high", NULL, CELL_REAL, 0, false } });
-    for (int64_t i = 0; e && i < n && i < 10 && list[i].e != 0; i++) {
+    for (int64_t i = 0; i < n && i < 10 && list[i].e != 0; i++) {
         interval v;
         int k = 0;
         for (int q = 0; q < d->p->n; q++) {
@@ -211,12 +215,16 @@ static void show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank
         table_row(out), row_text(out, "%s", text), row_real(out, list[i].e);
         if (raw && p->direction != ABLATE) row_mark(out, MARK_RAW);
         if (!many) continue;
-        if (k > 1 && interval_bootstrap(&v, e, k, 0.95, d->w->seed, "duel.pairs", NULL) == E_OK) {
+        status st = k > 1 ? interval_bootstrap(&v, e, k, 0.95, d->w->seed, "duel.pairs", err)
+                          : E_RANGE; /* of one pair there is none */
+        if (st == E_NOMEM) return st;
+        if (st == E_OK) {
             row_real(out, v.low), row_real(out, v.high);
             snprintf(name, sizeof name, "%s %s", t->name, text);
             if (i == 0) report_interval(d->w->r, name, &v);
         } else row_none(out), row_none(out);
     }
+    return E_OK;
 }
 
 /* Are all pairs' gaps too small? */
@@ -230,26 +238,26 @@ static bool all_raw(const duel *d, int direction)
     return raw;
 }
 
-static void show_effects(duel *d, const duel_plan *p)
+static status show_effects(duel *d, const duel_plan *p, error *err)
 {
     char name[110];
     duel_tensor t;
     int64_t n = 0;
     bool raw = all_raw(d, p->direction);
     duel_tensor_get(d, &t, p);
-    if (!t.v || !t.mark) return;
     duel_tensor_name(p, "effect.", name, sizeof name);
     double *v = report_tensor(d->w->r, name, DTYPE_F64, p->axes, p->dim);
     uint8_t *mark = report_marks(d->w->r, name);
     rank *list = arena_array(&d->w->mem, t.n_cell + 1, sizeof *list);
-    if (!v || !mark || !list) return;
+    if (!t.v || !t.mark || !v || !mark || !list)
+        return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     for (int64_t i = 0; i < t.n_cell; i++) {
         v[i] = mean_effect(d, &t, p->direction, i, raw, &mark[i]);
         if (raw && p->direction != ABLATE && mark[i] == MARK_NONE) mark[i] = MARK_RAW;
         if (!isnan(v[i])) list[n++] = (rank){ v[i], i };
     }
     if (raw) report_unit(d->w->r, name, d->def->unit);
-    show_largest(d, &t, p, list, n, raw);
+    return show_largest(d, &t, p, list, n, raw, err);
 }
 
 /* ---- all of it ---- */
@@ -268,7 +276,9 @@ status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(due
         duel_end(d);
     }
     for (int i = 0; i < n_plan && (st == E_OK || st == E_INTERRUPTED); i++) {
-        show_effects(d, &plan[i]);
+        error why = { 0 };
+        status shown = show_effects(d, &plan[i], &why);
+        if (shown != E_OK) return error_set(err, shown, "%s", why.msg);
         if (draw) draw(d, &plan[i]);
         duel_show_controls(d, &plan[i]);
     }

@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "instrument/work.h"
+#include "model/change.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,31 +11,32 @@
 /* ---- parameters ---- */
 
 static const param prompt_params[] = {
-    { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", false },
+    { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", ROLE_WHAT },
     { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids",
-      true }, /* the ids themselves are inputs that are hashed */
-    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no", false },
-    { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", false },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+      ROLE_FILE }, /* the ids themselves are inputs that are hashed */
+    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
+      ROLE_WHAT },
+    { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", ROLE_EDITS },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 static const param model_params[] = {
-    { "precision", PARAM_TEXT, "f32", "f32 (canonical) or f64 (the yardstick)", false },
-    { "seed", PARAM_INT, "0", "of everything that is drawn at random", false },
+    { "precision", PARAM_TEXT, "f32", "f32 (canonical) or f64 (the yardstick)", ROLE_WHAT },
+    { "seed", PARAM_INT, "0", "of everything that is drawn at random", ROLE_WHAT },
     { "backend", PARAM_TEXT, "auto", "kernels: auto, plain, reference, avx2 (no bit differs)",
-      true },
-    { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", true },
+      ROLE_HOW },
+    { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", ROLE_HOW },
     { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)",
-      true },
+      ROLE_HOW },
     { "allow", PARAM_TEXT, NULL,
-      "config.json keys that are not known, to be left out of account, with commas", false },
-    { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", true },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+      "config.json keys that are not known, to be left out of account, with commas", ROLE_WHAT },
+    { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", ROLE_HOW },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 static const param subject_param = { "model", PARAM_TEXT, NULL,
                                      "a directory, .safetensors, llama2.c .bin, or demo:induction",
-                                     true };
+                                     ROLE_FILE };
 
 const instrument_def *instrument_find(const char *name)
 {
@@ -157,24 +159,70 @@ static status describe_model(work *w, error *err)
     return E_OK;
 }
 
-/* Files by their whole path, so that a replay need not stand in the same directory. */
-static void describe_where(work *w, const char *name, const char *value)
+/* A file by its whole path, so that a replay need not stand in the same directory; what is no file as it is. */
+static const char *whole_path(const char *value, char room[PATH_MAX])
 {
-    char whole[PATH_MAX];
-    report_where(w->r, name, file_exists(value) && realpath(value, whole) ? whole : value);
+    bool ids = *value == '[' || !value[strspn(value, "0123456789, ")]; /* --tokens 1,2,3 */
+    return !ids && file_exists(value) && realpath(value, room) ? room : value;
+}
+
+/* An edit with another name for its file. */
+static json_t *edit_naming(const char *text, const change *c, const char *file)
+{
+    const char *rest = text + c->file_at + strlen(c->file);
+    return json_sprintf("%.*s%s%s", (int)c->file_at, text, file, rest);
+}
+
+/* The edits as they are hashed, and as a replay finds their files; false: no file is named. */
+static bool describe_edits(work *w, const json_t *list, json_t *hashed, json_t *where)
+{
+    bool any = false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *v = json_array_get(list, i), *there = NULL;
+        const char *text = json_string_value(v);
+        char room[PATH_MAX];
+        change *c, *again;
+        int n;
+        if (change_parse(&c, &n, &w->mem, text, NULL) != E_OK ||
+            !c->file) { /* run() says what is wrong */
+            json_array_append(hashed, v), json_array_append(where, v);
+            continue;
+        }
+        const char *whole = whole_path(c->file, room);
+        any = true;
+        there = edit_naming(text, c, whole);
+        json_array_append_new(hashed, edit_naming(text, c, "FILE"));
+        if (there && change_parse(&again, &n, &w->mem, json_string_value(there), NULL) == E_OK &&
+            again->file && !strcmp(again->file, whole))
+            json_array_append(where, there);
+        else json_array_append(where, v); /* a path that an edit cannot say */
+        json_decref(there);
+    }
+    return any;
 }
 
 /* What was asked for, without where it is and how it is computed. */
 static void describe_request(work *w)
 {
     const char *name;
+    char room[PATH_MAX];
     json_t *v, *request = json_object();
     json_object_set_new(request, "instrument", json_string(w->def->name));
     json_object_foreach((json_t *)w->request, name, v)
     {
         const param *p = param_find(w->def, name);
-        if (p && !p->where) json_object_set(request, name, v);
-        else if (p && json_is_string(v)) describe_where(w, name, json_string_value(v));
+        if (!p) continue;
+        if (p->role == ROLE_EDITS) {
+            json_t *hashed = json_array(), *where = json_array();
+            if (describe_edits(w, v, hashed, where)) report_where(w->r, name, where);
+            else json_decref(where);
+            json_object_set_new(request, name, hashed);
+        } else if (p->role == ROLE_WHAT) json_object_set(request, name, v);
+        else if (json_is_string(v))
+            report_where(w->r, name,
+                         json_string_nocheck(p->role == ROLE_FILE
+                                                 ? whole_path(json_string_value(v), room)
+                                                 : json_string_value(v)));
     }
     report_request(w->r, request);
 }
@@ -199,6 +247,8 @@ static status run_work(work *w, error *err)
     if (st != E_OK) return st;
     describe_request(w);
     st = w->def->run(w, err);
+    if (w->mem.failed && st != E_NOMEM) /* whatever came of it */
+        st = error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
     if (st != E_OK && st != E_INTERRUPTED) return st;
     if (st == E_INTERRUPTED) report_cut(w->r);
     if (w->e)

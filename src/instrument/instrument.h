@@ -14,14 +14,17 @@ typedef struct work work;
 
 typedef enum param_kind { PARAM_TEXT, PARAM_INT, PARAM_REAL, PARAM_FLAG, PARAM_LIST } param_kind;
 
-/* One parameter.  `where`: it names files or says how to compute, not what: it is not part of the request
- * that is hashed. */
+/* What a parameter says: what is asked for; how to compute it, or a file that it is in, neither of which is part of the
+ * request that is hashed; edits, which are, but for the names of files in them. */
+typedef enum param_role { ROLE_WHAT, ROLE_HOW, ROLE_FILE, ROLE_EDITS } param_role;
+
+/* One parameter. */
 typedef struct param {
     const char *name; /* "prompt": --prompt; '_' is '-' in flags */
     param_kind kind;
     const char *otherwise; /* the default as text; NULL: none */
     const char *says;      /* one line, with the unit */
-    bool where;
+    param_role role;
 } param;
 
 typedef enum needs { NEEDS_NOTHING, NEEDS_MODEL } needs;

@@ -12,9 +12,9 @@ static const param params[] = {
       "with commas: resid_pre resid_mid resid_post attn_out mlp_out head_out_all_pos "
       "head_out_by_pos "
       "q|k|v|pattern_all_pos|_by_pos ablate",
-      false },
+      ROLE_WHAT },
     DUEL_PARAMS,
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 /* What is patched: the site of each block, and how it is cut. */
@@ -133,8 +133,9 @@ static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
     if (k > 0 && k < (int)bytes) snprintf(out + k, bytes - (size_t)k, "]");
 }
 
-/* false: an attention-only model has no resid_mid. */
-static bool plan_kind(duel *d, const kind *k, int direction, duel_plan *out)
+/* not *there: an attention-only model has no resid_mid. */
+static status plan_kind(duel *d, const kind *k, int direction, duel_plan *out, bool *there,
+                        error *err)
 {
     static const char *const axes[] = { "layer pos", "layer head", "layer pos head",
                                         "layer head query" };
@@ -143,12 +144,14 @@ static bool plan_kind(duel *d, const kind *k, int direction, duel_plan *out)
     char name[64];
     about *x = arena_zero(&d->w->mem, sizeof *x);
     if (x) *x = (about){ .k = k, .n = arena_array(&d->w->mem, n_layer, sizeof *x->n) };
-    for (int l = 0; x && x->n && l < n_layer; l++) {
+    if (!x || !x->n) return error_set(err, E_NOMEM, "patch: out of memory");
+    *there = true;
+    for (int l = 0; l < n_layer && *there; l++) {
         snprintf(name, sizeof name, "blocks.%d.%s", l, k->site);
         x->n[l] = graph_find(&m->g, name);
-        if (!x->n[l]) return false;
+        *there = x->n[l] != NULL;
     }
-    if (!x || !x->n) return false;
+    if (!*there) return E_OK;
     x->n_part = x->n[0]->n_part;
     *out = (duel_plan){ .direction = direction,
                         .n_dim = k->cut == CUT_POS || k->cut == CUT_HEAD ? 2 : 3,
@@ -162,81 +165,110 @@ static bool plan_kind(duel *d, const kind *k, int direction, duel_plan *out)
     out->dim[0] = n_layer;
     out->dim[1] = k->cut == CUT_HEAD || k->cut == CUT_HEAD_QUERY ? x->n_part : n_pos;
     out->dim[2] = k->cut == CUT_POS_HEAD ? x->n_part : n_pos;
-    return true;
+    return E_OK;
 }
 
 /* ---- ablations ---- */
-
-/* Mean of a node over the reference prompts: over positions too, or one row a position. */
-static status reference_mean(duel *d, node *n, bool by_pos, int32_t len, double **out, error *err)
-{
-    int64_t per = (int64_t)n->n_part * n->width, count = 0;
-    double *sum = arena_array(&d->w->mem, per * len, sizeof *sum);
-    status st = sum ? E_OK : error_set(err, E_NOMEM, "ablate: out of memory");
-    for (int i = 0; i < d->p->n_reference && st == E_OK; i++) {
-        const prompt *p = d->p->reference[i];
-        lane *l = NULL;
-        double *v = arena_array(&d->w->mem, per * p->n, sizeof *v);
-        if (by_pos && p->n < len)
-            return error_set(
-                err, E_SHAPE,
-                "ablate: reference prompt %d has %d tokens, fewer than the %d it is a mean for", i,
-                p->n, len);
-        st = v ? work_lane(d->w, &l, NULL, p, NULL, err)
-               : error_set(err, E_NOMEM, "ablate: out of memory");
-        if (st == E_OK) st = lane_ask(l, n, node_all(n, l), err);
-        if (st == E_OK) st = session_run(d->w->s, NULL, err);
-        if (st == E_OK) st = lane_read(l, n, node_all(n, l), v, err);
-        for (int32_t r = 0; st == E_OK && r < p->n; r++, count++)
-            for (int64_t k = 0; k < per && (!by_pos || r < len); k++)
-                sum[(by_pos ? r * per : 0) + k] += v[r * per + k];
-        if (l) lane_drop(l);
-    }
-    for (int64_t k = 0; st == E_OK && k < per * len; k++)
-        sum[k] /= by_pos ? d->p->n_reference : (double)count;
-    *out = sum;
-    return st;
-}
 
 typedef enum filling { FILL_ZERO, FILL_MEAN, FILL_MEAN_BY_POS } filling;
 
 typedef struct ablation {
     bool mlp;
     filling how;
+    double **
+        mean; /* of layer's values over the reference prompts: a row, or one a position; NULL: zeros */
 } ablation;
 
-/* The cells of one layer: each head's z, or the MLP's output. */
-static status ablate_layer(duel *d, int layer, const ablation *x, bool only_where, duel_cell *cell,
-                           int64_t *n, error *err)
+/* What is ablated in a layer: each head's z, or the MLP's output; NULL: there is none. */
+static node *ablated(const duel *d, const ablation *x, int layer)
 {
     char name[64];
-    double *mean = NULL;
-    int32_t len = d->p->clean[d->pair]->n;
     snprintf(name, sizeof name, "blocks.%d.%s", layer, x->mlp ? "mlp.contribution" : "attn.z");
-    node *y = graph_find(&d->w->m->g, name);
-    if (!y) return E_OK;
+    return graph_find(&d->w->m->g, name);
+}
+
+/* Add one reference prompt to the sums of every layer; its rows are counted. */
+static status add_reference(duel *d, const ablation *x, const prompt *p, int64_t *n_row, error *err)
+{
+    lane *l = NULL;
+    int n_layer = d->w->m->config.n_layer;
     bool by_pos = x->how == FILL_MEAN_BY_POS;
-    status st = x->how && !only_where ? reference_mean(d, y, by_pos, len, &mean, err) : E_OK;
-    for (int32_t a = 0; st == E_OK && a < (x->mlp ? 1 : y->n_part); a++) {
+    int32_t rows = by_pos ? longest(d->p) : p->n;
+    arena_mark here = arena_here(&d->w->mem);
+    status st = work_lane(d->w, &l, NULL, p, NULL, err);
+    for (int i = 0; i < n_layer && st == E_OK; i++)
+        if (ablated(d, x, i))
+            st = lane_ask(l, ablated(d, x, i), node_all(ablated(d, x, i), l), err);
+    if (st == E_OK) st = work_run(d->w, err);
+    for (int i = 0; i < n_layer && st == E_OK; i++) {
+        node *n = ablated(d, x, i);
+        if (!n) continue;
+        int64_t per = (int64_t)n->n_part * n->width;
+        double *v = arena_array(&d->w->mem, per * rows, sizeof *v);
+        st = v ? lane_read(l, n, (box){ 0, rows, 0, n->n_part }, v, err)
+               : error_set(err, E_NOMEM, "ablate: out of memory");
+        for (int64_t k = 0; st == E_OK && k < per * rows; k++)
+            x->mean[i][by_pos ? k : k % per] += v[k];
+        arena_rewind(&d->w->mem, here);
+    }
+    if (l) lane_drop(l);
+    *n_row += rows;
+    return st;
+}
+
+/* The means that cells are set to: once for all pairs. */
+static status ablation_means(duel *d, ablation *x, error *err)
+{
+    int n_layer = d->w->m->config.n_layer;
+    int64_t rows = x->how == FILL_MEAN_BY_POS ? longest(d->p) : 1, n_row = 0;
+    status st = E_OK;
+    x->mean = arena_array(&d->w->mem, n_layer, sizeof *x->mean);
+    for (int i = 0; x->mean && i < n_layer && st == E_OK; i++) {
+        node *n = ablated(d, x, i);
+        if (n) x->mean[i] = arena_array(&d->w->mem, n->n_part * n->width * rows, sizeof(double));
+        if (n && !x->mean[i]) st = error_set(err, E_NOMEM, "ablate: out of memory");
+    }
+    if (!x->mean) st = error_set(err, E_NOMEM, "ablate: out of memory");
+    for (int i = 0; i < d->p->n_reference && st == E_OK; i++) {
+        const prompt *p = d->p->reference[i];
+        if (p->n < rows)
+            return error_set(
+                err, E_SHAPE,
+                "ablate: reference prompt %d has %d tokens, fewer than the %d it is a mean for", i,
+                p->n, (int)rows);
+        st = add_reference(d, x, p, &n_row, err);
+    }
+    for (int i = 0; i < n_layer && st == E_OK; i++) {
+        node *n = ablated(d, x, i);
+        for (int64_t k = 0; n && k < (int64_t)n->n_part * n->width * rows; k++)
+            x->mean[i][k] /= x->how == FILL_MEAN_BY_POS ? d->p->n_reference : (double)n_row;
+    }
+    return st;
+}
+
+/* The cells of one layer. */
+static void ablate_layer(duel *d, int layer, const ablation *x, duel_cell *cell, int64_t *n)
+{
+    int32_t len = d->p->clean[d->pair]->n;
+    node *y = ablated(d, x, layer);
+    for (int32_t a = 0; y && a < (x->mlp ? 1 : y->n_part); a++) {
         duel_cell *c = &cell[(*n)++];
         *c = (duel_cell){
             .e = { .n = y, .where = { 0, len, a, a + 1 }, .w1 = y->width, .kind = EDIT_SET },
             .at = x->mlp ? layer : (int64_t)layer * y->n_part + a
         };
-        if (!mean) continue;
-        c->e.v = mean + (int64_t)a * y->width;
-        c->e.row_step = by_pos ? (int64_t)y->n_part * y->width : 0;
+        if (!x->mean) continue;
+        c->e.v = x->mean[layer] + (int64_t)a * y->width;
+        c->e.row_step = x->how == FILL_MEAN_BY_POS ? (int64_t)y->n_part * y->width : 0;
     }
-    return st;
 }
 
 static status ablation_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell,
                              int64_t *n, error *err)
 {
-    status st = E_OK;
-    for (int l = 0; l < d->w->m->config.n_layer && st == E_OK; l++)
-        st = ablate_layer(d, l, p->user, only_where, cell, n, err);
-    return st;
+    (void)only_where, (void)err;
+    for (int l = 0; l < d->w->m->config.n_layer; l++) ablate_layer(d, l, p->user, cell, n);
+    return E_OK;
 }
 
 static void ablation_label(const duel_plan *p, int64_t i, char *out, size_t bytes)
@@ -248,17 +280,18 @@ static void ablation_label(const duel_plan *p, int64_t i, char *out, size_t byte
                  (long long)(i % p->dim[1]));
 }
 
-static int plan_ablations(duel *d, duel_plan *out)
+static status plan_ablations(duel *d, duel_plan *out, int *n_out, error *err)
 {
     static const char *const names[] = { "zero", "mean", "mean_by_pos" };
-    static const ablation kinds_of[] = { { false, FILL_ZERO },        { true, FILL_ZERO },
-                                         { false, FILL_MEAN },        { true, FILL_MEAN },
-                                         { false, FILL_MEAN_BY_POS }, { true, FILL_MEAN_BY_POS } };
     const model_config *c = &d->w->m->config;
     int n = 0;
     for (int i = 0; i < (d->p->n_reference ? 6 : 2); i++) {
-        const ablation *x = &kinds_of[i];
+        ablation *x = arena_zero(&d->w->mem, sizeof *x);
+        if (!x) return error_set(err, E_NOMEM, "ablate: out of memory");
+        *x = (ablation){ .mlp = i % 2, .how = (filling)(i / 2) };
         if (x->mlp && !c->d_mlp) continue;
+        status st = x->how == FILL_ZERO ? E_OK : ablation_means(d, x, err);
+        if (st != E_OK) return st;
         out[n] = (duel_plan){ .direction = ABLATE,
                               .dim = { c->n_layer, c->n_head },
                               .n_dim = x->mlp ? 1 : 2,
@@ -269,7 +302,8 @@ static int plan_ablations(duel *d, duel_plan *out)
                  x->mlp ? "mlp" : "head");
         snprintf(out[n++].axes, sizeof out->axes, "%s", x->mlp ? "layer" : "layer head");
     }
-    return n;
+    *n_out += n;
+    return E_OK;
 }
 
 /* ---- pictures ---- */
@@ -327,18 +361,24 @@ static void draw(duel *d, const duel_plan *p)
 
 /* ---- all of it ---- */
 
-static void keep_logits(duel *d, int pair, bool clean)
+/* [pair][pos][vocab]: absent where a prompt has ended, incomplete until its pair is run. */
+static status keep_logits(duel *d, lane *l, bool clean, error *err)
 {
     const char *name = clean ? "logits_clean" : "logits_corrupt";
     int32_t vocab = d->w->m->config.n_vocab, len = longest(d->p);
-    lane *l = clean ? d->clean : d->corrupt;
+    int64_t per = (int64_t)len * vocab;
     const report_array *there = report_find_tensor(d->w->r, name);
     double *v = there ? (double *)there->t.data
                       : report_tensor(d->w->r, name, DTYPE_F64, "pair pos vocab",
                                       (int64_t[]){ d->p->n, len, vocab });
-    if (v && lane_len(l) == len)
-        (void)lane_read(l, d->w->m->logits, node_all(d->w->m->logits, l),
-                        v + (int64_t)pair * len * vocab, NULL);
+    uint8_t *mark = report_marks(d->w->r, name);
+    if (!v || !mark) return E_OK; /* the report says why */
+    for (int64_t i = 0; !there && i < d->p->n * per; i++) {
+        bool ended = i % per / vocab >= d->p->clean[i / per]->n;
+        v[i] = (double)NAN, mark[i] = ended ? MARK_ABSENT : MARK_INCOMPLETE;
+    }
+    memset(mark + d->pair * per, MARK_NONE, (size_t)lane_len(l) * (size_t)vocab);
+    return lane_read(l, d->w->m->logits, node_all(d->w->m->logits, l), v + d->pair * per, err);
 }
 
 /* With --all: the logits of both runs, which other tools' dumps have too. */
@@ -349,8 +389,8 @@ static status both_logits(duel *d, error *err)
     status st = lane_ask(d->clean, y, node_all(y, d->clean), err);
     if (st == E_OK) st = lane_ask(d->corrupt, y, node_all(y, d->corrupt), err);
     if (st == E_OK) st = work_run(d->w, err);
-    if (st == E_OK) keep_logits(d, d->pair, true), keep_logits(d, d->pair, false);
-    return st;
+    if (st == E_OK) st = keep_logits(d, d->clean, true, err);
+    return st == E_OK ? keep_logits(d, d->corrupt, false, err) : st;
 }
 
 /* Kinds that were asked for by name and that the model does not have are refused. */
@@ -360,13 +400,16 @@ static status plan_all(duel *d, duel_plan *list, int *n, error *err)
     for (int direction = DENOISE; direction <= NOISE; direction++)
         for (int i = 0; duel_wants(d, direction) && i < N_KIND; i++) {
             if (!wanted(d->w, kinds[i].name)) continue;
-            if (plan_kind(d, &kinds[i], direction, &list[*n])) ++*n;
-            else if (!work_flag(d->w, "all"))
+            bool there = false;
+            status st = plan_kind(d, &kinds[i], direction, &list[*n], &there, err);
+            if (st != E_OK) return st;
+            *n += there;
+            if (!there && !work_flag(d->w, "all"))
                 return error_set(err, E_NOSITE, "patch: %s has no %s, so no %s", d->w->m->name,
                                  kinds[i].site, kinds[i].name);
         }
-    if (wanted(d->w, "ablate")) *n += plan_ablations(d, list + *n);
-    if (*n) return E_OK;
+    status st = wanted(d->w, "ablate") ? plan_ablations(d, list + *n, n, err) : E_OK;
+    if (*n || st != E_OK) return st;
     error_set(err, E_USAGE, "patch: nothing to patch was named");
     error_hint(err, "--what resid_pre, or --all");
     return E_USAGE;

@@ -11,10 +11,10 @@
 
 static const param params[] = {
     { "senders", PARAM_TEXT, "head", "with commas: head mlp embed pos_embed bias; --all: each",
-      false },
-    { "receivers", PARAM_TEXT, "q,k,v,mlp,logits", "with commas: q k v mlp logits", false },
+      ROLE_WHAT },
+    { "receivers", PARAM_TEXT, "q,k,v,mlp,logits", "with commas: q k v mlp logits", ROLE_WHAT },
     DUEL_PARAMS,
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 typedef enum end_kind {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const param params[] = {
-    { "report", PARAM_TEXT, NULL, "a report: what --json or --html wrote", true },
-    { "model", PARAM_TEXT, NULL, "where the model is now; by default where it was", true },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+    { "report", PARAM_TEXT, NULL, "a report: what --json or --html wrote", ROLE_FILE },
+    { "model", PARAM_TEXT, NULL, "where the model is now; by default where it was", ROLE_FILE },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 enum { MAX_REPORT = 1 << 30 };

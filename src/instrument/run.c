@@ -6,12 +6,12 @@
 #include <string.h>
 
 static const param params[] = {
-    { "top", PARAM_INT, "5", "how many tokens to show", false },
-    { "n", PARAM_INT, "0", "tokens to write, edits in force (EOS does not end them)", false },
-    { "temperature", PARAM_REAL, "0", "of what is written; 0: always the likeliest", false },
-    { "top_k", PARAM_INT, "0", "draw from the likeliest K only; 0: from all", false },
-    { "plan", PARAM_FLAG, NULL, "say what a run would cost, and run nothing", false },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+    { "top", PARAM_INT, "5", "how many tokens to show", ROLE_WHAT },
+    { "n", PARAM_INT, "0", "tokens to write, edits in force (EOS does not end them)", ROLE_WHAT },
+    { "temperature", PARAM_REAL, "0", "of what is written; 0: always the likeliest", ROLE_WHAT },
+    { "top_k", PARAM_INT, "0", "draw from the likeliest K only; 0: from all", ROLE_WHAT },
+    { "plan", PARAM_FLAG, NULL, "say what the run would cost, and leave it at that", ROLE_WHAT },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 enum { MAX_TOP = 1000 };
@@ -64,10 +64,12 @@ static void warn_nan(work *w, const char *name, const double *v)
                     name, bad, n);
 }
 
-static void show_top(work *w, const char *name, const double *plain, const double *edited, int top)
+static status show_top(work *w, const char *name, const double *plain, const double *edited,
+                       int top, error *err)
 {
     int32_t n = w->m->logits->n_part;
     double *left = arena_copy(&w->mem, edited ? edited : plain, (size_t)n * sizeof *left);
+    if (!left) return error_set(err, E_NOMEM, "run: out of memory");
     double z = log_sum(plain, n), ze = edited ? log_sum(edited, n) : 0;
     table *t =
         report_table(w->r, name, edited ? 6 : 4,
@@ -77,7 +79,7 @@ static void show_top(work *w, const char *name, const double *plain, const doubl
                                  { "logit", "logit", CELL_REAL, 0, false },
                                  { "without edits", NULL, CELL_REAL, 0, true },
                                  { "change", "logit", CELL_REAL, 0, false } });
-    for (int k = 0; left && k < top; k++) {
+    for (int k = 0; k < top; k++) {
         int32_t id = take_largest(left, n);
         if (id < 0) break;
         double y = edited ? edited[id] : plain[id];
@@ -85,6 +87,7 @@ static void show_top(work *w, const char *name, const double *plain, const doubl
             row_real(t, exp(y - (edited ? ze : z))), row_real(t, y);
         if (edited) row_real(t, exp(plain[id] - z)), row_real(t, y - plain[id]);
     }
+    return E_OK;
 }
 
 static void keep_logits(work *w, int which, int n_prompt, const double *plain, const double *edited)
@@ -111,9 +114,9 @@ static status one_prompt(work *w, lane *base, lane *fork, int which, int n_promp
     if (st != E_OK) return st;
     snprintf(name, sizeof name, n_prompt > 1 ? "next token %d" : "next token", which);
     warn_nan(w, name, edited ? edited : plain);
-    show_top(w, name, plain, edited, (int)top);
-    keep_logits(w, which, n_prompt, plain, edited);
-    return E_OK;
+    st = show_top(w, name, plain, edited, (int)top, err);
+    if (st == E_OK) keep_logits(w, which, n_prompt, plain, edited);
+    return st;
 }
 
 /* ---- continuing ---- */
@@ -202,7 +205,9 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
     if (w->m->tokens) tokenizer_decode(w->m->tokens, all, len + k, true, &text);
     table *t = report_table(w->r, name, 1, (column[]){ { "tokens", NULL, CELL_INT, 0, false } });
     table_row(t), row_int(t, k);
-    report_note(w->r, "%s", text.p ? text.p : "(no tokenizer: the ids are below)");
+    report_note(w->r, "%s",
+                w->m->tokens ? (text.p ? text.p : "") : "(no tokenizer: the ids are below)");
+    if (text.failed) stopped = error_set(err, E_NOMEM, "run: out of memory");
     str_release(&text);
     return stopped;
 }

@@ -4,9 +4,9 @@
 
 static const param params[] = {
     { "match", PARAM_TEXT, "*",
-      "only names that match, * for a part: blocks.0.attn.*, resid_post.*", false },
-    { "weights", PARAM_FLAG, NULL, "weights too", false },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+      "only names that match, * for a part: blocks.0.attn.*, resid_post.*", ROLE_WHAT },
+    { "weights", PARAM_FLAG, NULL, "weights too", ROLE_WHAT },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 static bool matches(const char *glob, const char *name)

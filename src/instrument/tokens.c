@@ -4,11 +4,12 @@
 #include <string.h>
 
 static const param params[] = {
-    { "prompt", PARAM_LIST, NULL, "a text; give it again for several", false },
-    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no", false },
+    { "prompt", PARAM_LIST, NULL, "a text; give it again for several", ROLE_WHAT },
+    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
+      ROLE_WHAT },
     { "check", PARAM_TEXT, NULL,
-      "JSON lines of text, ids, offsets: show each that differs, and fail", true },
-    { NULL, PARAM_TEXT, NULL, NULL, false },
+      "JSON lines of text, ids, offsets: show each that differs, and fail", ROLE_FILE },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 /* The tokenizer of a model; or a tokenizer's own file or directory, where no model need be. */

@@ -144,8 +144,12 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
     }
     if (name) {
         int64_t *ids = arena_array(&w->mem, p->n, sizeof *ids);
-        for (int32_t i = 0; ids && i < p->n; i++) ids[i] = p->id[i];
-        if (ids) report_lane(w->r, name, p->text, ids, p->n);
+        if (!ids) {
+            lane_drop(l);
+            return error_set(err, E_NOMEM, "prompts: out of memory");
+        }
+        for (int32_t i = 0; i < p->n; i++) ids[i] = p->id[i];
+        report_lane(w->r, name, p->text, ids, p->n);
     }
     *out = l;
     return E_OK;
@@ -382,8 +386,8 @@ static status take_values(work *w, const change *c, const address *a, const prom
     *e = edit_take(*e, source);
     e->from_n = b.n, e->where.r1 = rows.r1;
     if (st == E_OK)
-        st = take_axis(c, "rows", b.has_rows, whole.r0, whole.r1, rows.r0, rows.r1, &e->from_row,
-                       err);
+        st = take_axis(c, "rows", c->other && b.has_rows, whole.r0, whole.r1, rows.r0, rows.r1,
+                       &e->from_row, err);
     if (st == E_OK)
         st = take_axis(c, "parts", b.has_parts || b.n->n_part != e->n->n_part, b.where.a0,
                        b.where.a1, e->where.a0, e->where.a1, &e->from_part, err);
@@ -408,7 +412,7 @@ static status fill_edit(work *w, const change *c, const address *a, const prompt
     if (c->kind == CHANGE_MEAN) return mean_values(w, c, a, l, e, err);
     e->kind = kind[c->kind];
     status st = c->file ? load_values(w, c->file, c->key, &v, &n, err) : E_OK;
-    if (st == E_OK && n) st = set_values(w, e, v, n, c->factor, l, err);
+    if (st == E_OK && (c->file || n)) st = set_values(w, e, v, n, c->factor, l, err);
     return st;
 }
 
@@ -432,6 +436,11 @@ static status one_change(work *w, const change *c, lane *l, const prompt *p,
                                  "a head",
                                  c->text);
             st = fill_edit(w, c, &a[i], p, others, n_other, l, &e, err);
+            if (st == E_OK && e.where.r1 != a[i].where.r1 && work_int(w, "n") > 0)
+                report_warn(w->r,
+                            "'%s' has values for the prompt's rows: those that are written after "
+                            "them are not edited by it",
+                            c->text);
             if (st == E_OK)
                 st = b ? lane_edit_edge(l, &e, b[k].n, b[k].where, err) : lane_edit(l, &e, err);
         }

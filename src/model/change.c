@@ -87,6 +87,12 @@ static status parse_vector(parser *x, const char *p, change *c, const char **end
     return E_OK;
 }
 
+static char *cut_file(parser *x, const char *p, const char *end, change *c)
+{
+    c->file_at = (size_t)(spaces(p) - x->text);
+    return cut(x, p, end);
+}
+
 /* FILE:KEY; a drive letter or an address has no business here. */
 static status parse_file(parser *x, const char *p, const char *end, change *c)
 {
@@ -95,7 +101,7 @@ static status parse_file(parser *x, const char *p, const char *end, change *c)
         if (*q == ':') colon = q;
     if (!colon || colon == p || colon + 1 == end)
         return grammar(x, p, "a number, [numbers], FILE:KEY, @LANE or mean(FILE)");
-    c->file = cut(x, p, colon), c->key = cut(x, colon + 1, end);
+    c->file = cut_file(x, p, colon, c), c->key = cut(x, colon + 1, end);
     return c->file && c->key ? E_OK : nomem(x);
 }
 
@@ -135,7 +141,7 @@ static status parse_mean(parser *x, const char *p, change *c)
         c->by_pos = true;
     }
     c->kind = CHANGE_MEAN;
-    c->file = cut(x, open + 1, comma ? comma : close);
+    c->file = cut_file(x, open + 1, comma ? comma : close, c);
     if (!c->file) return nomem(x);
     return *c->file ? E_OK : grammar(x, open + 1, "a file of prompts");
 }

@@ -7,7 +7,8 @@
  *                                    SITE += 4 * steer.npz:joy
  *     SITE *= 2                      scale
  *     SITE -= project([..])          project that direction out (also project(FILE:KEY))
- *     SITE = @LANE                   the value of the same slice in another lane ("resample")
+ *     SITE = @LANE                   the value of the same slice in another lane ("resample"):
+ *                                    the same rows, also where they were counted from this lane's end
  *     SITE = @LANE:OTHER[...]        or of another place of its shape
  *     SITE = mean(FILE)              mean over the prompts of FILE, all positions;
  *     SITE = mean(FILE, by=pos)      position by position
@@ -42,6 +43,7 @@ typedef struct change {
     const double *vector; /* [n_vector] */
     int32_t n_vector;
     const char *file, *key; /* a tensor; MEAN: file only */
+    size_t file_at;         /* where in text the file's name begins */
     const char *lane;       /* TAKE: the lane's name; "" is the lane that is forked */
     const char *other;      /* TAKE: address in that lane; NULL: the same slice */
     bool by_pos;            /* MEAN */

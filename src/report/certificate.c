@@ -144,6 +144,8 @@ void report_warn(report *r, const char *fmt, ...)
     va_start(ap, fmt);
     const char *text = build_format(r, fmt, ap);
     va_end(ap);
+    for (const cert_warning *w = text ? r->cert.warning : NULL; w; w = w->next)
+        if (!strcmp(w->text, text)) return; /* said already */
     cert_warning *w = text ? build_get(r, sizeof *w) : NULL;
     if (!w) return;
     w->text = text;
@@ -162,12 +164,14 @@ void report_request(report *r, json_t *own_request)
     r->cert.request = own_request;
 }
 
-void report_where(report *r, const char *key, const char *path)
+void report_where(report *r, const char *key, json_t *own_value)
 {
-    if (!r || r->failed || !path) return;
+    if (!r || r->failed) {
+        json_decref(own_value);
+        return;
+    }
     if (!r->cert.where) r->cert.where = json_object();
-    if (!r->cert.where ||
-        json_object_set_new_nocheck(r->cert.where, key, json_string_nocheck(path)))
+    if (json_object_set_new_nocheck(r->cert.where, key, own_value))
         report_fail(r, E_NOMEM, "report: out of memory");
 }
 /* SPDX-License-Identifier: MIT */

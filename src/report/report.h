@@ -140,11 +140,11 @@ void report_warn(report *r, const char *fmt, ...) __attribute__((format(printf, 
 /* The experiment document, everything replay needs (no paths: they go into `where`, by a key the
  * request uses).
  *
- *   own_request  taken, also when the report has failed; NULL counts as no memory
+ *   own_request, own_value  taken, also when the report has failed; NULL counts as no memory
  *
- * [err: kept: NOMEM | owns: takes own_request | thread: the report's own | cost: O(1)] */
+ * [err: kept: NOMEM | owns: takes own_request, own_value | thread: the report's own | cost: O(1)] */
 void report_request(report *r, json_t *own_request);
-void report_where(report *r, const char *key, const char *path);
+void report_where(report *r, const char *key, json_t *own_value);
 
 /* Keep a failure of the caller's own, unless one is there.
  *

@@ -210,6 +210,7 @@ static int output_flag(outputs *o, const char *flag, const char *next, bool own_
 {
     bool has = next && (*next != '-' || !next[1]);
     if (!strcmp(flag, "json") || !strcmp(flag, "csv")) {
+        if (next && !*next) return -1; /* --json= */
         *(*flag == 'j' ? &o->json : &o->csv) = has ? next : "-";
         return has ? 2 : 1;
     }
