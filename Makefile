@@ -36,6 +36,7 @@ test:
 bench:
 	@$(CC_RELEASE) tools/build.sh $(B)/bench -Dtests=false -Dbench=true
 	@for b in $(B)/bench/bench_*; do [ ! -f $$b -o ! -x $$b ] || { echo "== $${b##*/}"; $$b || exit 1; }; done
+	@for b in bench/bench_*.sh; do echo "== $${b##*/}"; sh $$b $(B)/bench/microtome $${MICROTOME_BENCH:-build/bench}/gpt2-small || exit 1; done
 
 fuzz:
 	@python3 tools/check.py $(B) --fuzz $(SECONDS_EACH) $(F)

@@ -6,9 +6,13 @@ set -eu
 program=$1 model=$2
 cat "$model/model.safetensors" >/dev/null
 ids=464,3290,373,407,1654,284,467,503,287,262,6290,780,340,373,4692
-/usr/bin/time -f "microtome     %e s, %M KiB" "$program" run "$model" --tokens $ids --quiet
-"$program" run "$model" --tokens $ids --top 5 | sed -n '3,9p'
+python3 -c 'import resource, subprocess, sys, time
+start = time.time()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print("microtome     %.2f s, %d KiB" % (time.time() - start, most))' "$program" run "$model" --tokens $ids --quiet
+"$program" run "$model" --tokens $ids --top 5 | sed -n '3,10p'
 weights=$(stat -c %s "$model/model.safetensors")
 echo "weights       $((weights / 1024)) KiB"
-python3 "$(dirname "$0")/peer_open.py" "$model" $ids || true
+${PYTHON:-python3} "$(dirname "$0")/peer_open.py" "$model" $ids || true
 # SPDX-License-Identifier: MIT
