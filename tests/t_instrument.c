@@ -623,6 +623,7 @@ TEST("files of prompts that do not fit are refused, and no line of them is passe
     refuses_file("run", "the cat\nthe \xff dog\n", mean, "line 2");
     refuses_file("run", "the cat\n\nthe elephant\n", mean, "line 3");
     refuses_file("run", "[\"the cat\", \"the elephant\"]", mean, "elephant");
+    refuses_file("run", " \n[\"the cat\", 3.5]", mean, "a number");
     refuses_file("run", "\n\n", mean, "no prompts");
     refuses_file("run", "", mean, "no prompts");
     refuses_file("run", "[]", mean, "no prompts");

@@ -205,8 +205,9 @@ status pairs_from_texts(pairs **out, const model *m, const char *clean, const ch
     json_t *v =
         json_pack("{s:[s],s:[s],s:[s]}", "clean", clean, "corrupt", corrupt, "correct", correct);
     if (!v) return error_set(err, E_FORMAT, "the prompts or the answer are not UTF-8");
-    if (wrong) json_object_set_new(v, "wrong", json_pack("[s]", wrong));
-    status st = pairs_from_json(out, m, v, bos, err);
+    status st = wrong && json_object_set_new(v, "wrong", json_pack("[s]", wrong))
+                    ? error_set(err, E_FORMAT, "the wrong answer is not UTF-8")
+                    : pairs_from_json(out, m, v, bos, err);
     json_decref(v);
     return st;
 }
@@ -245,7 +246,8 @@ status prompts_read(prompt ***out, int *n, arena *mem, const model *m, const cha
     json_t *v = NULL;
     int count = 0;
     status st = file_read(&s, path, MAX_FILE, err);
-    if (st == E_OK && s.n && *s.p == '[') {
+    size_t space = st == E_OK && s.n ? strspn(s.p, " \t\r\n") : 0;
+    if (st == E_OK && space < s.n && s.p[space] == '[') {
         st = json_parse(&v, s.p, s.n, path, err);
         if (st == E_OK) st = prompt_array(out, &count, mem, m, v, path, bos, err);
     } else if (st == E_OK && s.n) st = line_prompts(out, &count, mem, m, &s, path, bos, err);
