@@ -36,5 +36,7 @@ if [ "$now" != "$before" ] || [ ! -f "$dir/build.ninja" ]; then
     rm -f "$dir.log"
     echo "$now" >"$dir/listing"
 fi
-exec ninja -C "$dir" -j "$jobs" ${NINJA_FLAGS:---quiet} "$@"
+quiet=--quiet # ninja 1.11; Ubuntu 22.04 has 1.10
+ninja --quiet --version >/dev/null 2>&1 || quiet=
+exec ninja -C "$dir" -j "$jobs" ${NINJA_FLAGS:-$quiet} "$@"
 # SPDX-License-Identifier: MIT
