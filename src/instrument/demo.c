@@ -55,40 +55,39 @@ static void edge_label(const duel_plan *p, int64_t i, char *out, size_t bytes)
              (long long)(a % h->n_head), (long long)(b / h->n_head), (long long)(b % h->n_head));
 }
 
-static status head_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
-                         error *err)
+static int64_t head_cells(const duel *d, const duel_plan *p, duel_cell *cell)
 {
     const about *x = p->user;
-    (void)only_where, (void)err;
-    for (int i = 0; i < x->h.n_layer * x->h.n_head; i++) {
+    int n = x->h.n_layer * x->h.n_head;
+    for (int i = 0; i < n; i++) {
         node *z = x->from[i / x->h.n_head];
         int32_t a = i % x->h.n_head;
-        cell[(*n)++] = (duel_cell){
+        cell[i] = (duel_cell){
             .at = i,
             .e = { .n = z, .where = { 0, d->p->clean[d->pair]->n, a, a + 1 }, .w1 = z->width }
         };
     }
-    return E_OK;
+    return n;
 }
 
 /* From every head into one kind of input (q, k, v) of every later head. */
-static status edge_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
-                         error *err)
+static int64_t edge_cells(const duel *d, const duel_plan *p, duel_cell *cell)
 {
     const about *x = p->user;
     int n_head = x->h.n_head, n_all = x->h.n_layer * n_head;
-    (void)d, (void)only_where, (void)err;
+    int64_t n = 0;
+    (void)d;
     for (int i = 0; i < n_all * n_all; i++) {
         int from = i / n_all, to = i % n_all, a = from % n_head, b = to % n_head;
         node *u = x->from[from / n_head];
         if (to / n_head <= from / n_head) continue;
-        cell[(*n)++] =
+        cell[n++] =
             (duel_cell){ .at = i,
                          .reader = x->to[to / n_head],
                          .slice = { 0, ROW_OPEN, b, b + 1 },
                          .e = { .n = u, .where = { 0, ROW_OPEN, a, a + 1 }, .w1 = u->width } };
     }
-    return E_OK;
+    return n;
 }
 
 static node **sites(work *w, const heads *h, const char *thing)

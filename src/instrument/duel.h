@@ -112,10 +112,9 @@ struct duel_plan {
     char name[64], axes[80]; /* without the direction, and without "pair" */
     int64_t dim[4];
     int n_dim;
-    /* The cells of d->pair.  only_where: `at` is all that is looked at; lanes are not there yet. */
-    status (*cells)(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
-                    error *err);
-    duel_label *label; /* what element `at` is */
+    int64_t (*cells)(const duel *d, const duel_plan *p,
+                     duel_cell *cell); /* of d->pair, and how many */
+    duel_label *label;                 /* what element `at` is */
     const void *user;
     bool at_position; /* a cell is one position: a random other one is a control */
     bool directed;    /* values are vectors: a random direction is a control */
@@ -134,6 +133,12 @@ status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(due
  * [err: kept by the report; out->v NULL | owns: the report | thread: the work's | cost: O(elements)] */
 void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p);
 void duel_tensor_name(const duel_plan *p, const char *before, char *out, size_t bytes);
+
+/* The tensor of a plan and its cells of the pair under way.
+ *
+ * [err: NOMEM | owns: the report, the work | thread: the work's | cost: O(elements)] */
+status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, int64_t *n,
+                  error *err);
 
 /* Controls of a plan at its strongest cell of the pair under way: run them; how many cells they are; show all pairs'.
  *

@@ -84,10 +84,8 @@ static status cell_like(duel *d, const duel_plan *p, int64_t at, duel_cell *out,
 {
     duel_tensor t;
     int64_t n = 0;
-    duel_tensor_get(d, &t, p);
-    duel_cell *cell = arena_array(&d->w->mem, t.n_cell + 1, sizeof *cell);
-    status st = cell ? p->cells(d, p, false, cell, &n, err)
-                     : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    duel_cell *cell;
+    status st = duel_cells(d, p, &t, &cell, &n, err);
     for (int64_t i = 0; st == E_OK && i < n; i++)
         if (cell[i].at == at) *out = cell[i];
     return st;

@@ -88,24 +88,24 @@ status duel_sweep(duel *d, lane *base, const duel_cell *cell, int64_t n, duel_te
     return sweep_run(&s, &done, err);
 }
 
-static status cells_of(duel *d, const duel_plan *p, const duel_tensor *t, bool only_where,
-                       duel_cell **out, int64_t *n, error *err)
+status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, int64_t *n,
+                  error *err)
 {
-    *n = 0;
+    duel_tensor_get(d, t, p);
     *out = arena_array(&d->w->mem, t->n_cell + 1, sizeof **out);
     if (!t->v || !t->mark || !*out)
         return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
-    return p->cells(d, p, only_where, *out, n, err);
+    *n = p->cells(d, p, *out);
+    return E_OK;
 }
 
 static status run_plan(duel *d, const duel_plan *p, error *err)
 {
     duel_tensor t;
     duel_cell *cell;
-    int64_t n;
+    int64_t n = 0;
     arena_mark here = arena_here(&d->w->mem);
-    duel_tensor_get(d, &t, p);
-    status st = cells_of(d, p, &t, false, &cell, &n, err);
+    status st = duel_cells(d, p, &t, &cell, &n, err);
     for (int64_t i = 0; st == E_OK && p->direction != ABLATE && i < n; i++)
         cell[i].e = edit_take(cell[i].e, duel_source(d, p->direction));
     lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
@@ -121,10 +121,9 @@ static status expect(duel *d, const duel_plan *p, error *err)
     duel_tensor t;
     duel_plan control;
     duel_cell *cell;
-    int64_t n;
+    int64_t n = 0;
     arena_mark here = arena_here(&d->w->mem);
-    duel_tensor_get(d, &t, p);
-    status st = cells_of(d, p, &t, true, &cell, &n, err);
+    status st = duel_cells(d, p, &t, &cell, &n, err);
     for (int64_t i = 0; st == E_OK && i < n; i++)
         t.mark[cell[i].at * d->p->n + d->pair] = MARK_INCOMPLETE;
     arena_rewind(&d->w->mem, here);

@@ -110,14 +110,11 @@ static bool cell_at(const duel_plan *p, int64_t i, int32_t len, duel_cell *c)
     return true;
 }
 
-static status kind_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
-                         error *err)
+static int64_t kind_cells(const duel *d, const duel_plan *p, duel_cell *cell)
 {
-    int64_t n_cell = p->dim[0] * p->dim[1] * (p->n_dim == 3 ? p->dim[2] : 1);
-    (void)only_where, (void)err;
-    for (int64_t i = 0; i < n_cell; i++)
-        if (cell_at(p, i, d->p->clean[d->pair]->n, &cell[*n])) ++*n;
-    return E_OK;
+    int64_t n_cell = p->dim[0] * p->dim[1] * (p->n_dim == 3 ? p->dim[2] : 1), n = 0;
+    for (int64_t i = 0; i < n_cell; i++) n += cell_at(p, i, d->p->clean[d->pair]->n, &cell[n]);
+    return n;
 }
 
 static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
@@ -175,100 +172,60 @@ typedef enum filling { FILL_ZERO, FILL_MEAN, FILL_MEAN_BY_POS } filling;
 typedef struct ablation {
     bool mlp;
     filling how;
-    double **
-        mean; /* of layer's values over the reference prompts: a row, or one a position; NULL: zeros */
+    node **n;      /* by layer: each head's z, or the MLP's output */
+    double **mean; /* theirs over the reference prompts; NULL: zeros */
 } ablation;
 
-/* What is ablated in a layer: each head's z, or the MLP's output; NULL: there is none. */
-static node *ablated(const duel *d, const ablation *x, int layer)
+/* not *there: an attention-only model has no MLP. */
+static status ablation_nodes(duel *d, ablation *x, bool *there, error *err)
 {
     char name[64];
-    snprintf(name, sizeof name, "blocks.%d.%s", layer, x->mlp ? "mlp.contribution" : "attn.z");
-    return graph_find(&d->w->m->g, name);
-}
-
-/* Add one reference prompt to the sums of every layer; its rows are counted. */
-static status add_reference(duel *d, const ablation *x, const prompt *p, int64_t *n_row, error *err)
-{
-    lane *l = NULL;
     int n_layer = d->w->m->config.n_layer;
-    bool by_pos = x->how == FILL_MEAN_BY_POS;
-    int32_t rows = by_pos ? longest(d->p) : p->n;
-    arena_mark here = arena_here(&d->w->mem);
-    status st = work_lane(d->w, &l, NULL, p, NULL, err);
-    for (int i = 0; i < n_layer && st == E_OK; i++)
-        if (ablated(d, x, i))
-            st = lane_ask(l, ablated(d, x, i), node_all(ablated(d, x, i), l), err);
-    if (st == E_OK) st = work_run(d->w, err);
-    for (int i = 0; i < n_layer && st == E_OK; i++) {
-        node *n = ablated(d, x, i);
-        if (!n) continue;
-        int64_t per = (int64_t)n->n_part * n->width;
-        double *v = arena_array(&d->w->mem, per * rows, sizeof *v);
-        st = v ? lane_read(l, n, (box){ 0, rows, 0, n->n_part }, v, err)
-               : error_set(err, E_NOMEM, "ablate: out of memory");
-        for (int64_t k = 0; st == E_OK && k < per * rows; k++)
-            x->mean[i][by_pos ? k : k % per] += v[k];
-        arena_rewind(&d->w->mem, here);
+    x->n = arena_array(&d->w->mem, n_layer, sizeof *x->n);
+    if (!x->n) return error_set(err, E_NOMEM, "ablate: out of memory");
+    *there = true;
+    for (int l = 0; l < n_layer && *there; l++) {
+        snprintf(name, sizeof name, "blocks.%d.%s", l, x->mlp ? "mlp.contribution" : "attn.z");
+        x->n[l] = graph_find(&d->w->m->g, name);
+        *there = x->n[l] != NULL;
     }
-    if (l) lane_drop(l);
-    *n_row += rows;
-    return st;
+    return E_OK;
 }
 
 /* The means that cells are set to: once for all pairs. */
 static status ablation_means(duel *d, ablation *x, error *err)
 {
     int n_layer = d->w->m->config.n_layer;
-    int64_t rows = x->how == FILL_MEAN_BY_POS ? longest(d->p) : 1, n_row = 0;
-    status st = E_OK;
-    x->mean = arena_array(&d->w->mem, n_layer, sizeof *x->mean);
-    for (int i = 0; x->mean && i < n_layer && st == E_OK; i++) {
-        node *n = ablated(d, x, i);
-        if (n) x->mean[i] = arena_array(&d->w->mem, n->n_part * n->width * rows, sizeof(double));
-        if (n && !x->mean[i]) st = error_set(err, E_NOMEM, "ablate: out of memory");
-    }
-    if (!x->mean) st = error_set(err, E_NOMEM, "ablate: out of memory");
-    for (int i = 0; i < d->p->n_reference && st == E_OK; i++) {
-        const prompt *p = d->p->reference[i];
-        if (p->n < rows)
+    int32_t rows = x->how == FILL_MEAN_BY_POS ? longest(d->p) : 0;
+    for (int i = 0; i < d->p->n_reference; i++)
+        if (d->p->reference[i]->n < rows)
             return error_set(
                 err, E_SHAPE,
                 "ablate: reference prompt %d has %d tokens, fewer than the %d it is a mean for", i,
-                p->n, (int)rows);
-        st = add_reference(d, x, p, &n_row, err);
-    }
-    for (int i = 0; i < n_layer && st == E_OK; i++) {
-        node *n = ablated(d, x, i);
-        for (int64_t k = 0; n && k < (int64_t)n->n_part * n->width * rows; k++)
-            x->mean[i][k] /= x->how == FILL_MEAN_BY_POS ? d->p->n_reference : (double)n_row;
-    }
-    return st;
+                d->p->reference[i]->n, rows);
+    x->mean = arena_array(&d->w->mem, n_layer, sizeof *x->mean);
+    if (!x->mean) return error_set(err, E_NOMEM, "ablate: out of memory");
+    return work_means(d->w, x->n, n_layer, d->p->reference, d->p->n_reference, rows, x->mean, err);
 }
 
-/* The cells of one layer. */
-static void ablate_layer(duel *d, int layer, const ablation *x, duel_cell *cell, int64_t *n)
+static int64_t ablation_cells(const duel *d, const duel_plan *p, duel_cell *cell)
 {
+    const ablation *x = p->user;
     int32_t len = d->p->clean[d->pair]->n;
-    node *y = ablated(d, x, layer);
-    for (int32_t a = 0; y && a < (x->mlp ? 1 : y->n_part); a++) {
-        duel_cell *c = &cell[(*n)++];
-        *c = (duel_cell){
-            .e = { .n = y, .where = { 0, len, a, a + 1 }, .w1 = y->width, .kind = EDIT_SET },
-            .at = x->mlp ? layer : (int64_t)layer * y->n_part + a
-        };
-        if (!x->mean) continue;
-        c->e.v = x->mean[layer] + (int64_t)a * y->width;
-        c->e.row_step = x->how == FILL_MEAN_BY_POS ? (int64_t)y->n_part * y->width : 0;
+    int64_t n = 0;
+    for (int l = 0; l < d->w->m->config.n_layer; l++) {
+        node *y = x->n[l];
+        for (int32_t a = 0; a < (x->mlp ? 1 : y->n_part); a++, n++) {
+            cell[n] = (duel_cell){
+                .e = { .n = y, .where = { 0, len, a, a + 1 }, .w1 = y->width, .kind = EDIT_SET },
+                .at = x->mlp ? l : (int64_t)l * y->n_part + a
+            };
+            if (!x->mean) continue;
+            cell[n].e.v = x->mean[l] + (int64_t)a * y->width;
+            if (x->how == FILL_MEAN_BY_POS) cell[n].e.row_step = (int64_t)y->n_part * y->width;
+        }
     }
-}
-
-static status ablation_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell,
-                             int64_t *n, error *err)
-{
-    (void)only_where, (void)err;
-    for (int l = 0; l < d->w->m->config.n_layer; l++) ablate_layer(d, l, p->user, cell, n);
-    return E_OK;
+    return n;
 }
 
 static void ablation_label(const duel_plan *p, int64_t i, char *out, size_t bytes)
@@ -289,9 +246,11 @@ static status plan_ablations(duel *d, duel_plan *out, int *n_out, error *err)
         ablation *x = arena_zero(&d->w->mem, sizeof *x);
         if (!x) return error_set(err, E_NOMEM, "ablate: out of memory");
         *x = (ablation){ .mlp = i % 2, .how = (filling)(i / 2) };
-        if (x->mlp && !c->d_mlp) continue;
-        status st = x->how == FILL_ZERO ? E_OK : ablation_means(d, x, err);
+        bool there = false;
+        status st = ablation_nodes(d, x, &there, err);
+        if (st == E_OK && there && x->how != FILL_ZERO) st = ablation_means(d, x, err);
         if (st != E_OK) return st;
+        if (!there) continue;
         out[n] = (duel_plan){ .direction = ABLATE,
                               .dim = { c->n_layer, c->n_head },
                               .n_dim = x->mlp ? 1 : 2,

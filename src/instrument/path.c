@@ -132,24 +132,23 @@ static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
     snprintf(out, bytes, "%s -> %s", a, b);
 }
 
-static status edge_cells(duel *d, const duel_plan *p, bool only_where, duel_cell *cell, int64_t *n,
-                         error *err)
+static int64_t edge_cells(const duel *d, const duel_plan *p, duel_cell *cell)
 {
     const about *x = p->user;
-    int64_t n_cell = (int64_t)x->n_src * x->src_part * x->n_dst * x->dst_part;
-    (void)d, (void)only_where, (void)err;
+    int64_t n_cell = (int64_t)x->n_src * x->src_part * x->n_dst * x->dst_part, n = 0;
+    (void)d;
     for (int64_t i = 0; i < n_cell; i++) {
         int at[4];
         split(x, i, at);
         if (!x->there[at[0] * x->n_dst + at[2]]) continue;
         node *u = x->src[at[0]], *v = x->dst[at[2]];
-        duel_cell *c = &cell[(*n)++];
+        duel_cell *c = &cell[n++];
         *c = (duel_cell){ .at = i, .reader = v, .slice = { 0, ROW_OPEN, 0, v->n_part } };
         c->e = (edit){ .n = u, .where = { 0, ROW_OPEN, 0, u->n_part }, .w1 = u->width };
         if (x->from->parts) c->e.where.a0 = at[1], c->e.where.a1 = at[1] + 1;
         if (x->to->parts) c->slice.a0 = at[3], c->slice.a1 = at[3] + 1;
     }
-    return E_OK;
+    return n;
 }
 
 static status find_edges(work *w, about *x, error *err)

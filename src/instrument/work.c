@@ -300,44 +300,71 @@ static status set_values(work *w, edit *e, const double *v, int64_t n, double fa
                      (long long)(n_row * parts * width));
 }
 
+/* Add one prompt's values to the sums; its first rows, or all of them into one. */
+static status add_values(work *w, node *const *n, int n_node, const prompt *p, int32_t rows,
+                         double **sum, error *err)
+{
+    lane *l = NULL;
+    int32_t n_row = rows ? rows : p->n;
+    status st = work_lane(w, &l, NULL, p, NULL, err);
+    for (int i = 0; i < n_node && st == E_OK; i++) st = lane_ask(l, n[i], node_all(n[i], l), err);
+    if (st == E_OK) st = work_run(w, err);
+    for (int i = 0; i < n_node && st == E_OK; i++) {
+        arena_mark here = arena_here(&w->mem);
+        int64_t per = (int64_t)n[i]->n_part * n[i]->width;
+        double *v = arena_array(&w->mem, per * n_row, sizeof *v);
+        st = v ? lane_read(l, n[i], (box){ 0, n_row, 0, n[i]->n_part }, v, err)
+               : error_set(err, E_NOMEM, "mean: out of memory");
+        for (int64_t k = 0; st == E_OK && k < per * n_row; k++) sum[i][rows ? k : k % per] += v[k];
+        arena_rewind(&w->mem, here);
+    }
+    if (l) lane_drop(l);
+    return st;
+}
+
+status work_means(work *w, node *const *n, int n_node, prompt *const *p, int n_prompt, int32_t rows,
+                  double **out, error *err)
+{
+    int64_t n_row = 0;
+    status st = E_OK;
+    for (int i = 0; i < n_node; i++) {
+        int64_t per = (int64_t)n[i]->n_part * n[i]->width;
+        out[i] = arena_array(&w->mem, per * (rows ? rows : 1), sizeof *out[i]);
+        if (!out[i]) return error_set(err, E_NOMEM, "mean: out of memory");
+    }
+    for (int i = 0; i < n_prompt && st == E_OK; i++, n_row += p[i - 1]->n)
+        st = add_values(w, n, n_node, p[i], rows, out, err);
+    for (int i = 0; i < n_node && st == E_OK; i++)
+        for (int64_t k = 0; k < (int64_t)n[i]->n_part * n[i]->width * (rows ? rows : 1); k++)
+            out[i][k] /= rows ? n_prompt : (double)n_row;
+    return st;
+}
+
 /* Mean of the slice over the prompts of a file: over all positions, or position by position. */
 static status mean_values(work *w, const change *c, const address *a, const lane *l, edit *e,
                           error *err)
 {
     prompt **list;
+    double *mean = NULL;
     int n;
-    int64_t numbers = (int64_t)a->n->n_part * a->n->width, n_sum = 0;
+    int64_t numbers = (int64_t)a->n->n_part * a->n->width;
     if (a->n->extent != ROW)
         return error_set(err, E_UNSUPPORTED, "%s: a mean is of values per position", a->name);
     status st = prompts_read(&list, &n, &w->mem, w->m, c->file, work_bos(w), err);
     if (st != E_OK) return st;
     st = work_file(w, c->file, err);
     int32_t len = lane_len(l);
-    double *sum = arena_array(&w->mem, numbers * len, sizeof *sum), *row = NULL;
-    for (int i = 0; i < n; i++) { /* to the end also after a failure: each is to be freed */
-        lane *x = NULL;
-        if (st == E_OK && c->by_pos && list[i]->n != len)
+    for (int i = 0; i < n && c->by_pos && st == E_OK; i++)
+        if (list[i]->n != len)
             st = error_set(err, E_SHAPE,
                            "%s: prompt %d has %d tokens, the mean by position needs %d", c->file, i,
                            list[i]->n, len);
-        if (st == E_OK) st = work_lane(w, &x, NULL, list[i], NULL, err);
-        if (st == E_OK) st = lane_ask(x, a->n, node_all(a->n, x), err);
-        if (st == E_OK) st = work_run(w, err);
-        if (st == E_OK) row = arena_array(&w->mem, numbers * list[i]->n, sizeof *row);
-        if (st == E_OK && (!row || !sum)) st = error_set(err, E_NOMEM, "mean: out of memory");
-        if (st == E_OK) st = lane_read(x, a->n, node_all(a->n, x), row, err);
-        for (int64_t r = 0; st == E_OK && r < list[i]->n; r++, n_sum++)
-            for (int64_t k = 0; k < numbers; k++)
-                sum[(c->by_pos ? r * numbers : 0) + k] += row[r * numbers + k];
-        if (x) lane_drop(x);
-        prompt_free(list[i]);
-    }
+    if (st == E_OK) st = work_means(w, &a->n, 1, list, n, c->by_pos ? len : 0, &mean, err);
+    for (int i = 0; i < n; i++) prompt_free(list[i]);
     if (st != E_OK) return st;
-    double over = c->by_pos ? n : (double)n_sum;
-    for (int64_t k = 0; k < numbers * len; k++) sum[k] /= over;
     e->kind = EDIT_SET;
     e->v =
-        sum + (int64_t)a->where.a0 * a->n->width + a->w0 + (c->by_pos ? a->where.r0 * numbers : 0);
+        mean + (int64_t)a->where.a0 * a->n->width + a->w0 + (c->by_pos ? a->where.r0 * numbers : 0);
     e->part_step = a->n->width;
     if (c->by_pos) e->row_step = numbers, e->where.r1 = e->where.r1 < len ? e->where.r1 : len;
     return E_OK;

@@ -76,6 +76,13 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
 status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other,
                   int *n_edit, error *err);
 
+/* Means of nodes' values over prompts, into out[n_node], each [rows][part][width]: row by row of the first `rows`, which
+ * every prompt has; rows 0: one row, the mean of all rows of all prompts.
+ *
+ * [err: as work_run, NOMEM | owns: w | thread: w's own | cost: a run a prompt] */
+status work_means(work *w, node *const *n, int n_node, prompt *const *p, int n_prompt, int32_t rows,
+                  double **out, error *err);
+
 /* A cell for a token: its text where there is a tokenizer, else #ID; the id with it.
  *
  * [err: kept by the report | owns: the report | thread: w's own | cost: O(bytes)] */

@@ -185,7 +185,8 @@ static status find_token(parser *x, const char *text, size_t n, long nth, int32_
         }
         prompt_label(x->p, i, label, sizeof label);
         if (strlen(near) + strlen(label) + 8 < sizeof near)
-            sprintf(near + strlen(near), "%s\"%s\"", i ? " " : "", label);
+            snprintf(near + strlen(near), sizeof near - strlen(near), "%s\"%s\"", i ? " " : "",
+                     label);
     }
     error_set(x->err, E_RANGE, "address '%.60s': the prompt has %ld tokens \"%.40s\"%s", x->text,
               seen, text, seen ? ", and a later one was asked for" : "");
@@ -646,6 +647,6 @@ void address_text(const address *a, char *out, size_t bytes)
     if (a->has_rows) cut_text(out, bytes, row_axis(a->n), a->where.r0, a->where.r1);
     if (a->has_parts) cut_text(out, bytes, a->n->part_axis, a->where.a0, a->where.a1);
     if (a->has_width) cut_text(out, bytes, a->n->width_axis, a->w0, a->w1);
-    if (strlen(out) + 1 < bytes) strcat(out, "]");
+    snprintf(out + strlen(out), bytes - strlen(out), "]");
 }
 /* SPDX-License-Identifier: MIT */

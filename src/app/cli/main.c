@@ -5,6 +5,7 @@
 #include "include/microtome.h"
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ static int terminal_width(void)
     const char *columns = getenv("COLUMNS");
     if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col)
         return w.ws_col;
-    return columns && atoi(columns) > 0 ? atoi(columns) : 100;
+    long n = columns ? strtol(columns, NULL, 10) : 0;
+    return n > 0 && n < INT_MAX ? (int)n : 100;
 }
 
 static bool coloured(void)
