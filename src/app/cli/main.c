@@ -141,6 +141,12 @@ static void help_all(const json_t *all)
            "  microtome run demo:induction --prompt \"the cat sat on the mat and the cat\"\n");
 }
 
+/* A parameter's name as people write it: no_fuse is --no-fuse. */
+static void as_flag(char *name)
+{
+    for (char *c = name; *c; c++) *c = *c == '_' ? '-' : *c;
+}
+
 static void help_one(const json_t *d)
 {
     const json_t *params = json_object_get(d, "params");
@@ -156,7 +162,7 @@ static void help_one(const json_t *d)
                  : !strcmp(kind, "int")  ? " N"
                  : !strcmp(kind, "real") ? " X"
                                          : " TEXT");
-        for (char *c = flag; *c; c++) *c = *c == '_' ? '-' : *c;
+        as_flag(flag);
         printf("  %-20s %s%s%s%s\n", flag, text_of(p, "says"), *given ? " [" : "", given,
                *given ? "]" : "");
     }
@@ -247,7 +253,8 @@ static int unknown_flag(const json_t *d, const char *flag)
     const char *near = nearest_flag(d, flag);
     if (near)
         snprintf(hint, sizeof hint, "did you mean --%s? 'microtome help %s' lists them", near,
-                 text_of(d, "name"));
+                 text_of(d, "name")),
+            as_flag(hint);
     else
         snprintf(hint, sizeof hint, "'microtome help %s' lists its parameters", text_of(d, "name"));
     return misused("there is no flag", flag - 2, hint);
