@@ -1,4 +1,4 @@
-/* engine -- opens engines: the op sources, compiled plainly or for AVX2, and what a backend lays over them.
+/* engine -- opens engines: the op sources, compiled for one machine or another, and what a backend lays over them.
  *
  * Nodes point to the canonical op_def (build 0).  Every build lists its ops in the same order, so
  * an op's place in op_all finds its kernel in any of them.  A kernel of an op that is in no list (a
@@ -78,9 +78,14 @@ static const kernel *overlay_of(const backend_def *b, bool f64, const char *name
 
 static void tables_fill(engine_whole *w, const backend_def *b, bool f64)
 {
-    bool v3 = b->wide && cpu_detect() >= CPU_AVX2 && op_all_v3[0];
-    const op_def *const *op = f64 ? (v3 ? op_all_f64v3 : op_all_f64) : v3 ? op_all_v3 : op_all;
+    cpu_level ops = cpu_detect() < b->ops ? cpu_detect() : b->ops;
+    bool v3 = ops >= CPU_AVX2 && op_all_v3[0], v4 = ops >= CPU_AVX512 && op_all_v4[0];
+    const op_def *const *op = f64  ? (v3 ? op_all_f64v3 : op_all_f64)
+                              : v4 ? op_all_v4
+                              : v3 ? op_all_v3
+                                   : op_all;
     const fuse_def *const *fuse = f64  ? (v3 ? fuse_all_f64v3 : fuse_all_f64)
+                                  : v4 ? fuse_all_v4
                                   : v3 ? fuse_all_v3
                                        : fuse_all;
     for (int32_t i = 0; i < w->n_op; i++) {

@@ -2,5 +2,5 @@
  * fmaf is exact in any case, but without the instruction it is a call, and thirty times as slow. */
 #include "backend/backend_def.h"
 
-const backend_def backend_reference_def = { .name = "reference", .rank = 1, .wide = true };
+const backend_def backend_reference_def = { .name = "reference", .rank = 1, .ops = CPU_AVX2 };
 /* SPDX-License-Identifier: MIT */

@@ -23,8 +23,8 @@ static const param prompt_params[] = {
 static const param model_params[] = {
     { "precision", PARAM_TEXT, "f32", "f32 (canonical) or f64 (the yardstick)", ROLE_WHAT },
     { "seed", PARAM_INT, "0", "of everything that is drawn at random", ROLE_WHAT },
-    { "backend", PARAM_TEXT, "auto", "kernels: auto, plain, reference, avx2 (no bit differs)",
-      ROLE_HOW },
+    { "backend", PARAM_TEXT, "auto",
+      "kernels: auto, avx512, avx2, reference, plain (no bit differs)", ROLE_HOW },
     { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", ROLE_HOW },
     { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)",
       ROLE_HOW },

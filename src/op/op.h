@@ -1,7 +1,7 @@
 /* op -- what the files in this room share.
  *
- * Every file is compiled up to four times (OP_BUILD): 0 float; 1 double; 2 and 3 the same with AVX2
- * and FMA.  `real` is the type; real_exp and its kind are math32.h's.  The plain C is the canonical
+ * Every file is compiled up to five times (OP_BUILD): 0 float; 1 double; 2 and 3 the same with AVX2
+ * and FMA; 4 float with AVX-512.  `real` is the type; real_exp and its kind are math32.h's.  The plain C is the canonical
  * order of operations (docs/numerics.md): compilers may do several elements at once, and with the
  * flags this room is built with they never change the order within one. */
 #ifndef MICROTOME_OP_OP_H

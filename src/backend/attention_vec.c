@@ -1,7 +1,7 @@
-/* attention_avx2 -- scores, softmax, mix, and the three as one, with the bits of their ops' files.
+/* attention_vec -- scores, softmax, mix, and the three as one, with the bits of their ops' files.
  *
- * A unit is one head of up to 24 consecutive lines.  Sixteen keys are turned into a panel and then
- * meet all the unit's queries (up to six at a time); values are read where they lie.  A query's own
+ * A unit is one head of up to 24 consecutive lines.  A panel of keys is turned and then meets all
+ * the unit's queries, some at a time; values are read where they lie.  A query's own
  * first and last keys cut the result, never the sum: a key that a query does not see is multiplied
  * in a lane of a vec whose result is thrown away, or not at all.
  *
@@ -42,6 +42,9 @@ static int64_t key_offset(const span *a, int k)
     return (int64_t)(a->part / n_query - a->job->xb[k].a0) * in->width;
 }
 
+/* Of so many queries, how many are next: groups as equal as can be. */
+static int group_size(int left) { return left / ((left + PANEL_ROWS - 1) / PANEL_ROWS); }
+
 /* ---- scores ---- */
 
 static const node *scores_node(const batch *b)
@@ -63,7 +66,7 @@ static void scores_store(const span *a, int i, const float *tile, int32_t key, i
     }
 }
 
-/* Sixteen keys, turned, times the queries [i, i + n). */
+/* A panel of keys, turned, times the queries [i, i + n). */
 static void scores_tile(const span *a, int i, int n, const float *panel, int32_t key, int32_t n_key)
 {
     const node *q = a->b->in[0];
@@ -88,8 +91,8 @@ static void scores_span(const span *a, float *panel)
         const float *row[PANEL];
         for (int32_t j = 0; j < n_key; j++) row[j] = key_rows(a, 1)[key + j] + key_offset(a, 1);
         panel_turn(panel, row, n_key, a->b->in[1]->width);
-        for (int i = 0; i < a->n; i += PANEL_ROWS) {
-            int n = a->n - i < PANEL_ROWS ? a->n - i : PANEL_ROWS;
+        for (int i = 0, n; i < a->n; i += n) {
+            n = group_size(a->n - i);
             if (end_key(a, i + n - 1) <= key || first_key(a, i) >= key + n_key) continue;
             scores_tile(a, i, n, panel, key, n_key);
         }
@@ -150,12 +153,12 @@ static void mix_keys(const span *a, int i, int n, int32_t from, int32_t to, bool
                     .col = key_offset(a, last) + col,
                     .n_k = to - from,
                     .n_col = width - col < PANEL ? width - col : PANEL,
-                    .carry = carry };
+                    .how = carry ? FINISH_CARRY : FINISH_SET };
         panel_multiply(&p, n);
     }
 }
 
-/* Up to six queries: what only the earlier see, what all see, what only the later see. */
+/* Some queries: what only the earlier see, what all see, what only the later see. */
 static void mix_group(const span *a, int i, int n)
 {
     int32_t from = first_key(a, i + n - 1), to = end_key(a, i);
@@ -170,8 +173,7 @@ static void mix_group(const span *a, int i, int n)
 
 static void mix_span(const span *a)
 {
-    for (int i = 0; i < a->n; i += PANEL_ROWS)
-        mix_group(a, i, a->n - i < PANEL_ROWS ? a->n - i : PANEL_ROWS);
+    for (int i = 0, n; i < a->n; i += n) mix_group(a, i, n = group_size(a->n - i));
 }
 
 /* ---- units ---- */
@@ -287,8 +289,8 @@ static void attention_run(const batch *b, int64_t first, int64_t end, void *scra
     }
 }
 
-const kernel scores_avx2 = { units, scores_scratch, scores_run };
-const kernel softmax_avx2 = { NULL, NULL, softmax_run };
-const kernel mix_avx2 = { units, NULL, mix_run };
-const kernel attention_avx2 = { units, attention_scratch, attention_run };
+const kernel VEC_NAME(scores) = { units, scores_scratch, scores_run };
+const kernel VEC_NAME(softmax) = { NULL, NULL, softmax_run };
+const kernel VEC_NAME(mix) = { units, NULL, mix_run };
+const kernel VEC_NAME(attention) = { units, attention_scratch, attention_run };
 /* SPDX-License-Identifier: MIT */

@@ -1,0 +1,155 @@
+/* vec16 -- sixteen floats at once: AVX-512, or two halves of eight.
+ *
+ * The halves are what lets the wide kernels run, and be tested, on a machine without AVX-512. */
+#ifndef MICROTOME_BACKEND_VEC16_H
+#define MICROTOME_BACKEND_VEC16_H
+#include "backend/vec8.h"
+
+enum { VEC16 = 16 };
+
+#if defined __AVX512F__ && defined __AVX512BW__ && defined __AVX512DQ__ && defined __AVX512VL__
+
+typedef __m512 vec16;
+
+static inline __mmask16 vec16_mask(int n)
+{
+    return (__mmask16)(n <= 0 ? 0 : n >= VEC16 ? 0xffffu : (1u << n) - 1u);
+}
+
+/* As in vec8.h, of sixteen.
+ *
+ * [err: none | owns: nothing | thread: any | cost: an instruction] */
+static inline vec16 vec16_load(const float *p) { return _mm512_loadu_ps(p); }
+
+static inline void vec16_store(float *p, vec16 x) { _mm512_storeu_ps(p, x); }
+
+static inline vec16 vec16_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(vec16_mask(n), p);
+}
+
+static inline void vec16_store_part(float *p, vec16 x, int n)
+{
+    _mm512_mask_storeu_ps(p, vec16_mask(n), x);
+}
+
+static inline vec16 vec16_load_f16(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+static inline vec16 vec16_load_bf16(const void *p)
+{
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+static inline vec16 vec16_splat(float x) { return _mm512_set1_ps(x); }
+
+static inline vec16 vec16_add(vec16 a, vec16 b) { return _mm512_add_ps(a, b); }
+
+static inline vec16 vec16_fma(vec16 a, vec16 b, vec16 c) { return _mm512_fmadd_ps(a, b, c); }
+
+/* Pairs of numbers, then pairs of pairs, change places within quarters of a vec; then the quarters do.
+ *
+ * [err: none | owns: nothing | thread: any | cost: 64 shuffles] */
+static inline void vec16_transpose(vec16 r[VEC16])
+{
+    vec16 a[VEC16], b[VEC16];
+    for (int i = 0; i < VEC16; i += 2) {
+        a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < VEC16; i += 4) {
+        b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xee);
+        b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) { /* quarters 0, 2 and 1, 3 of four vecs that are rows 4j + i */
+        a[i] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
+        a[i + 4] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+        a[i + 8] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
+        a[i + 12] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_f32x4(a[i], a[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(a[i], a[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_f32x4(a[i + 4], a[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_f32x4(a[i + 4], a[i + 12], 0xdd);
+    }
+}
+
+#else
+
+typedef struct vec16 {
+    vec8 half[2];
+} vec16;
+
+static inline vec16 vec16_load(const float *p)
+{
+    return (vec16){ { vec8_load(p), vec8_load(p + VEC8) } };
+}
+
+static inline void vec16_store(float *p, vec16 x)
+{
+    vec8_store(p, x.half[0]);
+    vec8_store(p + VEC8, x.half[1]);
+}
+
+static inline vec16 vec16_load_part(const float *p, int n)
+{
+    vec16 x = { { vec8_load_part(p, n), vec8_splat(0.0f) } };
+    if (n > VEC8) x.half[1] = vec8_load_part(p + VEC8, n - VEC8);
+    return x;
+}
+
+static inline void vec16_store_part(float *p, vec16 x, int n)
+{
+    vec8_store_part(p, x.half[0], n);
+    if (n > VEC8) vec8_store_part(p + VEC8, x.half[1], n - VEC8);
+}
+
+static inline vec16 vec16_load_f16(const void *p)
+{
+    return (vec16){ { vec8_load_f16(p), vec8_load_f16((const char *)p + 2 * VEC8) } };
+}
+
+static inline vec16 vec16_load_bf16(const void *p)
+{
+    return (vec16){ { vec8_load_bf16(p), vec8_load_bf16((const char *)p + 2 * VEC8) } };
+}
+
+static inline vec16 vec16_splat(float x) { return (vec16){ { vec8_splat(x), vec8_splat(x) } }; }
+
+static inline vec16 vec16_add(vec16 a, vec16 b)
+{
+    return (vec16){ { vec8_add(a.half[0], b.half[0]), vec8_add(a.half[1], b.half[1]) } };
+}
+
+static inline vec16 vec16_fma(vec16 a, vec16 b, vec16 c)
+{
+    return (vec16){ { vec8_fma(a.half[0], b.half[0], c.half[0]),
+                      vec8_fma(a.half[1], b.half[1], c.half[1]) } };
+}
+
+/* Four blocks of eight by eight; two of them change places. */
+static inline void vec16_transpose(vec16 r[VEC16])
+{
+    for (int i = 0; i < VEC8; i++) {
+        vec8 t = r[i].half[1];
+        r[i].half[1] = r[i + VEC8].half[0];
+        r[i + VEC8].half[0] = t;
+    }
+    for (int q = 0; q < 4; q++) {
+        vec8 block[VEC8];
+        for (int i = 0; i < VEC8; i++) block[i] = r[q / 2 * VEC8 + i].half[q % 2];
+        vec8_transpose(block);
+        for (int i = 0; i < VEC8; i++) r[q / 2 * VEC8 + i].half[q % 2] = block[i];
+    }
+}
+
+#endif
+
+#endif
+/* SPDX-License-Identifier: MIT */

@@ -1,0 +1,158 @@
+/* vec8 -- eight floats at once.
+ *
+ * A file compiled with -mavx2 -mfma -mf16c gets the instructions, any other the same operations in
+ * plain C, lane by lane.  Read vec.h. */
+#ifndef MICROTOME_BACKEND_VEC8_H
+#define MICROTOME_BACKEND_VEC8_H
+#include "tensor/math32.h"
+
+enum { VEC8 = 8 };
+
+#if defined __AVX2__ && defined __FMA__ && defined __F16C__
+#include <immintrin.h>
+
+typedef __m256 vec8;
+
+/* Load and store eight floats at any address, or the first n of them (0 <= n <= 8): the others are
+ * neither read nor written, and 0 in the vec8.
+ *
+ * [err: none | owns: nothing | thread: any | cost: an instruction] */
+static inline vec8 vec8_load(const float *p) { return _mm256_loadu_ps(p); }
+
+static inline void vec8_store(float *p, vec8 x) { _mm256_storeu_ps(p, x); }
+
+static inline __m256i vec8_mask(int n)
+{
+    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), index);
+}
+
+static inline vec8 vec8_load_part(const float *p, int n)
+{
+    return _mm256_maskload_ps(p, vec8_mask(n));
+}
+
+static inline void vec8_store_part(float *p, vec8 x, int n)
+{
+    _mm256_maskstore_ps(p, vec8_mask(n), x);
+}
+
+/* Eight float16 or bfloat16 numbers, exactly as floats.
+ *
+ * [err: none | owns: nothing | thread: any | cost: two instructions] */
+static inline vec8 vec8_load_f16(const void *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+
+static inline vec8 vec8_load_bf16(const void *p)
+{
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+/* Lane by lane: the same number everywhere; a + b; a * b + c rounded once.
+ *
+ * [err: none | owns: nothing | thread: any | cost: an instruction] */
+static inline vec8 vec8_splat(float x) { return _mm256_set1_ps(x); }
+
+static inline vec8 vec8_add(vec8 a, vec8 b) { return _mm256_add_ps(a, b); }
+
+static inline vec8 vec8_fma(vec8 a, vec8 b, vec8 c) { return _mm256_fmadd_ps(a, b, c); }
+
+/* r[i] lane j becomes r[j] lane i.
+ *
+ * [err: none | owns: nothing | thread: any | cost: 24 shuffles] */
+static inline void vec8_transpose(vec8 r[VEC8])
+{
+    vec8 a[VEC8], b[VEC8];
+    for (int i = 0; i < VEC8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < VEC8; i += 4) {
+        b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+        b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+    }
+}
+
+#else
+
+typedef struct vec8 {
+    float lane[VEC8];
+} vec8;
+
+static inline vec8 vec8_load_part(const float *p, int n)
+{
+    vec8 x = { { 0.0f } };
+    for (int i = 0; i < n && i < VEC8; i++) x.lane[i] = p[i];
+    return x;
+}
+
+static inline void vec8_store_part(float *p, vec8 x, int n)
+{
+    for (int i = 0; i < n && i < VEC8; i++) p[i] = x.lane[i];
+}
+
+static inline vec8 vec8_load(const float *p) { return vec8_load_part(p, VEC8); }
+
+static inline void vec8_store(float *p, vec8 x) { vec8_store_part(p, x, VEC8); }
+
+static inline vec8 vec8_load_bf16(const void *p)
+{
+    uint16_t half[VEC8];
+    vec8 x;
+    memcpy(half, p, sizeof half);
+    for (int i = 0; i < VEC8; i++) x.lane[i] = math_float((uint32_t)half[i] << 16);
+    return x;
+}
+
+/* Multiplying by 2^112 moves the exponent's bias from 15 to 127, denormals included. */
+static inline vec8 vec8_load_f16(const void *p)
+{
+    uint16_t half[VEC8];
+    vec8 x;
+    memcpy(half, p, sizeof half);
+    for (int i = 0; i < VEC8; i++) {
+        uint32_t h = half[i], special = (h & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0;
+        float size = math_float((h & 0x7fffu) << 13) * 0x1p112f;
+        x.lane[i] = math_float(math_bits(size) | special | (h & 0x8000u) << 16);
+    }
+    return x;
+}
+
+static inline vec8 vec8_splat(float x) { return (vec8){ { x, x, x, x, x, x, x, x } }; }
+
+static inline vec8 vec8_add(vec8 a, vec8 b)
+{
+    for (int i = 0; i < VEC8; i++) a.lane[i] += b.lane[i];
+    return a;
+}
+
+static inline vec8 vec8_fma(vec8 a, vec8 b, vec8 c)
+{
+    for (int i = 0; i < VEC8; i++) c.lane[i] = fmaf(a.lane[i], b.lane[i], c.lane[i]);
+    return c;
+}
+
+static inline void vec8_transpose(vec8 r[VEC8])
+{
+    for (int i = 0; i < VEC8; i++) {
+        for (int j = 0; j < i; j++) {
+            float t = r[i].lane[j];
+            r[i].lane[j] = r[j].lane[i];
+            r[j].lane[i] = t;
+        }
+    }
+}
+
+#endif
+
+#endif
+/* SPDX-License-Identifier: MIT */
