@@ -2,9 +2,11 @@
 #define TEST_FILE t_tokenizer
 #include "test.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "token/tokenizer.h"
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 static void tell(void *user, int64_t line, const char *what)
 {
@@ -22,23 +24,154 @@ static void vectors(const char *tokens, const char *path, int64_t least)
     tokenizer_free(t);
 }
 
+/* Vectors of a folder of goldens/tokenizers that has its own tokenizer.json. */
+static void folder(const char *name, int64_t least)
+{
+    char tokens[200], lines[200];
+    snprintf(tokens, sizeof tokens, "goldens/tokenizers/%s/tokenizer.json", name);
+    snprintf(lines, sizeof lines, "goldens/tokenizers/%s/vectors.jsonl", name);
+    arena mem = { 0 };
+    const char *path = arena_string(&mem, shared_path(tokens));
+    vectors(path, shared_path(lines), least);
+    arena_release(&mem);
+}
+
 TEST("byte-level BPE gives the ids, offsets and text of the original on every stored vector")
 {
     if (!shared_path("goldens/tokenizers")) SKIP("no ../shared");
-    vectors(shared_path("goldens/tokenizers/bpe_gpt2/tokenizer.json"),
-            shared_path("goldens/tokenizers/bpe_gpt2/vectors.jsonl"), 500);
-    vectors(shared_path("goldens/tokenizers/bpe_gpt2_prefix/tokenizer.json"),
-            shared_path("goldens/tokenizers/bpe_gpt2_prefix/vectors.jsonl"), 500);
-    vectors(shared_path("goldens/tokenizers/bpe_llama3/tokenizer.json"),
-            shared_path("goldens/tokenizers/bpe_llama3/vectors.jsonl"), 500);
+    folder("bpe_gpt2", 507);
+    folder("bpe_gpt2_prefix", 507);
+    folder("bpe_llama3", 619);
+    folder("bpe_qwen2", 550);
 }
 
-TEST("GPT-2's own vocabulary gives its ids on every stored vector")
+TEST("added tokens of every kind are found where the original finds them")
+{
+    if (!shared_path("goldens/tokenizers")) SKIP("no ../shared");
+    folder("bpe_neox_added", 701);
+}
+
+TEST("BPE with byte fallback gives the original's ids, offsets and text, prefixed in either way")
+{
+    if (!shared_path("goldens/tokenizers")) SKIP("no ../shared");
+    folder("bpe_llama2_legacy", 605);
+    folder("bpe_llama2_metaspace", 602);
+}
+
+TEST("WordPiece, Unigram and WordLevel give the original's ids, offsets and text")
+{
+    if (!shared_path("goldens/tokenizers")) SKIP("no ../shared");
+    folder("wordpiece_bert", 601);
+    folder("unigram", 605);
+    folder("char_level", 524);
+}
+
+/* ---- pipelines without a vocabulary, and published vocabularies ---- */
+
+/* A pipeline.json with vocabulary and merges put in, against its vectors. */
+static void whole(const char *name, json_t *vocab, json_t *merges, int64_t least)
+{
+    char path[300], lines[200];
+    json_t *json = NULL;
+    str s = { 0 };
+    snprintf(path, sizeof path, "goldens/tokenizers/%s/pipeline.json", name);
+    REQUIRE(json_open(&json, shared_path(path), 1 << 20, NULL) == E_OK);
+    json_object_set_new(json_object_get(json, "model"), "vocab", vocab);
+    json_object_set_new(json_object_get(json, "model"), "merges", merges);
+    json_write(&s, json, 0);
+    json_decref(json);
+    snprintf(path, sizeof path, "%s/tokenizer.json", test_dir());
+    REQUIRE(!s.failed && file_write(path, s.p, s.n, NULL) == E_OK);
+    str_release(&s);
+    snprintf(lines, sizeof lines, "goldens/tokenizers/%s/vectors.jsonl", name);
+    vectors(path, shared_path(lines), least);
+}
+
+/* Lines of a text but the first, as a JSON list. */
+static json_t *lines_of(const str *s, size_t at_most)
+{
+    json_t *list = json_array();
+    size_t at = 0;
+    for (size_t k = 0; at < s->n && k <= at_most; k++) {
+        const char *end = memchr(s->p + at, '\n', s->n - at);
+        size_t n = end ? (size_t)(end - s->p) - at : s->n - at;
+        if (k && n) json_array_append_new(list, json_stringn(s->p + at, n));
+        at += n + 1;
+    }
+    return list;
+}
+
+TEST("GPT-2's own vocabulary gives its ids, offsets and text on every stored vector")
 {
     if (!shared_path("data/tok-openai") || !shared_path("goldens/tokenizers/real_gpt2"))
         SKIP("no ../shared");
     vectors(shared_path("data/tok-openai"),
-            shared_path("goldens/tokenizers/real_gpt2/vectors.jsonl"), 500);
+            shared_path("goldens/tokenizers/real_gpt2/vectors.jsonl"), 506);
+}
+
+TEST("GPT-NeoX's vocabulary, with its runs of spaces, gives the original's ids, offsets and text")
+{
+    if (!shared_path("data/tok-neox-recovered")) SKIP("no ../shared");
+    json_t *vocab = NULL, *v;
+    const char *name;
+    void *next;
+    str s = { 0 };
+    REQUIRE(json_open(&vocab, shared_path("data/tok-neox-recovered/vocab.json"), 1 << 24, NULL) ==
+            E_OK);
+    json_object_foreach_safe(vocab, next, name, v) if (json_integer_value(v) >= 50277)
+        json_object_del(vocab, name); /* padding */
+    REQUIRE(file_read(&s, shared_path("data/tok-neox-recovered/merges.txt"), 1 << 24, NULL) ==
+            E_OK);
+    whole("real_neox", vocab, lines_of(&s, s.n), 524);
+    str_release(&s);
+}
+
+/* CLIP's vocabulary: bytes, bytes that end words, what merges make, two special ones. */
+static json_t *clip_vocab(const json_t *merges)
+{
+    json_t *vocab = json_object(), *v;
+    size_t i;
+    int n = 0;
+    for (int pass = 0; pass < 4; pass++)
+        for (int b = 0; b < 256; b++) {
+            char text[12];
+            bool printed = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
+            if (printed == pass % 2) continue;
+            uint32_t c = printed ? (uint32_t)b
+                                 : 256u + (uint32_t)(b <= 32     ? b
+                                                     : b == 0xad ? 67
+                                                                 : b - 94);
+            int k = utf8_put(c, text);
+            snprintf(text + k, sizeof text - (size_t)k, "%s", pass >= 2 ? "</w>" : "");
+            json_object_set_new(vocab, text, json_integer(n++));
+        }
+    json_array_foreach(merges, i, v)
+    {
+        char text[200];
+        const char *line = json_string_value(v), *space = strchr(line, ' ');
+        snprintf(text, sizeof text, "%.*s%s", (int)(space - line), line, space + 1);
+        json_object_set_new(vocab, text, json_integer(n++));
+    }
+    json_object_set_new(vocab, "<|startoftext|>", json_integer(n++));
+    json_object_set_new(vocab, "<|endoftext|>", json_integer(n));
+    return vocab;
+}
+
+TEST("CLIP's vocabulary, whose words end in a mark, gives the original's ids, offsets and text")
+{
+    const char *path = shared_path("data/tok-clip/bpe_simple_vocab_16e6.txt.gz");
+    enum { ROOM = 1 << 23, N_MERGES = 48894 };
+    if (!path) SKIP("no ../shared");
+    arena mem = { 0 };
+    str s = { .p = arena_get(&mem, ROOM) };
+    gzFile f = gzopen(path, "rb");
+    REQUIRE(f && s.p);
+    s.n = (size_t)gzread(f, s.p, ROOM);
+    gzclose(f);
+    json_t *merges = lines_of(&s, N_MERGES);
+    REQUIRE(json_array_size(merges) == N_MERGES);
+    whole("real_clip", clip_vocab(merges), merges, 590);
+    arena_release(&mem);
 }
 
 /* ---- a small vocabulary of our own, so that this runs without ../shared ---- */
@@ -48,7 +181,8 @@ static const char SMALL[] =
     "\"\\u0120ab\":5,\"\\u00c3\":6,\"\\u00a9\":7,"
     "\"<|endoftext|>\":8},\"merges\":[\"a b\",[\"\\u0120\",\"ab\"]]},"
     "\"added_tokens\":[{\"id\":8,\"content\":\"<|endoftext|>\",\"special\":true}],"
-    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}}";
+    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},"
+    "\"decoder\":{\"type\":\"ByteLevel\"}}";
 
 static const char *small_file(const char *text, size_t n)
 {
@@ -151,22 +285,29 @@ static status with(const char *find, const char *put, error *err)
 TEST("a setting that changes the ids and is not built is refused by name")
 {
     error err;
-    CHECK(with("{\"model\"", "{\"normalizer\":{\"type\":\"NFC\"},\"model\"", &err) ==
+    CHECK(with("{\"model\"", "{\"normalizer\":{\"type\":\"Precompiled\"},\"model\"", &err) ==
               E_UNSUPPORTED &&
-          strstr(err.msg, "normalizer"));
+          strstr(err.msg, "Precompiled"));
     CHECK(with("\"BPE\",", "\"BPE\",\"dropout\":0.1,", &err) == E_UNSUPPORTED &&
           strstr(err.msg, "dropout"));
-    CHECK(with("\"BPE\",", "\"BPE\",\"byte_fallback\":true,", &err) == E_UNSUPPORTED &&
-          strstr(err.msg, "byte_fallback"));
-    CHECK(with("\"BPE\"", "\"Unigram\"", &err) == E_UNSUPPORTED && strstr(err.msg, "Unigram"));
-    CHECK(with("\"special\":true", "\"lstrip\":true", &err) == E_UNSUPPORTED &&
-          strstr(err.msg, "lstrip"));
-    CHECK(with("\"type\":\"ByteLevel\"", "\"type\":\"Whitespace\"", &err) == E_UNSUPPORTED &&
-          strstr(err.msg, "Whitespace"));
+    CHECK(with("\"BPE\",", "\"BPE\",\"continuing_subword_prefix\":\"##\",", &err) ==
+              E_UNSUPPORTED &&
+          strstr(err.msg, "continuing_subword_prefix"));
+    CHECK(with("\"BPE\"", "\"Trigram\"", &err) == E_UNSUPPORTED && strstr(err.msg, "Trigram"));
+    CHECK(with("\"type\":\"ByteLevel\"", "\"type\":\"UnicodeScripts\"", &err) == E_UNSUPPORTED &&
+          strstr(err.msg, "UnicodeScripts"));
+    CHECK(with("\"decoder\":{\"type\":\"ByteLevel\"", "\"decoder\":{\"type\":\"CTC\"", &err) ==
+              E_UNSUPPORTED &&
+          strstr(err.msg, "CTC"));
+    CHECK(with("\"decoder\"", "\"post_processor\":{\"type\":\"Odd\"},\"decoder\"", &err) ==
+              E_UNSUPPORTED &&
+          strstr(err.msg, "Odd"));
     CHECK(with("\"a b\"", "\"a x\"", &err) == E_FORMAT && strstr(err.msg, "merge 0"));
     CHECK(with("\"b\":1", "\"b\":0", &err) == E_FORMAT && strstr(err.msg, "id 0"));
     CHECK(with("\"b\":1", "\"b\":-4", &err) == E_FORMAT);
     CHECK(with("\"b\":1", "\"b\":99999999999", &err) == E_FORMAT);
+    CHECK(with("{\"id\":8", "{\"id\":7", &err) == E_FORMAT &&
+          strstr(err.msg, "vocabulary it has 8"));
 }
 
 TEST("allocation failing at any call while opening and encoding leaves nothing behind")

@@ -15,10 +15,12 @@ enum { MAX_FILE = 256 << 20, MAX_BYTES = 1 << 16, BOS = 1, FIRST_BYTE = 3 };
 
 /* ---- encoding ---- */
 
-static bool by_score(const tokenizer *t, int32_t left, int32_t right, int32_t *made, double *order)
+static bool by_score(const void *user, const token_span *left, const token_span *right,
+                     int32_t *made, double *order)
 {
+    const tokenizer *t = user;
     char joined[256];
-    const token_text *a = &t->text[left], *b = &t->text[right];
+    const token_text *a = &t->text[left->id], *b = &t->text[right->id];
     if (a->n + b->n > sizeof joined) return false;
     memcpy(joined, a->p, a->n);
     memcpy(joined + a->n, b->p, b->n);
@@ -28,11 +30,14 @@ static bool by_score(const tokenizer *t, int32_t left, int32_t right, int32_t *m
     return true;
 }
 
-static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
-                     int64_t *n_out, error *err)
+static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, span_list *list,
+                     error *err)
 {
     int64_t k = 0;
     int32_t space = table_find(&t->by_text, t->text, " ", 1);
+    if (!spans_room(list, (int64_t)n + 1))
+        return error_set(err, E_NOMEM, "tokenizer: out of memory");
+    token_span *out = list->p + list->n;
     if (n && space >= 0) out[k++] = (token_span){ space, 0, 0 };
     for (size_t i = 0; i < n;) {
         size_t len = (size_t)utf8_next(text + i, n - i, NULL);
@@ -44,13 +49,14 @@ static status encode(const tokenizer *t, arena *mem, const char *text, size_t n,
     }
     k = tokens_merge(t, mem, out, k, by_score);
     if (k < 0) return error_set(err, E_NOMEM, "tokenizer: out of memory");
-    *n_out = k;
+    list->n += k;
     return E_OK;
 }
 
 /* After BOS one leading space goes. */
-static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
+static void decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s)
 {
+    (void)repair;
     for (int64_t i = 0; i < n; i++) {
         size_t len;
         const char *p = tokenizer_text(t, id[i], &len);
@@ -124,7 +130,7 @@ static status read_file(tokenizer *t, const char *path, error *err)
     int32_t longest = 0;
     status st = file_read(&s, path, MAX_FILE, err);
     reader r = { (const unsigned char *)s.p, s.n };
-    t->bos = BOS, t->adds_bos = true;
+    t->bos = BOS, t->prefix = &t->bos, t->n_prefix = 1;
     if (st == E_OK && !take(&r, &longest, 4))
         st = error_set(err, E_FORMAT, "%s: has %zu bytes, a llama2.c tokenizer begins with 4", path,
                        s.n);
@@ -152,6 +158,7 @@ static status read_file(tokenizer *t, const char *path, error *err)
 const token_def token_llama2c_tokens_def = { .name = "llama2.c",
                                              .ends = { ".bin" },
                                              .in_dir = { "tok*.bin" },
+                                             .rank = 3,
                                              .read = read_file,
                                              .encode = encode,
                                              .decode = decode };

@@ -86,7 +86,7 @@ typedef struct mergeable {
 } mergeable;
 
 typedef struct merger {
-    const tokenizer *t;
+    const void *user;
     merge_rule *rule;
     token_span *s;
     int32_t *prev, *next; /* -1: none */
@@ -125,8 +125,9 @@ static void offer(merger *m, int32_t at)
 {
     mergeable x = { .at = at, .left = m->s[at].id };
     if (m->next[at] < 0) return;
-    x.right = m->s[m->next[at]].id;
-    if (m->rule(m->t, x.left, x.right, &x.made, &x.order)) heap_push(m, x);
+    const token_span *right = &m->s[m->next[at]];
+    x.right = right->id;
+    if (m->rule(m->user, &m->s[at], right, &x.made, &x.order)) heap_push(m, x);
 }
 
 static void join(merger *m, const mergeable *x)
@@ -142,13 +143,13 @@ static void join(merger *m, const mergeable *x)
     offer(m, x->at);
 }
 
-int64_t tokens_merge(const tokenizer *t, arena *mem, token_span *s, int64_t n, merge_rule *rule)
+int64_t tokens_merge(const void *user, arena *mem, token_span *s, int64_t n, merge_rule *rule)
 {
     int64_t kept = 0;
     if (n < 2) return n;
     if (n > INT32_MAX / 4) return -1;
     arena_mark here = arena_here(mem);
-    merger m = { .t = t, .rule = rule, .s = s };
+    merger m = { .user = user, .rule = rule, .s = s };
     m.prev = arena_array(mem, n, sizeof *m.prev), m.next = arena_array(mem, n, sizeof *m.next);
     m.heap = arena_array(mem, 3 * n, sizeof *m.heap);
     if (!m.prev || !m.next || !m.heap) return -1;

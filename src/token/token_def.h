@@ -29,6 +29,19 @@ typedef struct pair_table {
     size_t size;
 } pair_table;
 
+/* Tokens being written; {0} is empty, spans_release frees. */
+typedef struct span_list {
+    token_span *p;
+    int64_t n, cap;
+} span_list;
+
+/* Room for `more` tokens behind those there are; append one; free.
+ *
+ * [err: false when out of memory | owns: list | thread: list's own | cost: amortised O(1)] */
+bool spans_room(span_list *list, int64_t more);
+bool spans_add(span_list *list, token_span s);
+void spans_release(span_list *list);
+
 /* token/NAME.c defines `const token_def token_NAME_def`; the registry is generated from the folder. */
 typedef struct token_def {
     const char *name; /* what tokenizer_kind() says */
@@ -36,12 +49,15 @@ typedef struct token_def {
         ends[4]; /* how its files' names end; NULL ends the list; none: made by the program alone */
     const char *in_dir
         [4]; /* what they are called in a model's directory ('*' may stand in the name), best first */
+    int rank; /* of several kinds that are there, the lowest is taken */
     /* Fill t, whose bos is -1, from a file. */
     status (*read)(tokenizer *t, const char *path, error *err);
     void (*release)(tokenizer *t); /* what is not in t->mem; NULL: nothing */
-    status (*encode)(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
-                     int64_t *n_out, error *err);
-    void (*decode)(const tokenizer *t, const int32_t *id, int64_t n, str *s);
+    /* Append to out; mem is for what the call needs itself. */
+    status (*encode)(const tokenizer *t, arena *mem, const char *text, size_t n, span_list *out,
+                     error *err);
+    /* repair: bytes that are no UTF-8 become U+FFFD afterwards; a kind that does so in its own way does it itself. */
+    void (*decode)(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s);
 } token_def;
 
 /* Every kind, NULL-terminated (generated).
@@ -55,10 +71,12 @@ struct tokenizer {
     token_text *text;    /* [n] by id: what it stands for */
     token_table by_text; /* of token_text; the lower id where two are the same */
     int32_t n, bos;
-    bool adds_bos;
-    const int32_t *suffix; /* ids after the text, when BOS is added as the tokenizer does (EOS) */
-    int32_t n_suffix;
-    const char *beside; /* a second file that was read, to be hashed too */
+    const int32_t *prefix,
+        *suffix; /* ids around the text, when BOS is added as the tokenizer does */
+    int32_t n_prefix, n_suffix;
+    const char *kind;      /* what it is; NULL: def->name */
+    const char *beside[3]; /* more files that were read, to be hashed too */
+    int n_beside;
     char hash[64];
     void *own; /* the kind's: rules, tables, switches */
 };
@@ -74,12 +92,12 @@ void pairs_add(pair_table *t, token_pair p);
 const token_pair *pairs_find(const pair_table *t, int32_t left, int32_t right);
 
 /* Merge n tokens in place, best pair first, leftmost of equals, until none is left; how many remain.
- * `rule` says what a pair makes, or returns false.  Spans are joined.
+ * `rule` says what a pair makes, and how soon, or returns false.  Spans are joined.
  *
  * [err: -1 when out of memory | owns: nothing | thread: mem's own | cost: O(n log n)] */
-typedef bool merge_rule(const tokenizer *t, int32_t left, int32_t right, int32_t *made,
-                        double *order);
-int64_t tokens_merge(const tokenizer *t, arena *mem, token_span *s, int64_t n, merge_rule *rule);
+typedef bool merge_rule(const void *user, const token_span *left, const token_span *right,
+                        int32_t *made, double *order);
+int64_t tokens_merge(const void *user, arena *mem, token_span *s, int64_t n, merge_rule *rule);
 
 #endif
 /* SPDX-License-Identifier: MIT */

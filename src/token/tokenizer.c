@@ -3,28 +3,36 @@
 #include "base/hash.h"
 #include "token/token_def.h"
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- opening ---- */
 
-static status hash_files(tokenizer *t, const char *const *path, int n, error *err)
+static status hash_files(tokenizer *t, const char *path, error *err)
 {
     char digits[HASH_TEXT];
     hash *h = hash_new();
     status st = h ? E_OK : error_set(err, E_NOMEM, "tokenizer: out of memory");
-    for (int i = 0; i < n && st == E_OK; i++) st = hash_file(h, path[i], err);
+    if (st == E_OK) st = hash_file(h, path, err);
+    for (int i = 0; i < t->n_beside && st == E_OK; i++) st = hash_file(h, t->beside[i], err);
     if (st == E_OK) hash_text(h, digits), snprintf(t->hash, sizeof t->hash, "xxh3-128:%s", digits);
     hash_free(h);
     return st;
 }
 
+/* The kind whose file's name ends like this one; the longest end, where several fit. */
 static const token_def *find(const char *path)
 {
+    const token_def *best = NULL;
+    size_t length = 0;
     for (int i = 0; token_all[i]; i++)
-        for (int k = 0; token_all[i]->ends[k]; k++)
-            if (str_ends(path, token_all[i]->ends[k])) return token_all[i];
-    return NULL;
+        for (int k = 0; k < 4 && token_all[i]->ends[k]; k++) {
+            const char *end = token_all[i]->ends[k];
+            if (str_ends(path, end) && strlen(end) > length)
+                best = token_all[i], length = strlen(end);
+        }
+    return best;
 }
 
 static status read_path(tokenizer *t, const char *path, error *err)
@@ -37,9 +45,7 @@ static status read_path(tokenizer *t, const char *path, error *err)
         return E_UNSUPPORTED;
     }
     status st = t->def->read(t, path, err);
-    return st == E_OK
-               ? hash_files(t, (const char *const[]){ path, t->beside }, t->beside ? 2 : 1, err)
-               : st;
+    return st == E_OK ? hash_files(t, path, err) : st;
 }
 
 /* The first file of the directory, by name, that matches; NULL when there is none. */
@@ -57,12 +63,14 @@ static const char *first_like(arena *mem, const char *dir, const char *glob)
 /* The file that a directory's tokenizer is in; NULL when there is none. */
 static const char *in_directory(arena *mem, const char *dir)
 {
+    const char *best = NULL;
+    int rank = INT_MAX;
     for (int i = 0; token_all[i]; i++)
-        for (int k = 0; token_all[i]->in_dir[k]; k++) {
+        for (int k = 0; k < 4 && token_all[i]->in_dir[k] && token_all[i]->rank < rank; k++) {
             const char *path = first_like(mem, dir, token_all[i]->in_dir[k]);
-            if (path) return path;
+            if (path) best = path, rank = token_all[i]->rank;
         }
-    return NULL;
+    return best;
 }
 
 status tokenizer_open(tokenizer **out, const char *path, error *err)
@@ -93,10 +101,10 @@ void tokenizer_free(tokenizer *t)
 
 /* ---- asking ---- */
 
-const char *tokenizer_kind(const tokenizer *t) { return t->def->name; }
+const char *tokenizer_kind(const tokenizer *t) { return t->kind ? t->kind : t->def->name; }
 int32_t tokenizer_count(const tokenizer *t) { return t->n; }
 int32_t tokenizer_bos(const tokenizer *t) { return t->bos; }
-bool tokenizer_adds_bos(const tokenizer *t) { return t->adds_bos; }
+bool tokenizer_adds_bos(const tokenizer *t) { return t->n_prefix > 0; }
 const char *tokenizer_hash(const tokenizer *t) { return t->hash; }
 
 const char *tokenizer_text(const tokenizer *t, int32_t id, size_t *n)
@@ -118,32 +126,72 @@ int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t n)
 
 /* ---- encoding and decoding ---- */
 
-status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos,
-                        token_span **out, int64_t *n_out, error *err)
+bool spans_room(span_list *list, int64_t more)
+{
+    int64_t cap = list->cap ? list->cap : 256;
+    if (list->n + more <= list->cap) return true;
+    while (cap < list->n + more) cap *= 2;
+    token_span *p = mem_resize(list->p, (size_t)list->cap * sizeof *p, (size_t)cap * sizeof *p);
+    if (!p) return false;
+    list->p = p, list->cap = cap;
+    return true;
+}
+
+bool spans_add(span_list *list, token_span s)
+{
+    if (list->n == list->cap && !spans_room(list, 1)) return false;
+    list->p[list->n++] = s;
+    return true;
+}
+
+void spans_release(span_list *list)
+{
+    mem_free(list->p, (size_t)list->cap * sizeof *list->p);
+    *list = (span_list){ 0 };
+}
+
+static status check_text(const tokenizer *t, const char *text, size_t n, token_bos bos, error *err)
 {
     size_t bad = utf8_check(text, n);
-    bool begin = bos == TOKEN_BOS_YES || (bos == TOKEN_BOS_AUTO && t->adds_bos);
-    int32_t n_end = bos == TOKEN_BOS_AUTO ? t->n_suffix : 0;
-    int64_t k = 0;
     if (bad < n) {
         error_set(err, E_FORMAT, "the text is not UTF-8: byte 0x%02x at offset %zu",
                   (unsigned char)text[bad], bad);
         error_hint(err, "convert it, or give token ids");
         return E_FORMAT;
     }
-    if (begin && t->bos < 0) {
-        error_set(err, E_USAGE, "this tokenizer has no BOS token");
-        error_hint(err, "leave --bos out");
-        return E_USAGE;
-    }
-    token_span *s = arena_array(mem, (int64_t)n + 3 + n_end, sizeof *s);
-    if (!s) return error_set(err, E_NOMEM, "tokenizer: out of memory");
-    if (begin) s[0] = (token_span){ t->bos, 0, 0 };
-    status st = t->def->encode(t, mem, text, n, s + begin, &k, err);
+    if (n > INT32_MAX)
+        return error_set(err, E_LIMIT, "the text has %zu bytes, expected at most %d", n, INT32_MAX);
+    if (bos != TOKEN_BOS_YES || t->bos >= 0) return E_OK;
+    error_set(err, E_USAGE, "this tokenizer has no BOS token");
+    error_hint(err, "leave --bos out");
+    return E_USAGE;
+}
+
+static bool add_ids(span_list *out, const int32_t *id, int32_t n)
+{
+    bool fine = true;
+    for (int32_t i = 0; i < n && fine; i++) fine = spans_add(out, (token_span){ id[i], 0, 0 });
+    return fine;
+}
+
+status tokenizer_encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_bos bos,
+                        token_span **out, int64_t *n_out, error *err)
+{
+    span_list list = { 0 };
+    bool all = bos == TOKEN_BOS_AUTO, fine = true;
+    status st = check_text(t, text, n, bos, err);
     if (st != E_OK) return st;
-    for (int32_t i = 0; i < n_end; i++) s[begin + k + i] = (token_span){ t->suffix[i], 0, 0 };
-    *out = s, *n_out = begin + k + n_end;
-    return E_OK;
+    if (all) fine = add_ids(&list, t->prefix, t->n_prefix);
+    if (bos == TOKEN_BOS_YES) fine = add_ids(&list, &t->bos, 1);
+    if (fine) st = t->def->encode(t, mem, text, n, &list, err);
+    if (fine && st == E_OK && all) fine = add_ids(&list, t->suffix, t->n_suffix);
+    token_span *copy =
+        fine && st == E_OK ? arena_get(mem, (size_t)(list.n + 1) * sizeof *copy) : NULL;
+    if (copy && list.n) memcpy(copy, list.p, (size_t)list.n * sizeof *copy);
+    if (st == E_OK && !copy) st = error_set(err, E_NOMEM, "tokenizer: out of memory");
+    if (st == E_OK) *out = copy, *n_out = list.n;
+    spans_release(&list);
+    return st;
 }
 
 /* How many of these bytes, which are not UTF-8, are one maximal prefix of a character: they become one U+FFFD. */
@@ -178,7 +226,7 @@ static void repair_into(str *s, const char *p, size_t n)
 void tokenizer_decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s)
 {
     str raw = { 0 };
-    t->def->decode(t, id, n, repair ? &raw : s);
+    t->def->decode(t, id, n, repair, repair ? &raw : s);
     if (repair) repair_into(s, raw.p ? raw.p : "", raw.n);
     s->failed |= raw.failed;
     str_release(&raw);

@@ -1,8 +1,8 @@
 /* tokenizer -- text to token ids and back.
  *
- * Three kinds: byte-level BPE (GPT-2 and its kin; tokenizer.json, or vocab.json and merges.txt),
- * llama2.c's (scores; greedy), and whole words (the embedded models').  Ids and offsets are those of the
- * original implementations, exactly.  What a file asks for and is not built is refused by name.
+ * Read are Hugging Face's tokenizer.json, vocab.json and merges.txt, and llama2.c's file; models made by the
+ * program have whole words.  Ids and offsets are those of the original implementations, exactly.  What a file
+ * asks for and is not built is refused by name.
  *
  * A tokenizer never changes after it is opened; any number of threads may use it. */
 #ifndef MICROTOME_TOKEN_TOKENIZER_H

@@ -20,10 +20,9 @@ static status unknown(const tokenizer *t, const char *p, size_t n, error *err)
     return E_FORMAT;
 }
 
-static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, token_span *out,
-                     int64_t *n_out, error *err)
+static status encode(const tokenizer *t, arena *mem, const char *text, size_t n, span_list *out,
+                     error *err)
 {
-    int64_t k = 0;
     (void)mem;
     for (size_t i = 0; i < n;) {
         size_t len = 0;
@@ -31,16 +30,17 @@ static status encode(const tokenizer *t, arena *mem, const char *text, size_t n,
         if (len) {
             int32_t id = table_find(&t->by_text, t->text, text + i, len);
             if (id < 0) return unknown(t, text + i, len, err);
-            out[k++] = (token_span){ id, i, i + len };
+            if (!spans_add(out, (token_span){ id, i, i + len }))
+                return error_set(err, E_NOMEM, "tokenizer: out of memory");
         }
         i += len + 1;
     }
-    *n_out = k;
     return E_OK;
 }
 
-static void decode(const tokenizer *t, const int32_t *id, int64_t n, str *s)
+static void decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s)
 {
+    (void)repair;
     for (int64_t i = 0; i < n; i++) {
         size_t len;
         const char *p = tokenizer_text(t, id[i], &len);
@@ -74,7 +74,9 @@ static bool fill(tokenizer *t, const char *const *word, int32_t n)
 status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int32_t bos, error *err)
 {
     tokenizer *t = mem_zero(sizeof *t);
-    if (t) t->def = &token_words_def, t->n = n, t->bos = bos, t->adds_bos = bos >= 0;
+    if (t)
+        t->def = &token_words_def, t->n = n, t->bos = bos, t->prefix = &t->bos,
+        t->n_prefix = bos >= 0;
     if (!t || !fill(t, word, n)) {
         tokenizer_free(t);
         return error_set(err, E_NOMEM, "tokenizer: out of memory");
