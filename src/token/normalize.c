@@ -9,7 +9,7 @@
 typedef struct normal_def {
     const char *type;
     status (*read)(tokenizer *t, step *s, const json_t *v, const char *path, error *err);
-    status (*run)(const step *s, encoder *e, const piece *in, aligned *out, error *err);
+    normal_run *run;
     bool not_ascii; /* changes no ASCII text */
 } normal_def;
 
@@ -372,7 +372,7 @@ status normalize_read(tokenizer *t, const json_t *v, const char *path, error *er
         if (strcmp(type, defs[i].type)) continue;
         step *s = step_new(&pipe_of(t)->normal, path, err);
         if (!s) return E_LIMIT;
-        s->def = &defs[i];
+        s->normalize = defs[i].run, s->not_ascii = defs[i].not_ascii;
         return defs[i].read ? defs[i].read(t, s, v, path, err) : E_OK;
     }
     return refuse_type(err, path, "normalizer", v);
@@ -391,11 +391,11 @@ status normalize_run(encoder *e, const piece *in, piece *out, error *err)
     int which = 0;
     *out = *in;
     for (int i = 0; i < list->n; i++) {
-        const normal_def *def = list->at[i].def;
+        const step *s = &list->at[i];
         aligned *to = &e->normal[which];
-        if (!out->n || (def->not_ascii && ascii(out))) continue;
+        if (!out->n || (s->not_ascii && ascii(out))) continue;
         aligned_clear(to);
-        status st = def->run(&list->at[i], e, out, to, err);
+        status st = s->normalize(s, e, out, to, err);
         if (st == E_OK && to->failed) st = nomem(err);
         if (st != E_OK) return st;
         *out = aligned_piece(to);

@@ -23,10 +23,16 @@ typedef struct step step;
 /* A pre-tokenizer at work: what it makes of a piece goes to the step after it. */
 typedef status pre_run(const step *s, encoder *e, int level, const piece *p, error *err);
 
+/* A normalizer at work: reads a piece, writes what becomes of it. */
+typedef status normal_run(const step *s, encoder *e, const piece *in, aligned *out, error *err);
+
 /* One step of a kind: its parameters. */
 struct step {
-    const void *def;          /* of normalizers and decoders */
-    pre_run *run;             /* of pre-tokenizers */
+    const void *def; /* of decoders */
+    pre_run *run;    /* of pre-tokenizers */
+    normal_run *normalize;
+    bool not_ascii; /* a normalizer that changes no ASCII text */
+    const void *own;
     const char *text, *other; /* a content, a prefix */
     size_t n, n_other;
     pattern *pattern; /* freed with the pipeline */

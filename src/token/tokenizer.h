@@ -1,7 +1,8 @@
 /* tokenizer -- text to token ids and back.
  *
- * Read are Hugging Face's tokenizer.json, vocab.json and merges.txt, and llama2.c's file; models made by the
- * program have whole words.  Ids and offsets are those of the original implementations, exactly.  What a file
+ * Read are Hugging Face's tokenizer.json, vocab.json and merges.txt, SentencePiece's .model, tiktoken's rank
+ * files and llama2.c's file; vocab.h makes one of what a GGUF file holds, and models made by the program have
+ * whole words.  Ids and offsets are those of the original implementations, exactly.  What a file
  * asks for and is not built is refused by name.
  *
  * A tokenizer never changes after it is opened; any number of threads may use it. */

@@ -1,0 +1,51 @@
+/* vocab -- a vocabulary as SentencePiece's .model and GGUF files hold it, and the pipelines made of one.
+ *
+ * A GGUF reader fills a token_vocab from its metadata; keys stand beside the fields. */
+#ifndef MICROTOME_TOKEN_VOCAB_H
+#define MICROTOME_TOKEN_VOCAB_H
+#include "token/tokenizer.h"
+
+/* Types of tokens, numbered as both formats do. */
+enum {
+    VOCAB_NORMAL = 1,
+    VOCAB_UNKNOWN,
+    VOCAB_CONTROL,
+    VOCAB_USER, /* the user's own symbols: found in the text before all else */
+    VOCAB_UNUSED,
+    VOCAB_BYTE
+};
+
+typedef struct vocab_text {
+    const char *p;
+    size_t n;
+} vocab_text;
+
+typedef enum vocab_flag { VOCAB_UNSAID, VOCAB_NO, VOCAB_YES } vocab_flag;
+
+/* Borrowed for the call that builds.  Ids are indices; -1: there is none.  Strings may be NULL when not said. */
+typedef struct token_vocab {
+    const char
+        *model; /* tokenizer.ggml.model: "llama" (SentencePiece BPE), "gpt2"; "unigram" (.model) */
+    const char *pre; /* tokenizer.ggml.pre: how "gpt2" cuts words */
+    int64_t n;
+    const vocab_text *text; /* tokenizer.ggml.tokens */
+    const float *score;     /* tokenizer.ggml.scores, or NULL */
+    const int32_t *type;    /* tokenizer.ggml.token_type, or NULL: all normal */
+    int64_t n_merges;
+    const vocab_text *merge;     /* tokenizer.ggml.merges: "a b" */
+    int64_t bos, eos, unk;       /* tokenizer.ggml.bos_token_id, eos_token_id, unknown_token_id */
+    vocab_flag add_bos, add_eos; /* tokenizer.ggml.add_bos_token, add_eos_token */
+    vocab_flag space_prefix;     /* tokenizer.ggml.add_space_prefix */
+    vocab_flag squeeze;          /* tokenizer.ggml.remove_extra_whitespaces */
+    bool fallback;               /* unknown characters become bytes */
+    bool prefix_once;            /* the space before a text is not put after special tokens, too */
+    vocab_text charsmap; /* tokenizer.ggml.precompiled_charsmap: SentencePiece's normalization */
+} token_vocab;
+
+/* A tokenizer of it.  `name` is for messages and, with the vocabulary, for the hash.
+ *
+ * [err: UNSUPPORTED (another model, a pre that is not known), FORMAT, LIMIT, NOMEM | owns: the caller, tokenizer_free; v is copied | thread: any | cost: O(bytes)] */
+status tokenizer_from_vocab(tokenizer **out, const token_vocab *v, const char *name, error *err);
+
+#endif
+/* SPDX-License-Identifier: MIT */
