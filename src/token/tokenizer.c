@@ -40,8 +40,9 @@ static status read_path(tokenizer *t, const char *path, error *err)
     t->def = find(path), t->bos = -1;
     if (!t->def) {
         error_set(err, E_UNSUPPORTED, "%s: unknown kind of tokenizer", path);
-        error_hint(err, "expected a tokenizer.json, a vocab.json beside merges.txt, a SentencePiece "
-                        ".model, a .tiktoken, a llama2.c .bin, or a directory with one");
+        error_hint(err,
+                   "expected a tokenizer.json, a vocab.json beside merges.txt, a SentencePiece "
+                   ".model, a .tiktoken, a llama2.c .bin, or a directory with one");
         return E_UNSUPPORTED;
     }
     status st = t->def->read(t, path, err);
