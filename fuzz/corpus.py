@@ -62,6 +62,45 @@ def make():
            "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|x|>"}}, {"Sequence": {"id": "A"}}],
                               "special_tokens": {"<|x|>": {"ids": [4]}}}}
     put("tokenizer", "bpe", json.dumps(bpe).encode() + b"\0ab a <|x|> b")
+    stations = dict(bpe, normalizer={"type": "Sequence", "normalizers": [
+        {"type": "NFKC"}, {"type": "BertNormalizer"}, {"type": "Nmt"}, {"type": "Strip"}, {"type": "Prepend", "prepend": "\u2581"},
+        {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]},
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [{"type": "Metaspace", "prepend_scheme": "first"}, {"type": "Digits"},
+                                                             {"type": "Punctuation", "behavior": "MergedWithPrevious"}]},
+        decoder={"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+                                                  {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1}]})
+    stations["model"] = dict(bpe["model"], byte_fallback=True, fuse_unk=True, unk_token="a", end_of_word_suffix="b")
+    stations["added_tokens"] = [{"id": 4, "content": "<|x|>", "lstrip": True, "rstrip": True, "single_word": True, "normalized": True}]
+    put("tokenizer", "stations", json.dumps(stations).encode() + "\0 ab  <|x|> e\u0301\uac00\ufdfa 12".encode())
+    pieces = {"model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": [["<unk>", 0], ["\u2581", -2.5], ["a", -1], ["ab", -1.5], ["<0x62>", 0]]},
+              "pre_tokenizer": {"type": "Metaspace"}, "decoder": {"type": "Metaspace"},
+              "post_processor": {"type": "BertProcessing", "sep": ["a", 2], "cls": ["ab", 3]}}
+    put("tokenizer", "unigram", json.dumps(pieces).encode() + b"\0ab zb a")
+    words = {"model": {"type": "WordPiece", "unk_token": "?", "vocab": {"?": 0, "a": 1, "##b": 2, "c": 3}},
+             "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece"}}
+    put("tokenizer", "wordpiece", json.dumps(words).encode() + b"\0ab c, x")
+
+    def field(number, wire, data):
+        return bytes([number << 3 & 0x7f | wire] if number < 16 else [number << 3 & 0x7f | 0x80 | wire, number >> 4]) + data
+
+    def sub(number, data):
+        return field(number, 2, bytes([len(data)]) + data)
+
+    def piece(text, score, kind):
+        return sub(1, sub(1, text.encode()) + field(2, 5, struct.pack("<f", score)) + field(3, 0, bytes([kind])))
+    parts = [piece("<unk>", 0, 2), piece("<s>", 0, 3), piece("</s>", 0, 3), piece("\u2581", -1, 1), piece("a", -2, 1),
+             piece("\u2581a", -1.5, 1), piece("<u>", 0, 4), piece("<0x62>", 0, 6)]
+    darts = struct.pack("<I4I", 16, 1 << 10, 0, 0, 0) + b"x\0"
+    for kind in (1, 2):
+        spec = sub(2, field(3, 0, bytes([kind])) + field(35, 0, b"\1")) + sub(3, sub(2, darts) + field(4, 0, b"\1"))
+        put("vocab", "model%d" % kind, b"M" + b" a<u>b<s>  a\0" + b"".join(parts) + spec)
+    put("vocab", "tiktoken", b"T" + b"a!b'll <|endoftext|>\0" + b"IQ== 0\nYQ== 1\nYWI= 2\nYg== 3\n")
+    put("vocab", "merges", b"V" + b"ab a\0" + b'{"a":0,"b":1,"ab":2,"<|endoftext|>":3}' + b"\0" + b"#version: 0.2\na b\n")
+    put("vocab", "gguf", b"G" + b"ab <u>a\0" + b"1\x01a\x01b\x02ab\x03\xe2\x96\x81\x03<u>")
+    put("vocab", "gpt2", b"g" + b"ab <u>a\0" + b"0\x01a\x01b\x02ab\x03<u>\x00")
+    chats = json.load(open(os.path.join(os.path.dirname(FOUND), "..", "tests", "chat_cases.json"), encoding="utf-8"))
+    for i, c in enumerate(chats):
+        put("chat", "case%d" % i, c["template"].encode())
     tokens = [b"<unk>", b"<s>", b"</s>"] + [b"<0x%02X>" % i for i in range(256)] + [b" ", b"a", b" a"]
     put("tokenizer", "llama2c", b"L" + struct.pack("<i", 6) + b"".join(struct.pack("<fi", -i, len(t)) + t for i, t in enumerate(tokens)))
     for i, text in enumerate(['blocks.*.attn.z[head=0|2, pos=-1]', 'embed[pos="the"#2], logits[vocab="cat"]', "blocks.0.attn.k[for=1]",

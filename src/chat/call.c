@@ -484,7 +484,8 @@ static value f_select(eval *e, const expr *x, const value *v, const value *arg)
     bool keep = *x->name == 's';
     value list = { .kind = VALUE_LIST }, *item;
     if (v->kind == VALUE_UNDEFINED) return list;
-    if (!x->n_arg) return eval_fail(e, E_FORMAT, "%s got no attribute", x->name), undefined();
+    if (!argument(x, arg, 0, NULL))
+        return eval_fail(e, E_FORMAT, "%s got no attribute", x->name), undefined();
     if (!want(e, x, v, VALUE_LIST) || !(item = eval_get(e, (int64_t)v->n, sizeof *item)))
         return undefined();
     for (size_t i = 0; i < v->n && e->st == E_OK; i++)

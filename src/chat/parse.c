@@ -75,10 +75,15 @@ static const char *take_name(parser *p)
     return "";
 }
 
+static void no_memory(parser *p)
+{
+    if (p->st == E_OK) p->st = error_set(p->err, E_NOMEM, "%s: out of memory", p->name);
+}
+
 static void *get(parser *p, size_t bytes)
 {
     void *made = arena_zero(p->mem, bytes);
-    if (!made && p->st == E_OK) p->st = error_set(p->err, E_NOMEM, "%s: out of memory", p->name);
+    if (!made) no_memory(p);
     return made;
 }
 
@@ -130,7 +135,7 @@ static void parse_items(parser *p, expr *e, const char *end, bool dict)
     if (p->st != E_OK) return;
     e->arg = arena_copy(p->mem, arg, (size_t)(n + 1) * sizeof *arg);
     e->key = arena_copy(p->mem, key, (size_t)(n + 1) * sizeof *key);
-    if (!e->arg || !e->key) get(p, SIZE_MAX / 2); /* says so */
+    if (!e->arg || !e->key) no_memory(p);
     else e->n_arg = n;
 }
 
@@ -176,7 +181,7 @@ static expr *parse_string(parser *p)
     for (; p->at->kind == TOKEN_STRING; p->at++) str_add(&s, p->at->p, p->at->n);
     const char *copy = s.failed ? NULL : arena_copy(p->mem, s.p ? s.p : "", s.n + 1);
     expr *e = literal(p, value_text(copy, copy ? s.n : 0));
-    if (!copy) get(p, SIZE_MAX / 2);
+    if (!copy) no_memory(p);
     str_release(&s);
     return e;
 }
@@ -206,7 +211,7 @@ static bool ends_part(const parser *p) { return is(p, TOKEN_SIGN, ":") || is(p, 
 /* a[b] or a[b:c:d] */
 static expr *parse_index(parser *p, expr *a)
 {
-    expr *b = ends_part(p) ? NULL : parse_expr(p);
+    expr *b = is(p, TOKEN_SIGN, ":") ? NULL : parse_expr(p);
     if (!is(p, TOKEN_SIGN, ":")) {
         expect(p, "]");
         return node(p, EXPR_ITEM, a, b);
@@ -504,7 +509,7 @@ static stmt *parse_macro(parser *p)
     if (p->st != E_OK) return s;
     s->parameter = arena_copy(p->mem, name, (size_t)(n + 1) * sizeof *name);
     s->otherwise = arena_copy(p->mem, otherwise, (size_t)(n + 1) * sizeof *otherwise);
-    if (!s->parameter || !s->otherwise) get(p, SIZE_MAX / 2);
+    if (!s->parameter || !s->otherwise) no_memory(p);
     else s->n_parameter = n;
     return s;
 }

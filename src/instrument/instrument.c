@@ -12,6 +12,9 @@
 
 static const param prompt_params[] = {
     { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", ROLE_WHAT },
+    { "chat", PARAM_LIST, NULL,
+      "a user's message, JSON messages or a .json of them, by the model's own template",
+      ROLE_WHAT },
     { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids",
       ROLE_FILE }, /* the ids themselves are inputs that are hashed */
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",

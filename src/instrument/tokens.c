@@ -5,6 +5,9 @@
 
 static const param params[] = {
     { "prompt", PARAM_LIST, NULL, "a text; give it again for several", ROLE_WHAT },
+    { "chat", PARAM_LIST, NULL,
+      "a user's message, JSON messages or a .json of them, by the model's own template",
+      ROLE_WHAT },
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     { "check", PARAM_TEXT, NULL,
@@ -81,6 +84,18 @@ static status show(work *w, const tokenizer *t, const char *text, token_bos bos,
     return E_OK;
 }
 
+/* The text that the template writes, then its tokens; it holds no NUL that is not the end, or is refused. */
+static status show_chat(work *w, const tokenizer *t, int i, error *err)
+{
+    str text = { 0 };
+    status st = work_chat(w, i, &text, err);
+    if (st == E_OK && text.p && strlen(text.p) != text.n)
+        st = error_set(err, E_UNSUPPORTED, "the template wrote a NUL");
+    if (st == E_OK) st = show(w, t, text.p ? text.p : "", TOKEN_BOS_NO, i, err);
+    str_release(&text);
+    return st;
+}
+
 static status run(work *w, error *err)
 {
     tokenizer *own = NULL;
@@ -88,14 +103,15 @@ static status run(work *w, error *err)
     const char *path = work_text(w, "check"), *text;
     bos_policy bos = work_bos(w);
     status st = open_tokenizer(w, &own, &t, err);
-    if (st == E_OK && !path && !work_item(w, "prompt", 0)) {
+    if (st == E_OK && !path && !work_item(w, "prompt", 0) && !work_chats(w)) {
         st = error_set(err, E_USAGE, "tokens needs a text or vectors");
-        error_hint(err, "--prompt \"some text\", or --check vectors.jsonl");
+        error_hint(err, "--prompt \"some text\", --chat \"a message\", or --check vectors.jsonl");
     }
     if (st == E_OK) report_tokenizer(w->r, tokenizer_kind(t), tokenizer_hash(t));
     token_bos how = bos == BOS_YES ? TOKEN_BOS_YES : bos == BOS_NO ? TOKEN_BOS_NO : TOKEN_BOS_AUTO;
     for (int i = 0; st == E_OK && (text = work_item(w, "prompt", i)); i++)
         st = show(w, t, text, how, i, err);
+    for (int i = 0; st == E_OK && work_item(w, "chat", i); i++) st = show_chat(w, t, i, err);
     if (st == E_OK && path) st = check(w, t, path, err);
     tokenizer_free(own);
     return st;

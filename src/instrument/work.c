@@ -2,6 +2,7 @@
 #include "instrument/work.h"
 #include "base/cpu.h"
 #include "base/hash.h"
+#include "chat/chat.h"
 #include "ops.gen.h"
 #include <math.h>
 #include <stdio.h>
@@ -90,29 +91,71 @@ static status listed_prompts(work *w, const char *tokens, prompt ***out, int *n,
     return st;
 }
 
+bool work_chats(const work *w) { return work_item(w, "chat", 0) != NULL; }
+
+status work_chat(work *w, int i, str *out, error *err)
+{
+    chat *c = NULL;
+    json_t *messages = NULL;
+    const char *path = work_text(w, "model");
+    if (json_object_get(w->request, "bos"))
+        return error_set(err, E_USAGE, "--bos with --chat: a template writes BOS itself");
+    status st = chat_open(&c, path ? path : ".", err);
+    if (st == E_OK && !c) {
+        st = error_set(err, E_USAGE, "%s has no chat template", path ? path : "the model");
+        error_hint(err, "it is read from tokenizer_config.json or chat_template.jinja beside the "
+                        "weights; a base model has none: use --prompt");
+    }
+    if (st == E_OK) st = chat_messages(&messages, work_item(w, "chat", i), err);
+    if (st == E_OK) st = chat_render(c, messages, true, out, err);
+    json_decref(messages);
+    chat_free(c);
+    return st;
+}
+
+static status needs_prompt(const work *w, error *err)
+{
+    error_set(err, E_USAGE, "%s needs a prompt", w->def->name);
+    error_hint(err,
+               "--prompt \"some text\", --chat \"a message\" for a model that has a template, or "
+               "--tokens 1,2,3");
+    return E_USAGE;
+}
+
+static status prompt_of_chat(work *w, prompt **out, int i, error *err)
+{
+    str text = { 0 };
+    status st = work_chat(w, i, &text, err);
+    if (st == E_OK) st = prompt_from_text(out, w->m, text.p ? text.p : "", text.n, BOS_NO, err);
+    str_release(&text);
+    return st;
+}
+
+static status prompt_of_text(work *w, prompt **out, int i, error *err)
+{
+    const char *text = work_item(w, "prompt", i);
+    return prompt_from_text(out, w->m, text, strlen(text), work_bos(w), err);
+}
+
 status work_prompts(work *w, prompt ***out, int *n, error *err)
 {
-    const char *tokens = work_text(w, "tokens"), *text;
+    const char *tokens = work_text(w, "tokens");
+    bool chats = work_chats(w);
     status st = check_bos(w, err);
     int k = 0;
     if (st != E_OK) return st;
-    if (tokens && work_item(w, "prompt", 0))
-        return error_set(err, E_USAGE, "both a prompt and tokens were given");
+    if ((tokens != NULL) + chats + (work_item(w, "prompt", 0) != NULL) > 1)
+        return error_set(err, E_USAGE, "expected one of --prompt, --chat and --tokens");
     if (tokens) return listed_prompts(w, tokens, out, n, err);
-    while (work_item(w, "prompt", k)) k++;
-    if (!k) {
-        error_set(err, E_USAGE, "%s needs a prompt", w->def->name);
-        error_hint(err, "--prompt \"some text\", or --tokens 1,2,3");
-        return E_USAGE;
-    }
+    while (work_item(w, chats ? "chat" : "prompt", k)) k++;
+    if (!k) return needs_prompt(w, err);
     prompt **list = arena_array(&w->mem, k, sizeof *list);
     if (!list) return error_set(err, E_NOMEM, "prompts: out of memory");
     for (int i = 0; i < k; i++) {
-        text = work_item(w, "prompt", i);
-        st = prompt_from_text(&list[i], w->m, text, strlen(text), work_bos(w), err);
+        st = (chats ? prompt_of_chat : prompt_of_text)(w, &list[i], i, err);
         if (st == E_OK) st = work_keep(w, list[i], err);
         if (st == E_OK) continue;
-        if (k > 1) error_prefix(err, "prompt %d", i);
+        if (k > 1) error_prefix(err, "%s %d", chats ? "chat" : "prompt", i);
         return st;
     }
     *out = list, *n = k;

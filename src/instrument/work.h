@@ -49,7 +49,14 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
-/* The prompts asked for: --prompt (several), --tokens.  They live until the work ends.
+/* Is anything asked for with --chat?  Item i of it as the model's own template writes it, the answer begun: to be
+ * encoded without BOS, which templates write themselves.
+ *
+ * [err: USAGE (no template, or --bos as well), what chat_open and chat_render return | owns: out | thread: w's own | cost: the template's] */
+bool work_chats(const work *w);
+status work_chat(work *w, int i, str *out, error *err);
+
+/* The prompts asked for: --prompt (several), --chat (several), --tokens.  They live until the work ends.
  *
  * [err: USAGE when there is none, what prompts return | owns: w | thread: w's own | cost: O(tokens)] */
 status work_prompts(work *w, prompt ***out, int *n, error *err);

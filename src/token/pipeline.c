@@ -117,7 +117,7 @@ status pipeline_token(tokenizer *t, int64_t id, const char *p, size_t n, bool mo
         return error_set(err, E_FORMAT, "%s: two tokens have id %lld", path, (long long)id);
     char *copy = arena_get(&t->mem, n + 1);
     if (!copy) return no_memory(err, path);
-    memcpy(copy, p, n);
+    if (n) memcpy(copy, p, n);
     copy[n] = 0;
     own->symbol[id] = (token_text){ copy, n, false, true };
     if (model) table_add(&own->by_symbol, own->symbol, (int32_t)id);
