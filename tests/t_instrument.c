@@ -688,4 +688,36 @@ TEST("memory that runs out at any call of an analysis is an error, never another
                     "cat\"],\"sites\":\"blocks.*.attn.z[head=1],logits\"}");
     starve("verify", "{\"model\":\"demo:induction\",\"threads\":1,\"length\":3}");
 }
+/* ---- messages ---- */
+
+TEST("messages are written by the model's own template, and a report of them replays")
+{
+    static const char tokens[] =
+        "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"<u>\":0,\"hi\":1,\"<a>\":2,\"?\":3},"
+        "\"unk_token\":\"?\"},\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"}}";
+    static const char config[] = "{\"chat_template\":\"{% for m in messages %}<{{ m.role[0] }}> {{ "
+                                 "m.content }} {% endfor %}<a>\"}";
+    char path[1200], request[1400];
+    snprintf(path, sizeof path, "%s/tokenizer.json", test_dir());
+    REQUIRE(file_write(path, tokens, sizeof tokens - 1, NULL) == E_OK);
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"chat\":[\"hi\"]}", test_dir());
+    refuses("tokens", request, "has no chat template");
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", test_dir());
+    REQUIRE(file_write(path, config, sizeof config - 1, NULL) == E_OK);
+    mt_report *r = ran("tokens", request);
+    REQUIRE(r);
+    CHECK(shows(r, "<u> hi <a>") && shows(r, "0, 1, 2"));
+    snprintf(path, sizeof path, "%s/report.json", test_dir());
+    char *json = form(r, "json");
+    REQUIRE(file_write(path, json, strlen(json), NULL) == E_OK);
+    mt_text_free(json);
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
+    r = ran("replay", request);
+    REQUIRE(r && !mt_report_failed(r));
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"chat\":[\"hi\"],\"bos\":\"yes\"}",
+             test_dir());
+    refuses("tokens", request, "template writes BOS");
+}
 /* SPDX-License-Identifier: MIT */

@@ -369,4 +369,43 @@ TEST("llama2.c's tokenizer begins with BOS and a space, and comes back as it wen
     arena_release(&mem);
     tokenizer_free(t);
 }
+/* SMALL with one thing replaced, open. */
+static tokenizer *open_with(const char *find, const char *put)
+{
+    char text[2048];
+    const char *at = strstr(SMALL, find);
+    tokenizer *t = NULL;
+    error err = { 0 };
+    REQUIRE(at);
+    int n =
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - SMALL), SMALL, put, at + strlen(find));
+    if (tokenizer_open(&t, small_file(text, (size_t)n), &err) != E_OK) printf("  %s\n", err.msg);
+    REQUIRE(t);
+    return t;
+}
+
+TEST("\\w takes marks, as the original's engine does, and word boundaries are refused")
+{
+    error err;
+    tokenizer *t = open_with("{\"type\":\"ByteLevel\",\"add",
+                             "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+                             "\"pattern\":{\"Regex\":\"\\\\w+\"},\"behavior\":\"Removed\"},"
+                             "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},\"x\":{\"add");
+    CHECK(gives(t, "a\xe0\xa5\x8d ", TOKEN_BOS_NO, 1, (int[]){ 3 }, (int[]){ 4 }, (int[]){ 5 }));
+    tokenizer_free(t);
+    CHECK(with("{\"type\":\"ByteLevel\",\"add",
+               "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\\\\b\"},\"add",
+               &err) == E_UNSUPPORTED);
+    CHECK(strstr(err.msg, "\\b"));
+}
+
+TEST("an added token whose spaces another took is not there")
+{
+    tokenizer *t =
+        open_with("{\"id\":8,", "{\"id\":3,\"content\":\"\\u0120\"},{\"id\":9,\"content\":"
+                                "\" \",\"lstrip\":true,\"rstrip\":true},{\"id\":8,");
+    CHECK(gives(t, "a   b", TOKEN_BOS_NO, 3, (int[]){ 0, 9, 1 }, (int[]){ 0, 1, 4 },
+                (int[]){ 1, 4, 5 }));
+    tokenizer_free(t);
+}
 /* SPDX-License-Identifier: MIT */

@@ -32,6 +32,23 @@ static status normalized(tokenizer *t, added_token *a, const char *path, error *
     return st;
 }
 
+/* The original decodes an added token as what it was looked for: a copy of the symbols, where that is another. */
+static status show_normalized(tokenizer *t, const char *path, error *err)
+{
+    pipeline *own = pipe_of(t);
+    token_text *shown = NULL;
+    for (int32_t i = 0; i < own->late.n; i++) {
+        const added_token *a = &own->late.list[i];
+        const token_text *x = &own->symbol[a->id];
+        if (a->n == x->n && (!a->n || !memcmp(a->p, x->p, a->n))) continue;
+        if (!shown) shown = arena_copy(&t->mem, own->symbol, (size_t)t->n * sizeof *shown);
+        if (!shown) return no_memory(err, path);
+        shown[a->id].p = a->n ? a->p : "", shown[a->id].n = a->n;
+        own->shown = shown;
+    }
+    return E_OK;
+}
+
 /* Special ones stand before the others where two are written alike. */
 static status index_set(tokenizer *t, added_set *set, bool late, const char *path, error *err)
 {
@@ -52,7 +69,8 @@ static status index_set(tokenizer *t, added_set *set, bool late, const char *pat
 status added_index(tokenizer *t, const char *path, error *err)
 {
     status st = index_set(t, &pipe_of(t)->early, false, path, err);
-    return st == E_OK ? index_set(t, &pipe_of(t)->late, true, path, err) : st;
+    if (st == E_OK) st = index_set(t, &pipe_of(t)->late, true, path, err);
+    return st == E_OK ? show_normalized(t, path, err) : st;
 }
 
 static status read_one(tokenizer *t, const json_t *v, size_t i, int64_t room, const char *path,
@@ -168,7 +186,8 @@ status added_run(encoder *e, const added_set *set, const piece *p, stretch_fn *b
         if (a->rstrip) end = spaces_after(p, end);
         piece part = piece_part(p, done, first > done ? first : done);
         if (first > done) st = between(e, &part, err);
-        if (st == E_OK) st = encoder_put_added(e, p, a->id, first, end, err);
+        if (st == E_OK && first < end) /* spaces that another took leave nothing */
+            st = encoder_put_added(e, p, a->id, first, end, err);
         done = end;
     }
     piece rest = piece_part(p, done < p->n ? done : p->n, p->n);

@@ -266,10 +266,11 @@ void decode_run(const tokenizer *t, const int32_t *id, int64_t n, bool repair, s
 {
     arena mem = { 0 };
     const pipeline *own = pipe_of(t);
+    const token_text *shown = own->shown ? own->shown : own->symbol;
     word_list w = { .mem = &mem, .repair = repair };
     w.p = arena_array(&mem, n, sizeof *w.p);
     for (int64_t i = 0; w.p && i < n; i++)
-        if (id[i] >= 0 && id[i] < t->n && own->symbol[id[i]].there) w.p[w.n++] = own->symbol[id[i]];
+        if (id[i] >= 0 && id[i] < t->n && shown[id[i]].there) w.p[w.n++] = shown[id[i]];
     for (int i = 0; i < own->decode.n && !mem.failed; i++)
         ((const decode_def *)own->decode.at[i].def)->run(&own->decode.at[i], t, &w);
     for (int64_t i = 0; i < w.n; i++) {

@@ -19,6 +19,11 @@ struct pattern {
 static const char SPACES[] = "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}"
                              "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
 
+/* What it means by \\w: marks too, which PCRE2 leaves out, circled letters, and a few odd digits of Latin-1. */
+static const char WORD[] = "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+                           "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"
+                           "\\x{1f170}-\\x{1f189}";
+
 /* One escape at p[1]; how many characters of it are read.  \\p{L} and \\x{41} go with their braces. */
 static size_t translate_escape(str *out, const char *p, bool inside, const char **odd)
 {
@@ -27,7 +32,9 @@ static size_t translate_escape(str *out, const char *p, bool inside, const char 
     if (p[1] == 's') str_printf(out, inside ? "%s" : "[%s]", SPACES);
     else if (p[1] == 'S' && !inside) str_printf(out, "[^%s]", SPACES);
     else if (p[1] == 'S') str_puts(out, "\\P{Xsp}\\x{180e}");
-    else if (strchr("hHKGRXNOyYQE", p[1])) *odd = p;
+    else if (p[1] == 'w') str_printf(out, inside ? "%s" : "[%s]", WORD);
+    else if (p[1] == 'W' && !inside) str_printf(out, "[^%s]", WORD);
+    else if (strchr("hHKGRXNOyYQEWbBAzZ", p[1]) && strncmp(p, "\\z", 2)) *odd = p;
     else str_add(out, p, n);
     return n;
 }

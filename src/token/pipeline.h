@@ -69,7 +69,9 @@ typedef struct model_def {
 extern const model_def model_bpe, model_wordpiece, model_unigram, model_wordlevel;
 
 typedef struct pipeline {
-    token_text *symbol;    /* [n] by id: as the vocabulary writes it */
+    token_text *symbol; /* [n] by id: as the vocabulary writes it */
+    const token_text
+        *shown; /* [n] as decoders see it: symbol, or what normalizing makes of an added token */
     token_table by_symbol; /* the model's, without tokens that were only added */
     token_text *piece;     /* what the model compares with: symbol, or the bytes behind it */
     token_table by_piece;
