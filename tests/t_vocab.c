@@ -307,4 +307,16 @@ TEST("a .model or .tiktoken of wrong bytes is refused with what was expected")
     CHECK(strstr(err.msg, "line 2"));
     CHECK(!t);
 }
+
+TEST("a vocabulary with tokens that were added to it is refused without the rules for them")
+{
+    tokenizer *t = NULL;
+    error err = { 0 };
+    file_of("merges.txt", "#version: 0.2\n", 14);
+    CHECK(tokenizer_open(&t, file_of("vocab.json", "{\"a\":0,\"  \":1}", 14), &err) ==
+          E_UNSUPPORTED);
+    CHECK(strstr(err.msg, "token 1") && strstr(err.hint, "tokenizer.json") && !t);
+    err = (error){ 0 };
+    CHECK(tokenizer_open(&t, "no/such/tokenizer.json", &err) == E_IO && strstr(err.msg, "no such"));
+}
 /* SPDX-License-Identifier: MIT */

@@ -217,7 +217,7 @@ static status read_file(tokenizer *t, const char *path, error *err)
 
 const token_def token_sentencepiece_def = { .name = "SentencePiece",
                                             .ends = { ".model" },
-                                            .in_dir = { "tokenizer.model", "*.model" },
+                                            .in_dir = { "tokenizer.model" },
                                             .rank = 1,
                                             .read = read_file,
                                             .release = pipeline_release,

@@ -225,8 +225,6 @@ static status read_file(tokenizer *t, const char *path, error *err)
 
 const token_def token_tiktoken_def = { .name = "tiktoken",
                                        .ends = { ".tiktoken" },
-                                       .in_dir = { "*.tiktoken" },
-                                       .rank = 4,
                                        .read = read_file,
                                        .release = pipeline_release,
                                        .encode = pipeline_encode,

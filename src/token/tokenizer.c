@@ -38,6 +38,8 @@ static const token_def *find(const char *path)
 static status read_path(tokenizer *t, const char *path, error *err)
 {
     t->def = find(path), t->bos = -1;
+    if (!file_exists(path))
+        return error_set(err, E_IO, "%s: there is no such file or directory", path);
     if (!t->def) {
         error_set(err, E_UNSUPPORTED, "%s: unknown kind of tokenizer", path);
         error_hint(err,

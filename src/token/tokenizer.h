@@ -24,8 +24,8 @@ typedef struct token_span {
 typedef enum token_bos { TOKEN_BOS_AUTO, TOKEN_BOS_YES, TOKEN_BOS_NO } token_bos;
 
 /* Open a tokenizer.json, a vocab.json (merges.txt beside it; or encoder.json and vocab.bpe, as OpenAI called
- * them), a llama2.c tokenizer .bin, or a directory that has one of them (there tok*.bin).  A directory with none is
- * fine: *out is NULL then.
+ * them), a SentencePiece .model, a rank file NAME.tiktoken, a llama2.c tokenizer .bin, or a directory that has one: there
+ * tokenizer.json goes before tokenizer.model, vocab.json and tok*.bin.  A directory with none is fine: *out is NULL then.
  *
  * [err: IO, FORMAT, UNSUPPORTED (a setting that changes the ids), LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: the file] */
 status tokenizer_open(tokenizer **out, const char *path, error *err);
@@ -38,7 +38,7 @@ status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int3
                        error *err);
 void tokenizer_free(tokenizer *t);
 
-/* "byte-level BPE", "llama2.c", "words"; one more than the largest id; the id of BOS, or -1; is it added
+/* "byte-level BPE", "Unigram", "words" ...; one more than the largest id; the id of BOS, or -1; is it added
  * without being asked for; a hash of what defines the tokenizer ("xxh3-128:...").
  *
  * [err: none | owns: borrowed | thread: any | cost: O(1)] */

@@ -58,6 +58,20 @@ static status read_vocab(tokenizer *t, const json_t *vocab, const char *path, er
     return st;
 }
 
+/* No token of GPT-2's kind is written with a space: one that is was added, by rules that stand elsewhere. */
+static status check_written(const tokenizer *t, const char *path, error *err)
+{
+    for (int32_t i = 0; i < t->n; i++) {
+        const token_text *x = &pipe_of(t)->symbol[i];
+        if (!x->there || !memchr(x->p, ' ', x->n)) continue;
+        error_set(err, E_UNSUPPORTED, "%s: token %d, '%.40s', was added to the vocabulary", path, i,
+                  x->p);
+        error_hint(err, "how it is found in a text is said by a tokenizer.json: open that");
+        return E_UNSUPPORTED;
+    }
+    return E_OK;
+}
+
 /* GPT-2's only special token. */
 static status add_end(tokenizer *t, const char *path, error *err)
 {
@@ -146,6 +160,7 @@ static status read_text(tokenizer *t, const char *vocab, const char *merges, err
     status st = json_open(&json, vocab, MAX_FILE, err);
     if (st == E_OK) st = file_read(&s, merges, MAX_FILE, err);
     if (st == E_OK) st = read_vocab(t, json, vocab, err);
+    if (st == E_OK) st = check_written(t, vocab, err);
     if (st == E_OK) st = check_config(t, vocab, &prefix, err);
     if (st == E_OK) st = read_steps(t, prefix, vocab, err);
     if (st == E_OK) st = pipeline_index(t, true, vocab, err);
