@@ -282,6 +282,48 @@ TEST("a vocabulary that cannot be read is refused by what is wrong with it")
     CHECK(from(&v, &err) == E_FORMAT && strstr(err.msg, "normalization"));
 }
 
+/* A vocabulary opened, a text encoded and decoded, with the n-th allocation failing. */
+static status fragile(const token_vocab *v, int64_t n, str *text, bool *failed)
+{
+    tokenizer *t = NULL;
+    arena mem = { 0 };
+    token_span *s = NULL;
+    int64_t k = 0;
+    error err = { 0 };
+    mem_state.fail_at = n;
+    status st = tokenizer_from_vocab(&t, v, "few", &err);
+    if (st == E_OK) st = tokenizer_encode(t, &mem, "ab zz a", 7, TOKEN_BOS_NO, &s, &k, &err);
+    for (int64_t i = 0; st == E_OK && i < k; i++) tokenizer_decode(t, &s[i].id, 1, true, text);
+    *failed = n >= 0 && mem_state.fail_at < 0;
+    mem_state.fail_at = -1;
+    if (st == E_OK && text->failed) st = E_NOMEM;
+    arena_release(&mem);
+    tokenizer_free(t);
+    return st;
+}
+
+TEST("allocation failing at any call gives no other tokens, and leaves nothing behind")
+{
+    static const vocab_text merge = { "a b", 3 };
+    for (int kind = 0; kind < 3; kind++) {
+        token_vocab v = few();
+        str whole = { 0 };
+        bool failed;
+        if (kind == 1) v.model = "unigram";
+        if (kind == 2) v.model = "gpt2", v.pre = "starcoder", v.merge = &merge, v.n_merges = 1;
+        REQUIRE(fragile(&v, -1, &whole, &failed) == E_OK && whole.n);
+        for (int64_t n = 0;; n++) {
+            str text = { 0 };
+            status st = fragile(&v, n, &text, &failed);
+            bool same = text.n == whole.n && !memcmp(text.p, whole.p, whole.n);
+            str_release(&text);
+            CHECK(st == E_OK ? same : st == E_NOMEM); /* a word that is not kept costs nothing */
+            if (!failed) break;
+        }
+        str_release(&whole);
+    }
+}
+
 static const char *file_of(const char *name, const char *bytes, size_t n)
 {
     static char path[1024];

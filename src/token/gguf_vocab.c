@@ -67,15 +67,21 @@ static status add_tokens(tokenizer *t, const token_vocab *v, const char *name, e
 static json_t *steps_of(const way *w, bool prefix)
 {
     json_t *list = json_array();
-    if (w->digits)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", true));
-    if (w->words)
-        json_array_append_new(list, json_pack("{s:s,s:{s:s},s:s}", "type", "Split", "pattern",
-                                              "Regex", w->words, "behavior", "Isolated"));
-    json_array_append_new(list, json_pack("{s:s,s:b,s:b}", "type", "ByteLevel", "add_prefix_space",
-                                          prefix, "use_regex", !w->words));
-    return json_pack("{s:s,s:o}", "type", "Sequence", "pretokenizers", list);
+    bool fine = list;
+    if (fine && w->digits)
+        fine = !json_array_append_new(
+            list, json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", true));
+    if (fine && w->words)
+        fine =
+            !json_array_append_new(list, json_pack("{s:s,s:{s:s},s:s}", "type", "Split", "pattern",
+                                                   "Regex", w->words, "behavior", "Isolated"));
+    if (fine)
+        fine = !json_array_append_new(list, json_pack("{s:s,s:b,s:b}", "type", "ByteLevel",
+                                                      "add_prefix_space", prefix, "use_regex",
+                                                      !w->words));
+    json_t *made = fine ? json_pack("{s:s,s:O}", "type", "Sequence", "pretokenizers", list) : NULL;
+    json_decref(list);
+    return made;
 }
 
 static status add_steps(tokenizer *t, const way *w, bool prefix, const char *name, error *err)

@@ -143,10 +143,11 @@ static status add_decoders(tokenizer *t, const token_vocab *v, const char *path,
     json_t *list =
         json_pack("[{s:s,s:{s:s},s:s},{s:s},{s:s}]", "type", "Replace", "pattern", "String", MARK,
                   "content", " ", "type", "ByteFallback", "type", "Fuse");
-    if (list && v->space_prefix != VOCAB_NO)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip", "content", " ",
-                                              "start", 1, "stop", 0));
-    status st = list ? E_OK : no_memory(err, path);
+    bool fine = list;
+    if (fine && v->space_prefix != VOCAB_NO)
+        fine = !json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:i}", "type", "Strip",
+                                                      "content", " ", "start", 1, "stop", 0));
+    status st = fine ? E_OK : no_memory(err, path);
     for (size_t i = 0; st == E_OK && i < json_array_size(list); i++)
         st = decode_read(t, json_array_get(list, i), path, err);
     json_decref(list);
