@@ -263,6 +263,7 @@ static const struct {
     { "diff", 0x2b2cec2e168b0269 },
     { "embed", 0x6c14ec650ca6f054 },
     { "gain", 0x8d26af822c1b2bc4 },
+    { "gain_from_one", 0x8871cc9d62efb880 },
     { "gelu_erf", 0x7d63e1238d3a7289 },
     { "gelu_quick", 0x2af28c9a6e0df0dd },
     { "gelu_tanh", 0x7c34297d28002ec6 },

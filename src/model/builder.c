@@ -153,7 +153,8 @@ node *build_norm(builder *b, node *x, node *gain, node *bias, const char *name)
     graph_site(g, axes(scale, "", ""), "%s.scale", name);
     node *n = rms ? op_normalized(g, x, scale) : op_ln_normalized(g, x, scale);
     graph_site(g, axes(n, "", "d_model"), "%s.normalized", name);
-    return graph_site(g, axes(op_gain(g, n, gain, bias), "", "d_model"), "%s.out", name);
+    n = b->c->gain_from_one ? op_gain_from_one(g, n, gain) : op_gain(g, n, gain, bias);
+    return graph_site(g, axes(n, "", "d_model"), "%s.out", name);
 }
 
 node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first,
@@ -171,7 +172,28 @@ static node *head_site(builder *b, node *n, const char *thing)
 static node *rotated(builder *b, const attention *a, node *x, const char *thing)
 {
     if (!a->inv_freq) return x;
-    return head_site(b, op_rotary(b->g, x, a->inv_freq, b->c->d_head, a->rotary_style), thing);
+    return head_site(b, op_rotary(b->g, x, a->inv_freq, 2 * a->inv_freq->n_part, a->rotary_style),
+                     thing);
+}
+
+/* Queries or keys, through a norm of each head's own where there is one. */
+static node *head_norm(builder *b, node *x, node *gain, const char *thing)
+{
+    char raw[16], name[64];
+    if (gain) {
+        snprintf(raw, sizeof raw, "%s_raw", thing);
+        snprintf(name, sizeof name, "blocks.%d.%s_norm", b->layer, thing);
+        x = build_norm(b, head_site(b, x, raw), gain, NULL, name);
+    }
+    return build_reader(head_site(b, x, thing));
+}
+
+/* What is added to the stream: the part's output, or its norm. */
+static node *contribution(builder *b, node *out, node *gain, const char *norm, const char *thing)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blocks.%d.%s", b->layer, norm);
+    return build_site(b, gain ? build_norm(b, out, gain, NULL, name) : out, thing);
 }
 
 /* Keys or values as each query head sees them: a reader of its own for `k[for=h]`. */
@@ -186,14 +208,14 @@ node *build_attention(builder *b, const attention *a)
 {
     graph *g = b->g;
     model_block *block = &b->m->block[b->layer];
-    node *q = build_reader(head_site(b, a->q, "attn.q"));
-    node *k = build_reader(head_site(b, a->k, "attn.k"));
+    node *q = head_norm(b, a->q, a->q_gain, "attn.q");
+    node *k = head_norm(b, a->k, a->k_gain, "attn.k");
     node *v = build_reader(head_site(b, a->v, "attn.v"));
     q = rotated(b, a, q, "attn.rot_q");
     k = per_query_head(b, rotated(b, a, k, "attn.rot_k"), "attn.k_for", &block->k_for);
     v = per_query_head(b, v, "attn.v_for", &block->v_for);
-    node *scores =
-        build_site(b, axes(op_scores(g, q, k, a->scale, 0, 0), "head", "key"), "attn.scores");
+    node *scores = axes(op_scores(g, q, k, a->scale, a->cap, a->window), "head", "key");
+    build_site(b, scores, "attn.scores");
     node *pattern = build_site(b, axes(op_softmax(g, scores), "head", "key"), "attn.pattern");
     node *z = head_site(b, op_mix(g, pattern, v), "attn.z");
     node *result = axes(op_result(g, z, a->w_out, a->layout), "head", "d_model");
@@ -204,7 +226,7 @@ node *build_attention(builder *b, const attention *a)
         build_writer(build_site(b, bias, "attn.bias"));
     }
     node *out = build_site(b, axes(op_headsum(g, result, bias), "", "d_model"), "attn.out");
-    return build_site(b, out, "attn.contribution"); /* no norm in between: the same tensor */
+    return contribution(b, out, a->post_gain, "ln1_post", "attn.contribution");
 }
 
 static node *activated(builder *b, node *x)
@@ -216,24 +238,26 @@ static node *activated(builder *b, node *x)
     return !strcmp(a, "relu") ? op_relu(b->g, x) : op_silu(b->g, x);
 }
 
-static node *neurons(builder *b, node *x, node *w, node *bias, const mlp *p, const char *thing)
+static node *neurons(builder *b, node *x, node *w, node *bias, int64_t first, const mlp *p,
+                     const char *thing)
 {
-    node *n = axes(build_linear(b, x, w, bias, p->layout, 0, b->c->d_mlp, 1), "neuron", "");
+    node *n = axes(build_linear(b, x, w, bias, p->layout, first, b->c->d_mlp, 1), "neuron", "");
     if (p->x_is_stream) build_reader(n);
     return build_site(b, n, thing);
 }
 
 node *build_mlp(builder *b, node *x, const mlp *p)
 {
-    node *in = neurons(b, x, p->w_in, p->b_in, p, p->w_up ? "mlp.gate" : "mlp.pre");
+    node *in = neurons(b, x, p->w_in, p->b_in, 0, p, p->w_up ? "mlp.gate" : "mlp.pre");
     node *post = activated(b, in);
-    if (p->w_up) post = op_multiply(b->g, post, neurons(b, x, p->w_up, p->b_up, p, "mlp.up"));
+    if (p->w_up)
+        post = op_multiply(b->g, post, neurons(b, x, p->w_up, p->b_up, p->up_first, p, "mlp.up"));
     build_site(b, axes(post, "neuron", ""), "mlp.post");
     node *out = axes(build_linear(b, post, p->w_out, p->b_out, p->layout, 0, 1, b->c->d_model), "",
                      "d_model");
     build_writer(build_site(b, out, "mlp.out"));
     b->m->block[b->layer].mlp_reader = p->x_is_stream ? in : build_reader(x);
-    return build_site(b, out, "mlp.contribution");
+    return contribution(b, out, p->post_gain, "ln2_post", "mlp.contribution");
 }
 
 /* The same numbers, however they are stored. */
@@ -273,6 +297,7 @@ node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_nam
 node *build_logits(builder *b, node *x, node *w, node *bias, bool x_is_stream)
 {
     node *l = axes(build_linear(b, x, w, bias, OUT_IN, 0, b->c->n_vocab, 1), "vocab", "");
+    if (b->c->logit_cap > 0) l = axes(op_softcap(b->g, l, b->c->logit_cap), "vocab", "");
     b->m->logits = graph_site(b->g, l, "logits");
     b->m->logits_reader = build_reader(x_is_stream ? l : x);
     return b->m->logits;

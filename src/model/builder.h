@@ -56,8 +56,9 @@ node *build_reader(node *n);
 node *build_embed(builder *b, node *w);
 node *build_pos_embed(builder *b, node *w);
 
-/* NAME.scale, NAME.normalized, NAME.out = gain * normalized + bias (bias NULL: none); LayerNorm, or
- * RMSNorm, as c->norm says; x itself when that is "none".  name is "blocks.3.ln1" or "ln_final".
+/* NAME.scale, NAME.normalized, NAME.out = gain * normalized + bias (bias NULL: none), the gain one more
+ * than stored where c->gain_from_one; LayerNorm, or RMSNorm, as c->norm says; x itself when that is "none".
+ * name is "blocks.3.ln1" or "ln_final".  x may be heads: each has its own norm, and all have one gain.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 node *build_norm(builder *b, node *x, node *gain, node *bias, const char *name);
@@ -70,17 +71,22 @@ enum { IN_OUT = 0, OUT_IN = 1 };
 node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t first,
                    int64_t n_part, int64_t width);
 
-/* Attention from q, k, v on: attn.q k v, rot_q rot_k (inv_freq not NULL), scores, pattern, z, result,
- * bias, out, contribution.  Returns what is added to the stream.
+/* Attention from q, k, v on: attn.q_raw k_raw (q_gain not NULL: a norm of queries and of keys), q k v, rot_q
+ * rot_k (inv_freq not NULL), scores, pattern, z, result, bias, out, contribution (post_gain not NULL: after
+ * the norm ln1_post).  Returns what is added to the stream.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 typedef struct attention {
-    node *q, *k, *v;  /* after bias, before rotary; [head, d_head], [kv head, d_head] */
-    node *inv_freq;   /* NULL: not rotated */
+    node *q, *k, *v;       /* after bias, before rotary; [head, d_head], [kv head, d_head] */
+    node *q_gain, *k_gain; /* of each head's norm; NULL: none */
+    node *inv_freq;        /* NULL: not rotated; two rows, a number for each pair that turns */
     int rotary_style; /* 0: halves, as Hugging Face stores Llama; 1: neighbours, as llama2.c does */
     double scale;
+    double cap;          /* scores are cap tanh(score / cap); 0: as they are */
+    int32_t window;      /* a query sees as many keys, itself included; 0: all */
     node *w_out, *b_out; /* b_out NULL: none */
     int layout;          /* of w_out */
+    node *post_gain;     /* NULL: no norm between attention and the stream */
 } attention;
 node *build_attention(builder *b, const attention *a);
 
@@ -93,11 +99,13 @@ typedef struct mlp {
     node *w_in, *b_in, *w_up, *b_up; /* w_in is the gate's where gated; w_up NULL: not gated */
     node *w_out, *b_out;
     int layout;
+    int64_t up_first; /* the first column of w_up that is up's, where gate and up share a weight */
     bool x_is_stream;
+    node *post_gain; /* NULL: no norm (ln2_post) between the MLP and the stream */
 } mlp;
 node *build_mlp(builder *b, node *x, const mlp *p);
 
-/* logits = x W_U: the last node.  x is the logits' view of the stream and becomes their reader,
+/* logits = x W_U, cap tanh(. / cap) where c->logit_cap: the last node.  x is the logits' view of the stream and becomes their reader,
  * unless x_is_stream.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */

@@ -38,6 +38,13 @@ status config_activation(const json_t *json, const char *key, const char *otherw
  * [err: UNSUPPORTED, FORMAT, RANGE | owns: nothing | thread: any | cost: O(d_head)] */
 status config_rotary(const json_t *json, model_config *c, double *inv_freq, error *err);
 
+/* The same for the layers of one kind ("full_attention", "sliding_attention"; NULL: all), theta where config.json
+ * has none.  Fills c->n_rot too; [2, n_rot/2] are written.
+ *
+ * [err: UNSUPPORTED, FORMAT, RANGE, SHAPE | owns: nothing | thread: any | cost: O(d_head)] */
+status config_rotary_of(const json_t *json, const char *layers, double theta, model_config *c,
+                        double *inv_freq, error *err);
+
 /* d_model, n_head ... agree with each other: the checks all architectures share.
  *
  * [err: SHAPE, RANGE | owns: nothing | thread: any | cost: O(1)] */

@@ -26,11 +26,15 @@ typedef struct model_config {
     int32_t n_vocab, n_ctx; /* n_ctx: the longest prompt that is taken */
     const char *norm;       /* "layernorm", "rmsnorm", "none" */
     double norm_eps;
+    bool gain_from_one;       /* norms multiply by 1 + the stored gain (Gemma) */
     const char *activation;   /* "gelu_tanh", "gelu_erf", "gelu_quick", "relu", "silu" */
     bool gated;               /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
+    bool parallel;            /* attention and MLP read the same stream: no resid_mid */
+    double logit_cap;         /* logits are cap tanh(logit / cap); 0: as they are */
     bool tied;                /* the unembedding is the embedding */
     const char *position;     /* "learned", "rotary" */
-    double rope_theta;        /* rotary only */
+    double rope_theta;        /* rotary only; of layers with full attention, where they differ */
+    int32_t n_rot;            /* dimensions of a head that turn; 0 without rotary */
     const char *rope_scaling; /* "default", "llama3"; "" without rotary */
     int32_t bos_token_id;     /* -1: none stated */
     double score_scale;       /* 1/sqrt(d_head); of block 0, where blocks differ */

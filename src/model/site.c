@@ -437,6 +437,8 @@ static const char *reason(const model *m, const char *name)
 {
     const model_config *c = &m->config;
     if (strstr(name, "resid_mid") && !c->d_mlp) return "the model has no MLPs, so no place between";
+    if (strstr(name, "resid_mid") && c->parallel)
+        return "attention and MLP read the same stream, so there is no place between";
     if (strstr(name, ".mlp.") && !c->d_mlp) return "the model has no MLPs";
     if (strstr(name, "mlp.pre") && c->gated) return "its MLPs are gated: mlp.gate and mlp.up";
     if ((strstr(name, "mlp.gate") || strstr(name, "mlp.up")) && !c->gated)

@@ -1,0 +1,154 @@
+/* decoder -- see decoder.h. */
+#include "model/decoder.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static status sizes(builder *b, const decoder_defaults *d, error *err)
+{
+    model_config *c = b->c;
+    const json_t *j = b->json;
+    status st = config_count(j, "num_hidden_layers", d->n_layer, 4096, &c->n_layer, err);
+    if (st == E_OK) st = config_count(j, "hidden_size", d->d_model, 1 << 20, &c->d_model, err);
+    if (st == E_OK)
+        st = config_count(j, "num_attention_heads", d->n_head, 1 << 16, &c->n_head, err);
+    if (st == E_OK)
+        st = config_count(j, "num_key_value_heads", d->n_kv_head ? d->n_kv_head : c->n_head,
+                          1 << 16, &c->n_kv_head, err);
+    if (st == E_OK) st = config_count(j, "intermediate_size", d->d_mlp, 1 << 24, &c->d_mlp, err);
+    if (st == E_OK) st = config_count(j, "vocab_size", d->n_vocab, 1 << 24, &c->n_vocab, err);
+    if (st == E_OK)
+        st = config_count(j, "max_position_embeddings", d->n_ctx, 1 << 24, &c->n_ctx, err);
+    if (st == E_OK)
+        st = config_count(j, "head_dim", d->d_head ? d->d_head : c->d_model / c->n_head, 1 << 16,
+                          &c->d_head, err);
+    if (st != E_OK) return st;
+    const json_t *given = json_object_get(j, "head_dim");
+    if (!d->d_head && (!given || json_is_null(given)) && c->d_model % c->n_head)
+        return error_set(err, E_SHAPE,
+                         "config.json: 'hidden_size' %d is no multiple of 'num_attention_heads' "
+                         "%d, and there is no 'head_dim'",
+                         c->d_model, c->n_head);
+    return E_OK;
+}
+
+status decoder_configure(builder *b, const decoder_defaults *d, error *err)
+{
+    model_config *c = b->c;
+    c->position = "rotary";
+    status st = sizes(b, d, err);
+    if (st == E_OK) st = config_positive(b->json, d->eps_key, d->eps, &c->norm_eps, err);
+    if (st == E_OK) st = config_activation(b->json, d->act_key, d->act, &c->activation, err);
+    if (st == E_OK) st = json_flag(b->json, "tie_word_embeddings", d->tied, &c->tied, err);
+    if (st == E_OK) c->score_scale = 1 / sqrt(c->d_head);
+    return st;
+}
+
+/* ---- layers that slide ---- */
+
+static status check_types(const builder *b, const json_t *types, error *err)
+{
+    if (!json_is_array(types) || json_array_size(types) != (size_t)b->c->n_layer)
+        return error_set(err, E_FORMAT,
+                         "config.json: 'layer_types' is %s of %zu, expected a list of %d",
+                         json_kind(types), json_array_size(types), b->c->n_layer);
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const char *s = json_string_value(json_array_get(types, i));
+        if (!s || (strcmp(s, "full_attention") && strcmp(s, "sliding_attention")))
+            return error_set(err, E_UNSUPPORTED,
+                             "config.json: 'layer_types' has \"%.40s\", expected full_attention or "
+                             "sliding_attention",
+                             s ? s : json_kind(json_array_get(types, i)));
+    }
+    return E_OK;
+}
+
+status decoder_windows(builder *b, error *err)
+{
+    int32_t unused;
+    const json_t *types = json_object_get(b->json, "layer_types");
+    status st = types && !json_is_null(types) ? check_types(b, types, err) : E_OK;
+    return st == E_OK ? config_count(b->json, "sliding_window", 1, 1 << 30, &unused, err) : st;
+}
+
+int32_t decoder_window(const builder *b, int32_t layer, bool (*otherwise)(const builder *, int32_t))
+{
+    const json_t *types = json_object_get(b->json, "layer_types"),
+                 *window = json_object_get(b->json, "sliding_window");
+    if (!json_is_integer(window)) return 0;
+    bool slides = !otherwise || otherwise(b, layer);
+    if (types && !json_is_null(types))
+        slides =
+            !strcmp(json_string_value(json_array_get(types, (size_t)layer)), "sliding_attention");
+    return slides ? (int32_t)json_integer_value(window) : 0;
+}
+
+/* ---- pieces ---- */
+
+node *decoder_weight(builder *b, int64_t n_out, int64_t n_in, const char *name)
+{
+    return build_weight(b, n_out, n_in, "model.layers.%d.%s.weight", b->layer, name);
+}
+
+node *decoder_bias(builder *b, int64_t n, const char *name)
+{
+    return build_weight(b, 1, n, "model.layers.%d.%s.bias", b->layer, name);
+}
+
+node *decoder_norm(builder *b, node *x, const char *ours, const char *theirs, bool has_bias)
+{
+    char name[64];
+    int64_t d = b->c->d_model;
+    snprintf(name, sizeof name, "blocks.%d.%s", b->layer, ours);
+    node *gain = decoder_weight(b, 1, d, theirs);
+    return build_norm(b, x, gain, has_bias ? decoder_bias(b, d, theirs) : NULL, name);
+}
+
+node *decoder_heads(builder *b, node *x, int64_t n, const char *name, bool has_bias)
+{
+    int64_t wide = n * b->c->d_head;
+    node *w = decoder_weight(b, wide, b->c->d_model, name);
+    node *bias = has_bias ? decoder_bias(b, wide, name) : NULL;
+    return build_linear(b, x, w, bias, OUT_IN, 0, n, b->c->d_head);
+}
+
+attention decoder_attention(builder *b, node *x, bool qkv_bias, bool out_bias)
+{
+    const model_config *c = b->c;
+    attention a = { .layout = OUT_IN, .scale = c->score_scale };
+    a.q = decoder_heads(b, x, c->n_head, "self_attn.q_proj", qkv_bias);
+    a.k = decoder_heads(b, x, c->n_kv_head, "self_attn.k_proj", qkv_bias);
+    a.v = decoder_heads(b, x, c->n_kv_head, "self_attn.v_proj", qkv_bias);
+    a.w_out = decoder_weight(b, c->d_model, (int64_t)c->n_head * c->d_head, "self_attn.o_proj");
+    a.b_out = out_bias ? decoder_bias(b, c->d_model, "self_attn.o_proj") : NULL;
+    return a;
+}
+
+mlp decoder_mlp(builder *b, bool has_bias)
+{
+    const model_config *c = b->c;
+    mlp p = { .layout = OUT_IN };
+    p.w_in = decoder_weight(b, c->d_mlp, c->d_model, "mlp.gate_proj");
+    p.w_up = decoder_weight(b, c->d_mlp, c->d_model, "mlp.up_proj");
+    p.w_out = decoder_weight(b, c->d_model, c->d_mlp, "mlp.down_proj");
+    if (!has_bias) return p;
+    p.b_in = decoder_bias(b, c->d_mlp, "mlp.gate_proj");
+    p.b_up = decoder_bias(b, c->d_mlp, "mlp.up_proj");
+    p.b_out = decoder_bias(b, c->d_model, "mlp.down_proj");
+    return p;
+}
+
+node *decoder_frequencies(builder *b, const char *name, const char *layers, double theta)
+{
+    double *f = build_memory(b, b->c->d_head, sizeof *f);
+    if (!f || config_rotary_of(b->json, layers, theta, b->c, f, &b->g->err) != E_OK) return NULL;
+    return build_constant(b, name, f, 2, b->c->n_rot / 2);
+}
+
+void decoder_logits(builder *b, node *x, node *w_e)
+{
+    x = build_norm(b, x, build_weight(b, 1, b->c->d_model, "model.norm.weight"), NULL, "ln_final");
+    node *w_u = build_unembed(b, w_e, "model.embed_tokens.weight", "lm_head.weight");
+    build_logits(b, x, w_u, NULL, false);
+}
+/* SPDX-License-Identifier: MIT */
