@@ -1,0 +1,104 @@
+/* arch: gemma -- Gemma: Llama's block, tanh gelu, gains stored less one, the embedding scaled.
+ *
+ *     x_0     = W_E[token] sqrt(d_model)
+ *     x_mid   = x + sum_h softmax(rot(q_h) rot(k_g)' / sqrt(d_head)) v_g W_O[h]
+ *                                                           q, k, v = n W_q ...;  n = rms(x) (1 + w_1)
+ *     x'      = x_mid + (gelu(m W_gate) * (m W_up)) W_down     m = rms(x_mid) (1 + w_2)
+ *     logits  = rms(x) (1 + w_f) W_E'
+ *
+ * Weights are [out, in].  The gain of every norm is stored less one. */
+#include "model/decoder.h"
+#include "ops.gen.h"
+#include <math.h>
+#include <string.h>
+
+static const config_key KEYS[] = {
+    DECODER_KEYS,
+    { "attention_bias", KEY_READ, NULL },
+    { "head_dim", KEY_READ, NULL },
+    { "hidden_act", KEY_READ, NULL },
+    { "hidden_activation", KEY_READ, NULL },
+    { "rms_norm_eps", KEY_READ, NULL },
+    { "use_bidirectional_attention", KEY_MUST, "false" },
+    { NULL, KEY_SAYS, NULL },
+};
+
+static const char *const TYPES[] = { "gemma", NULL };
+static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
+
+/* hidden_activation; else hidden_act, of which the first checkpoints say "gelu" and mean its tanh form. */
+static status configure_activation(builder *b, error *err)
+{
+    const json_t *now = json_object_get(b->json, "hidden_activation"),
+                 *old = json_object_get(b->json, "hidden_act");
+    if ((now && !json_is_null(now)) || !old || json_is_null(old)) return E_OK;
+    if (!json_is_string(old) || strcmp(json_string_value(old), "gelu"))
+        return config_activation(b->json, "hidden_act", NULL, &b->c->activation, err);
+    build_warn(b,
+               "config.json says \"gelu\", which in Gemma is gelu's tanh form: that is computed");
+    return E_OK;
+}
+
+static status configure(builder *b, error *err)
+{
+    static const decoder_defaults d = { .n_layer = 28,
+                                        .d_model = 3072,
+                                        .n_head = 16,
+                                        .n_kv_head = 16,
+                                        .d_head = 256,
+                                        .d_mlp = 24576,
+                                        .n_vocab = 256000,
+                                        .n_ctx = 8192,
+                                        .eps = 1e-6,
+                                        .eps_key = "rms_norm_eps",
+                                        .act_key = "hidden_activation",
+                                        .act = "gelu_pytorch_tanh",
+                                        .tied = true };
+    bool unused;
+    b->c->norm = "rmsnorm", b->c->gated = true, b->c->gain_from_one = true;
+    status st = decoder_configure(b, &d, err);
+    if (st == E_OK) st = json_flag(b->json, "attention_bias", false, &unused, err);
+    return st == E_OK ? configure_activation(b, err) : st;
+}
+
+static node *attend(builder *b, node *x, node *inv_freq)
+{
+    bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
+    attention a = decoder_attention(b, x, bias, bias);
+    a.inv_freq = inv_freq;
+    return build_attention(b, &a);
+}
+
+static node *feed_forward(builder *b, node *x)
+{
+    mlp p = decoder_mlp(b, false);
+    return build_mlp(b, x, &p);
+}
+
+static void build(builder *b)
+{
+    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000);
+    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
+    node *x = op_scale(b->g, build_embed(b, w_e), sqrt(b->c->d_model));
+    graph_site(b->g, graph_axes(x, "", "d_model"), "embed_scaled");
+    for (int32_t i = 0; i < b->c->n_layer; i++) {
+        build_block(b, i, x);
+        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
+        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
+        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
+        x = build_add(b, x, feed_forward(b, n), "resid_post");
+    }
+    decoder_logits(b, x, w_e);
+}
+
+const arch_def arch_gemma_def = {
+    .name = "gemma",
+    .says = "Gemma: Llama's block, tanh gelu, gains stored less one, the embedding scaled",
+    .model_type = TYPES,
+    .key = KEYS,
+    .prefix = "model.",
+    .ignored = IGNORED,
+    .configure = configure,
+    .build = build,
+};
+/* SPDX-License-Identifier: MIT */

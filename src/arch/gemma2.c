@@ -1,0 +1,129 @@
+/* arch: gemma2 -- Gemma 2: norms before and after each part, soft caps, every other layer slides.
+ *
+ *     x_0     = W_E[token] sqrt(d_model)
+ *     x_mid   = x + rms(sum_h softmax(cap_a(rot(q_h) rot(k_g)' / sqrt(query_pre_attn_scalar))) v_g W_O[h]) (1 + w_1')
+ *                                                           q, k, v = n W_q ...;  n = rms(x) (1 + w_1)
+ *     x'      = x_mid + rms((gelu(m W_gate) * (m W_up)) W_down) (1 + w_2')      m = rms(x_mid) (1 + w_2)
+ *     logits  = cap_f(rms(x) (1 + w_f) W_E')                 cap_c(y) = c tanh(y / c)
+ *
+ * Sliding layers are those that layer_types names; in older files layers 0, 2, 4 ...
+ *
+ * Weights are [out, in].  The gain of every norm is stored less one. */
+#include "model/decoder.h"
+#include "ops.gen.h"
+#include <math.h>
+
+static const config_key KEYS[] = {
+    DECODER_KEYS,
+    { "attention_bias", KEY_READ, NULL },
+    { "attn_logit_softcapping", KEY_READ, NULL },
+    { "final_logit_softcapping", KEY_READ, NULL },
+    { "head_dim", KEY_READ, NULL },
+    { "hidden_activation", KEY_READ, NULL },
+    { "layer_types", KEY_READ, NULL },
+    { "query_pre_attn_scalar", KEY_READ, NULL },
+    { "rms_norm_eps", KEY_READ, NULL },
+    { "sliding_window", KEY_READ, NULL },
+    { "use_bidirectional_attention", KEY_MUST, "false" },
+    { NULL, KEY_SAYS, NULL },
+};
+
+static const char *const TYPES[] = { "gemma2", NULL };
+static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
+
+/* Null is no cap. */
+static status cap_of(const builder *b, const char *key, double otherwise, double *out, error *err)
+{
+    const json_t *v = json_object_get(b->json, key);
+    *out = 0;
+    if (v ? json_is_null(v) : !otherwise) return E_OK;
+    return config_positive(b->json, key, otherwise, out, err);
+}
+
+static status configure_scores(builder *b, error *err)
+{
+    double scalar, cap;
+    status st = config_positive(b->json, "query_pre_attn_scalar", 256, &scalar, err);
+    if (st == E_OK) st = cap_of(b, "attn_logit_softcapping", 50, &cap, err);
+    if (st == E_OK) st = cap_of(b, "final_logit_softcapping", 30, &b->c->logit_cap, err);
+    if (st == E_OK) b->c->score_scale = 1 / sqrt(scalar);
+    return st;
+}
+
+static status configure(builder *b, error *err)
+{
+    static const decoder_defaults d = { .n_layer = 26,
+                                        .d_model = 2304,
+                                        .n_head = 8,
+                                        .n_kv_head = 4,
+                                        .d_head = 256,
+                                        .d_mlp = 9216,
+                                        .n_vocab = 256000,
+                                        .n_ctx = 8192,
+                                        .eps = 1e-6,
+                                        .eps_key = "rms_norm_eps",
+                                        .act_key = "hidden_activation",
+                                        .act = "gelu_pytorch_tanh",
+                                        .tied = true };
+    bool unused;
+    b->c->norm = "rmsnorm", b->c->gated = true, b->c->gain_from_one = true;
+    status st = decoder_configure(b, &d, err);
+    if (st == E_OK) st = json_flag(b->json, "attention_bias", false, &unused, err);
+    if (st == E_OK) st = decoder_windows(b, err);
+    return st == E_OK ? configure_scores(b, err) : st;
+}
+
+static bool even(const builder *b, int32_t layer) { return (void)b, layer % 2 == 0; }
+
+/* sliding_window absent is 4096. */
+static int32_t window(const builder *b)
+{
+    if (json_object_get(b->json, "sliding_window")) return decoder_window(b, b->layer, even);
+    return even(b, b->layer) ? 4096 : 0;
+}
+
+static node *attend(builder *b, node *x, node *inv_freq)
+{
+    bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
+    attention a = decoder_attention(b, x, bias, bias);
+    a.inv_freq = inv_freq;
+    a.window = window(b);
+    cap_of(b, "attn_logit_softcapping", 50, &a.cap, NULL); /* configure() has seen it */
+    a.post_gain = decoder_weight(b, 1, b->c->d_model, "post_attention_layernorm");
+    return build_attention(b, &a);
+}
+
+static node *feed_forward(builder *b, node *x)
+{
+    mlp p = decoder_mlp(b, false);
+    p.post_gain = decoder_weight(b, 1, b->c->d_model, "post_feedforward_layernorm");
+    return build_mlp(b, x, &p);
+}
+
+static void build(builder *b)
+{
+    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000);
+    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
+    node *x = op_scale(b->g, build_embed(b, w_e), sqrt(b->c->d_model));
+    graph_site(b->g, graph_axes(x, "", "d_model"), "embed_scaled");
+    for (int32_t i = 0; i < b->c->n_layer; i++) {
+        build_block(b, i, x);
+        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
+        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
+        n = decoder_norm(b, x, "ln2", "pre_feedforward_layernorm", false);
+        x = build_add(b, x, feed_forward(b, n), "resid_post");
+    }
+    decoder_logits(b, x, w_e);
+}
+
+const arch_def arch_gemma2_def = {
+    .name = "gemma2",
+    .says = "Gemma 2: norms before and after each part, soft caps, every other layer slides",
+    .model_type = TYPES,
+    .key = KEYS,
+    .prefix = "model.",
+    .ignored = IGNORED,
+    .configure = configure,
+    .build = build,
+};
+/* SPDX-License-Identifier: MIT */
