@@ -177,8 +177,8 @@ static int64_t merge(encoder *e, const piece *w, token_span *s, int64_t n)
 {
     const bpe *b = bpe_of(e);
     by_score_of scores = { e->t, w->p };
-    if (b->score) return tokens_merge(&scores, e->mem, s, n, by_score);
-    return n <= SMALL ? merge_small(b, s, n) : tokens_merge(b, e->mem, s, n, by_rank);
+    if (b->score) return tokens_merge(&scores, &e->scratch, s, n, by_score);
+    return n <= SMALL ? merge_small(b, s, n) : tokens_merge(b, &e->scratch, s, n, by_rank);
 }
 
 /* ---- a word's first tokens ---- */
@@ -317,10 +317,9 @@ static status word(encoder *e, const piece *w, error *err)
         bpe_of(e)->ignore_merges ? table_find(&own->by_piece, own->piece, w->p, w->n) : -1;
     if (whole >= 0) return encoder_put(e, w, whole, 0, w->n, err);
     if (w->n <= CACHED_BYTES) return put_new(e, w, few, err);
-    arena_mark here = arena_here(e->mem);
-    token_span *s = arena_get(e->mem, w->n * sizeof *s);
+    token_span *s = arena_get(&e->scratch, w->n * sizeof *s);
     status st = s ? put_new(e, w, s, err) : nomem(err);
-    if (st == E_OK) arena_rewind(e->mem, here);
+    arena_reset(&e->scratch);
     return st;
 }
 
@@ -350,15 +349,13 @@ status bpe_merge(tokenizer *t, const char *a, size_t n, const char *b, size_t m,
                  const char *path, error *err)
 {
     pipeline *own = pipe_of(t);
-    arena_mark here = arena_here(&t->mem);
-    char *joined = arena_get(&t->mem, n + m + 1);
+    char few[256], *joined = n + m <= sizeof few ? few : arena_get(&t->mem, n + m);
     if (!joined) return no_memory(err, path);
     memcpy(joined, a, n);
     memcpy(joined + n, b, m);
     token_pair p = { table_find(&own->by_symbol, own->symbol, a, n),
                      table_find(&own->by_symbol, own->symbol, b, m),
                      table_find(&own->by_symbol, own->symbol, joined, n + m), (double)rank };
-    arena_rewind(&t->mem, here);
     if (p.left < 0 || p.right < 0 || p.made < 0)
         return error_set(err, E_FORMAT,
                          "%s: merge %lld ('%.60s') names a token that is not in the vocabulary",

@@ -333,6 +333,7 @@ status pipeline_encode(const tokenizer *t, arena *mem, const char *text, size_t 
     for (int i = 0; i < MAX_STEPS; i++) aligned_release(&e.pre[i]);
     pattern_room_release(&e.room);
     word_cache_free(e.cache);
+    arena_release(&e.scratch);
     return st;
 }
 

@@ -183,6 +183,8 @@ typedef struct word_cache word_cache;
 struct encoder {
     const tokenizer *t;
     arena *mem;
+    arena
+        scratch; /* the model's, reset after each word: rewinding would free a chunk again and again */
     span_list *out;
     int64_t begin;    /* where in it the text's tokens begin */
     const char *text; /* the user's */

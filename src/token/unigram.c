@@ -105,9 +105,8 @@ static status word(encoder *e, const piece *w, error *err)
 {
     uint32_t c;
     size_t n = 0;
-    arena_mark here = arena_here(e->mem);
-    node *at = arena_get(e->mem, (w->n + 1) * sizeof *at);
-    size_t *end = arena_get(e->mem, (w->n + 1) * sizeof *end);
+    node *at = arena_get(&e->scratch, (w->n + 1) * sizeof *at);
+    size_t *end = arena_get(&e->scratch, (w->n + 1) * sizeof *end);
     if (!at || !end) return error_set(err, E_NOMEM, "tokenizer: out of memory");
     for (size_t i = 0; i <= w->n; i++) at[i] = (node){ .id = -1 };
     for (size_t i = 0, len; i < w->n; i += len) {
@@ -119,7 +118,7 @@ static status word(encoder *e, const piece *w, error *err)
     }
     for (size_t i = w->n; i; i = at[i].from) end[n++] = i;
     status st = put_best(e, w, at, end, n, err);
-    if (st == E_OK) arena_rewind(e->mem, here);
+    arena_reset(&e->scratch);
     return st;
 }
 
