@@ -35,12 +35,22 @@
         "all", PARAM_FLAG, NULL, "every sweep there is", ROLE_WHAT                                 \
     }
 
-/* One cell of a sweep: a take (or any edit) with e.reader == NULL, or an edge edit. */
+/* A further edit of a cell's fork.  A take without a source node (from_n) is of the same slice in the other run. */
+typedef struct duel_edit {
+    edit e;
+    node *reader; /* an edge's reader, or NULL */
+    box slice;
+} duel_edit;
+
+/* One cell of a sweep: a take (or any edit) with reader == NULL, or an edge edit; and further edits of the same fork,
+ * which its controls have too. */
 typedef struct duel_cell {
     edit e;
     node *reader; /* an edge's reader, or NULL */
     box slice;
-    int64_t at; /* element of the tensor, without the pair */
+    int64_t at;      /* element of the tensor, without the pair */
+    duel_edit *more; /* [n_more], the instrument's; applied after e */
+    int n_more;
 } duel_cell;
 
 /* A tensor being filled. */

@@ -40,6 +40,11 @@ void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p)
 
 /* ---- sweeping ---- */
 
+static status apply(lane *l, const edit *e, node *reader, box slice, error *err)
+{
+    return reader ? lane_edit_edge(l, e, reader, slice, err) : lane_edit(l, e, err);
+}
+
 static status cell_make(void *user, int64_t i, lane **out, error *err)
 {
     duel *d = user;
@@ -48,7 +53,9 @@ static status cell_make(void *user, int64_t i, lane **out, error *err)
     status st = lane_fork(&l, d->base, err);
     if (st != E_OK) return st;
     lane_sweep(l);
-    st = c->reader ? lane_edit_edge(l, &c->e, c->reader, c->slice, err) : lane_edit(l, &c->e, err);
+    st = apply(l, &c->e, c->reader, c->slice, err);
+    for (int k = 0; k < c->n_more && st == E_OK; k++)
+        st = apply(l, &c->more[k].e, c->more[k].reader, c->more[k].slice, err);
     if (st == E_OK) st = lane_ask(l, d->metric.value, (box){ 0, 1, 0, 1 }, err);
     if (st == E_OK) *out = l;
     else lane_drop(l);
@@ -88,6 +95,15 @@ status duel_sweep(duel *d, lane *base, const duel_cell *cell, int64_t n, duel_te
     return sweep_run(&s, &done, err);
 }
 
+/* What a cell names is taken from the other run; of further edits those that say no more than "take". */
+static void cell_takes(duel_cell *c, lane *from)
+{
+    c->e = edit_take(c->e, from);
+    for (int k = 0; k < c->n_more; k++)
+        if (c->more[k].e.kind == EDIT_TAKE && !c->more[k].e.from_n)
+            c->more[k].e = edit_take(c->more[k].e, from);
+}
+
 status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, int64_t *n,
                   error *err)
 {
@@ -96,6 +112,8 @@ status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, 
     if (!t->v || !t->mark || !*out)
         return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     *n = p->cells(d, p, *out);
+    for (int64_t i = 0; i < *n && p->direction != ABLATE; i++)
+        cell_takes(&(*out)[i], duel_source(d, p->direction));
     return E_OK;
 }
 
@@ -106,8 +124,6 @@ static status run_plan(duel *d, const duel_plan *p, error *err)
     int64_t n = 0;
     arena_mark here = arena_here(&d->w->mem);
     status st = duel_cells(d, p, &t, &cell, &n, err);
-    for (int64_t i = 0; st == E_OK && p->direction != ABLATE && i < n; i++)
-        cell[i].e = edit_take(cell[i].e, duel_source(d, p->direction));
     lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
     if (st == E_OK) st = duel_sweep(d, base, cell, n, &t, err);
     if (st == E_OK) st = duel_controls(d, p, err);
