@@ -70,7 +70,7 @@ static node *writer(toy *t, node *n)
 
 static node *rotated(toy *t, node *x, node *freq)
 {
-    return freq ? op_rotary(&t->g, x, freq, freq->n_part * 2, (double)(t->n_layer % 2)) : x;
+    return freq ? op_rotary(&t->g, x, freq, freq->n_part * 2, (double)(t->n_layer % 2), 1) : x;
 }
 
 /* One weight for the three, as GPT-2 has it. */
@@ -164,7 +164,7 @@ static void init(toy *t, uint64_t seed, bool wild)
     node *table = weight(t, t->n_vocab, t->d_model, 1, 0);
     node *x = writer(t, op_embed(g, t->token, table));
     if (dice_one_in(&t->d, 2))
-        x = op_add(g, x, writer(t, op_position(g, t->token, weight(t, 40, t->d_model, 0.5, 0))));
+        x = op_add(g, x, writer(t, op_position(g, t->token, weight(t, 40, t->d_model, 0.5, 0), 0)));
     for (; t->n_layer < n_layer; t->n_layer++) x = block(t, x);
     node *last = reader(t, norm(t, x));
     bool tied = wild && dice_one_in(&t->d, 2);

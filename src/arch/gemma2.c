@@ -102,7 +102,7 @@ static node *feed_forward(builder *b, node *x)
 
 static void build(builder *b)
 {
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000);
+    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
     node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
     node *x = op_scale(b->g, build_embed(b, w_e), sqrt(b->c->d_model));
     graph_site(b->g, graph_axes(x, "", "d_model"), "embed_scaled");

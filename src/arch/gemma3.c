@@ -97,6 +97,7 @@ static node *attend(builder *b, node *x, node *const inv_freq[2])
     bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
     attention a = decoder_attention(b, x, bias, bias);
     a.window = window(b), a.inv_freq = inv_freq[a.window != 0];
+    if (a.window) a.rotary_factor = 1;
     a.q_gain = decoder_weight(b, 1, b->c->d_head, "self_attn.q_norm");
     a.k_gain = decoder_weight(b, 1, b->c->d_head, "self_attn.k_norm");
     cap_of(b, "attn_logit_softcapping", 0, &a.cap, NULL); /* configure() has seen it */
@@ -114,8 +115,8 @@ static node *feed_forward(builder *b, node *x)
 static void build(builder *b)
 {
     node *inv_freq[2] = {
-        decoder_frequencies(b, "rotary.inv_freq", "full_attention", 1e6),
-        decoder_frequencies(b, "rotary_local.inv_freq", "sliding_attention", 1e4),
+        decoder_frequencies(b, "rotary.inv_freq", "full_attention", 1e6, 1),
+        decoder_frequencies(b, "rotary_local.inv_freq", "sliding_attention", 1e4, 1),
     };
     node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
     node *x = op_scale(b->g, build_embed(b, w_e), sqrt(b->c->d_model));

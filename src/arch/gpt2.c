@@ -207,7 +207,7 @@ static void build(builder *b)
     const model_config *c = b->c;
     node *w_e = build_weight(b, c->n_vocab, c->d_model, "transformer.wte.weight");
     node *w_p = build_weight(b, c->n_ctx, c->d_model, "transformer.wpe.weight");
-    node *e = build_embed(b, w_e), *p = build_pos_embed(b, w_p);
+    node *e = build_embed(b, w_e), *p = build_pos_embed(b, w_p, 0);
     node *x = graph_axes(op_add(b->g, e, p), "", "d_model");
     for (int32_t i = 0; i < c->n_layer; i++) {
         build_block(b, i, x);

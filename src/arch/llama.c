@@ -120,6 +120,7 @@ static node *attend(builder *b, node *x, node *inv_freq)
 {
     const model_config *c = b->c;
     attention a = { .layout = OUT_IN, .scale = c->score_scale, .inv_freq = inv_freq };
+    a.rotary_factor = c->rope_factor;
     a.rotary_style = flag(b, "rope_interleaved") ? 1 : 0;
     a.q = heads(b, x, c->n_head, "self_attn.q_proj");
     a.k = heads(b, x, c->n_kv_head, "self_attn.k_proj");

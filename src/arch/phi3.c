@@ -47,6 +47,7 @@ static node *attend(builder *b, node *x, node *inv_freq)
     int64_t d = c->d_head, q = c->n_head * d, kv = c->n_kv_head * d;
     node *w = decoder_weight(b, q + 2 * kv, c->d_model, "self_attn.qkv_proj");
     attention a = { .layout = OUT_IN, .scale = c->score_scale, .inv_freq = inv_freq };
+    a.rotary_factor = c->rope_factor;
     a.window = decoder_window(b, b->layer, NULL);
     a.q = build_linear(b, x, w, NULL, OUT_IN, 0, c->n_head, d);
     a.k = build_linear(b, x, w, NULL, OUT_IN, q, c->n_kv_head, d);
@@ -66,7 +67,7 @@ static node *feed_forward(builder *b, node *x)
 
 static void build(builder *b)
 {
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000);
+    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
     node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
     node *x = build_embed(b, w_e);
     for (int32_t i = 0; i < b->c->n_layer; i++) {

@@ -81,7 +81,7 @@ static node *feed_forward(builder *b, node *x)
 
 static void build(builder *b)
 {
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000);
+    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
     node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
     node *x = build_embed(b, w_e);
     for (int32_t i = 0; i < b->c->n_layer; i++) {

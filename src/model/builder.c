@@ -138,9 +138,9 @@ node *build_embed(builder *b, node *w)
     return build_writer(graph_site(b->g, e, "embed"));
 }
 
-node *build_pos_embed(builder *b, node *w)
+node *build_pos_embed(builder *b, node *w, int32_t first)
 {
-    node *p = axes(op_position(b->g, b->m->token, w), "", "d_model");
+    node *p = axes(op_position(b->g, b->m->token, w, first), "", "d_model");
     return build_writer(graph_site(b->g, p, "pos_embed"));
 }
 
@@ -172,18 +172,24 @@ static node *head_site(builder *b, node *n, const char *thing)
 static node *rotated(builder *b, const attention *a, node *x, const char *thing)
 {
     if (!a->inv_freq) return x;
-    return head_site(b, op_rotary(b->g, x, a->inv_freq, 2 * a->inv_freq->n_part, a->rotary_style),
+    return head_site(b,
+                     op_rotary(b->g, x, a->inv_freq, 2 * a->inv_freq->n_part, a->rotary_style,
+                               a->rotary_factor > 0 ? a->rotary_factor : 1),
                      thing);
 }
 
 /* Queries or keys, through a norm of each head's own where there is one. */
-static node *head_norm(builder *b, node *x, node *gain, const char *thing)
+static node *head_norm(builder *b, const attention *a, node *x, node *gain, const char *thing)
 {
     char raw[16], name[64];
     if (gain) {
         snprintf(raw, sizeof raw, "%s_raw", thing);
         snprintf(name, sizeof name, "blocks.%d.%s_norm", b->layer, thing);
-        x = build_norm(b, head_site(b, x, raw), gain, NULL, name);
+        x = head_site(b, x, raw);
+        int n_part = x ? x->n_part : 0;
+        if (a->whole_norm) x = op_reshape(b->g, x, 1);
+        x = build_norm(b, x, gain, NULL, name);
+        if (a->whole_norm) x = op_reshape(b->g, x, n_part);
     }
     return build_reader(head_site(b, x, thing));
 }
@@ -208,13 +214,17 @@ node *build_attention(builder *b, const attention *a)
 {
     graph *g = b->g;
     model_block *block = &b->m->block[b->layer];
-    node *q = head_norm(b, a->q, a->q_gain, "attn.q");
-    node *k = head_norm(b, a->k, a->k_gain, "attn.k");
+    node *q = head_norm(b, a, a->q, a->q_gain, "attn.q");
+    node *k = head_norm(b, a, a->k, a->k_gain, "attn.k");
     node *v = build_reader(head_site(b, a->v, "attn.v"));
     q = rotated(b, a, q, "attn.rot_q");
     k = per_query_head(b, rotated(b, a, k, "attn.rot_k"), "attn.k_for", &block->k_for);
     v = per_query_head(b, v, "attn.v_for", &block->v_for);
     node *scores = axes(op_scores(g, q, k, a->scale, a->cap, a->window), "head", "key");
+    if (a->slope) {
+        scores = op_alibi(g, scores, a->slope, a->slope_factor, a->slope_half);
+        axes(scores, "head", "key");
+    }
     build_site(b, scores, "attn.scores");
     node *pattern = build_site(b, axes(op_softmax(g, scores), "head", "key"), "attn.pattern");
     node *z = head_site(b, op_mix(g, pattern, v), "attn.z");
@@ -227,6 +237,11 @@ node *build_attention(builder *b, const attention *a)
     }
     node *out = build_site(b, axes(op_headsum(g, result, bias), "", "d_model"), "attn.out");
     return contribution(b, out, a->post_gain, "ln1_post", "attn.contribution");
+}
+
+node *build_view(builder *b, node *x)
+{
+    return build_site(b, axes(op_scale(b->g, x, 1), "", "d_model"), "mlp.in");
 }
 
 static node *activated(builder *b, node *x)

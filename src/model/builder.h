@@ -16,6 +16,7 @@ struct builder {
     model_config *c; /* &m->config */
     const arch_def *arch;
     const json_t *json; /* config.json, or what stands for it */
+    const char *layers; /* what decoder.h puts before a block's number; NULL: "model.layers" */
     const char *allow;  /* unknown keys that may be left out of account, with commas; NULL: none */
     weight_set weights;
     int32_t layer;
@@ -50,11 +51,11 @@ node *build_site(builder *b, node *n, const char *thing);
 node *build_writer(node *n);
 node *build_reader(node *n);
 
-/* embed and pos_embed, writers [pos, d_model].
+/* embed and pos_embed, writers [pos, d_model]; position 0 reads row `first` of its table.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 node *build_embed(builder *b, node *w);
-node *build_pos_embed(builder *b, node *w);
+node *build_pos_embed(builder *b, node *w, int32_t first);
 
 /* NAME.scale, NAME.normalized, NAME.out = gain * normalized + bias (bias NULL: none), the gain one more
  * than stored where c->gain_from_one; LayerNorm, or RMSNorm, as c->norm says; x itself when that is "none".
@@ -79,8 +80,13 @@ node *build_linear(builder *b, node *x, node *w, node *bias, int layout, int64_t
 typedef struct attention {
     node *q, *k, *v;       /* after bias, before rotary; [head, d_head], [kv head, d_head] */
     node *q_gain, *k_gain; /* of each head's norm; NULL: none */
+    bool whole_norm;       /* one norm over all heads, its gain as long */
     node *inv_freq;        /* NULL: not rotated; two rows, a number for each pair that turns */
     int rotary_style; /* 0: halves, as Hugging Face stores Llama; 1: neighbours, as llama2.c does */
+    double rotary_factor; /* of cos and sin (yarn); 0: none */
+    node *slope;          /* ALiBi: [1, n_head], added times key times slope_factor; NULL: none */
+    double slope_factor;
+    bool slope_half; /* slope times key is rounded to bfloat16 */
     double scale;
     double cap;          /* scores are cap tanh(score / cap); 0: as they are */
     int32_t window;      /* a query sees as many keys, itself included; 0: all */
@@ -122,6 +128,11 @@ node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_nam
  * [err: none | owns: the model | thread: b's own | cost: O(1)] */
 void model_give_tokenizer(model *m, tokenizer *own_t);
 void model_give_config(model *m, json_t *own_json);
+
+/* The MLP's own view of x, mlp.in, where others read x too: the end of the edges into it.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+node *build_view(builder *b, node *x);
 
 /* Start and end one block: names resid_pre, and resid_mid or resid_post = x + y.
  *

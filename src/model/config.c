@@ -16,6 +16,7 @@ static const config_key SHARED[] = {
     { "attn_implementation", KEY_SAYS, NULL },
     { "auto_map", KEY_SAYS, NULL },
     { "dtype", KEY_SAYS, NULL },
+    { "classifier_dropout", KEY_SAYS, NULL },
     { "finetuning_task", KEY_SAYS, NULL },
     { "id2label", KEY_SAYS, NULL },
     { "is_decoder", KEY_SAYS, NULL },

@@ -38,12 +38,17 @@ status config_activation(const json_t *json, const char *key, const char *otherw
  * [err: UNSUPPORTED, FORMAT, RANGE | owns: nothing | thread: any | cost: O(d_head)] */
 status config_rotary(const json_t *json, model_config *c, double *inv_freq, error *err);
 
-/* The same for the layers of one kind ("full_attention", "sliding_attention"; NULL: all), theta where config.json
+/* The same for the layers of one kind ("full_attention", "sliding_attention"; NULL: all), theta and the share of a head that turns where config.json
  * has none.  Fills c->n_rot too; [2, n_rot/2] are written.
  *
  * [err: UNSUPPORTED, FORMAT, RANGE, SHAPE | owns: nothing | thread: any | cost: O(d_head)] */
-status config_rotary_of(const json_t *json, const char *layers, double theta, model_config *c,
-                        double *inv_freq, error *err);
+status config_rotary_of(const json_t *json, const char *layers, double theta, double share,
+                        model_config *c, double *inv_freq, error *err);
+
+/* f_i = theta^(-2i / n_rot), [2, n_rot/2].
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(n_rot)] */
+void config_frequencies(double theta, int32_t n_rot, double *f);
 
 /* d_model, n_head ... agree with each other: the checks all architectures share.
  *

@@ -1,5 +1,6 @@
 /* decoder -- see decoder.h. */
 #include "model/decoder.h"
+#include "ops.gen.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,9 @@ static status sizes(builder *b, const decoder_defaults *d, error *err)
     if (st == E_OK)
         st = config_count(j, "num_key_value_heads", d->n_kv_head ? d->n_kv_head : c->n_head,
                           1 << 16, &c->n_kv_head, err);
-    if (st == E_OK) st = config_count(j, "intermediate_size", d->d_mlp, 1 << 24, &c->d_mlp, err);
+    if (st == E_OK)
+        st = config_count(j, "intermediate_size", d->d_mlp ? d->d_mlp : 4 * (int64_t)c->d_model,
+                          1 << 24, &c->d_mlp, err);
     if (st == E_OK) st = config_count(j, "vocab_size", d->n_vocab, 1 << 24, &c->n_vocab, err);
     if (st == E_OK)
         st = config_count(j, "max_position_embeddings", d->n_ctx, 1 << 24, &c->n_ctx, err);
@@ -85,14 +88,16 @@ int32_t decoder_window(const builder *b, int32_t layer, bool (*otherwise)(const 
 
 /* ---- pieces ---- */
 
+static const char *layers(const builder *b) { return b->layers ? b->layers : "model.layers"; }
+
 node *decoder_weight(builder *b, int64_t n_out, int64_t n_in, const char *name)
 {
-    return build_weight(b, n_out, n_in, "model.layers.%d.%s.weight", b->layer, name);
+    return build_weight(b, n_out, n_in, "%s.%d.%s.weight", layers(b), b->layer, name);
 }
 
 node *decoder_bias(builder *b, int64_t n, const char *name)
 {
-    return build_weight(b, 1, n, "model.layers.%d.%s.bias", b->layer, name);
+    return build_weight(b, 1, n, "%s.%d.%s.bias", layers(b), b->layer, name);
 }
 
 node *decoder_norm(builder *b, node *x, const char *ours, const char *theirs, bool has_bias)
@@ -114,13 +119,22 @@ node *decoder_heads(builder *b, node *x, int64_t n, const char *name, bool has_b
 
 attention decoder_attention(builder *b, node *x, bool qkv_bias, bool out_bias)
 {
+    static const char *const name[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                        "self_attn.o_proj" };
+    return decoder_attention_of(b, x, name, qkv_bias, out_bias);
+}
+
+attention decoder_attention_of(builder *b, node *x, const char *const name[4], bool qkv_bias,
+                               bool out_bias)
+{
     const model_config *c = b->c;
     attention a = { .layout = OUT_IN, .scale = c->score_scale };
-    a.q = decoder_heads(b, x, c->n_head, "self_attn.q_proj", qkv_bias);
-    a.k = decoder_heads(b, x, c->n_kv_head, "self_attn.k_proj", qkv_bias);
-    a.v = decoder_heads(b, x, c->n_kv_head, "self_attn.v_proj", qkv_bias);
-    a.w_out = decoder_weight(b, c->d_model, (int64_t)c->n_head * c->d_head, "self_attn.o_proj");
-    a.b_out = out_bias ? decoder_bias(b, c->d_model, "self_attn.o_proj") : NULL;
+    a.rotary_factor = c->rope_factor;
+    a.q = decoder_heads(b, x, c->n_head, name[0], qkv_bias);
+    a.k = decoder_heads(b, x, c->n_kv_head, name[1], qkv_bias);
+    a.v = decoder_heads(b, x, c->n_kv_head, name[2], qkv_bias);
+    a.w_out = decoder_weight(b, c->d_model, (int64_t)c->n_head * c->d_head, name[3]);
+    a.b_out = out_bias ? decoder_bias(b, c->d_model, name[3]) : NULL;
     return a;
 }
 
@@ -138,10 +152,42 @@ mlp decoder_mlp(builder *b, bool has_bias)
     return p;
 }
 
-node *decoder_frequencies(builder *b, const char *name, const char *layers, double theta)
+mlp decoder_plain_mlp(builder *b, const char *in, const char *out, bool has_bias)
+{
+    const model_config *c = b->c;
+    mlp p = { .layout = OUT_IN };
+    p.w_in = decoder_weight(b, c->d_mlp, c->d_model, in);
+    p.w_out = decoder_weight(b, c->d_model, c->d_mlp, out);
+    if (has_bias) p.b_in = decoder_bias(b, c->d_mlp, in);
+    if (has_bias) p.b_out = decoder_bias(b, c->d_model, out);
+    return p;
+}
+
+void decoder_by_head(builder *b, node *x, const char *name, bool has_bias, attention *a)
+{
+    const model_config *c = b->c;
+    int32_t h = c->n_head;
+    int64_t wide = 3 * (int64_t)h * c->d_head;
+    node *w = decoder_weight(b, wide, c->d_model, name);
+    node *bias = has_bias ? decoder_bias(b, wide, name) : NULL;
+    node *all = build_linear(b, x, w, bias, OUT_IN, 0, 3 * (int64_t)h, c->d_head);
+    a->q = op_parts(b->g, all, 0, 3, h);
+    a->k = op_parts(b->g, all, 1, 3, h);
+    a->v = op_parts(b->g, all, 2, 3, h);
+}
+
+node *decoder_final_norm(builder *b, node *x, const char *name)
+{
+    node *gain = build_weight(b, 1, b->c->d_model, "%s.weight", name);
+    return build_norm(b, x, gain, build_weight(b, 1, b->c->d_model, "%s.bias", name), "ln_final");
+}
+
+node *decoder_frequencies(builder *b, const char *name, const char *layers, double theta,
+                          double share)
 {
     double *f = build_memory(b, b->c->d_head, sizeof *f);
-    if (!f || config_rotary_of(b->json, layers, theta, b->c, f, &b->g->err) != E_OK) return NULL;
+    if (!f || config_rotary_of(b->json, layers, theta, share, b->c, f, &b->g->err) != E_OK)
+        return NULL;
     return build_constant(b, name, f, 2, b->c->n_rot / 2);
 }
 

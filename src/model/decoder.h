@@ -12,7 +12,8 @@ typedef struct decoder_defaults {
     int32_t n_layer, d_model, n_head;
     int32_t n_kv_head; /* 0: as many as query heads */
     int32_t d_head;    /* 0: d_model / n_head */
-    int32_t d_mlp, n_vocab, n_ctx;
+    int32_t d_mlp;     /* 0: 4 d_model */
+    int32_t n_vocab, n_ctx;
     double eps;
     const char *eps_key; /* "rms_norm_eps" */
     const char *act_key; /* "hidden_act" */
@@ -66,15 +67,38 @@ node *decoder_heads(builder *b, node *x, int64_t n, const char *name, bool has_b
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 attention decoder_attention(builder *b, node *x, bool qkv_bias, bool out_bias);
 
+/* The same with other names: of q, k, v and the output.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+attention decoder_attention_of(builder *b, node *x, const char *const name[4], bool qkv_bias,
+                               bool out_bias);
+
 /* mlp.gate_proj, mlp.up_proj, mlp.down_proj.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 mlp decoder_mlp(builder *b, bool has_bias);
 
-/* The frequencies of the layers of that kind (NULL: of all) as a weight called `name`.
+/* A plain MLP from the weights `in` and `out`.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+mlp decoder_plain_mlp(builder *b, const char *in, const char *out, bool has_bias);
+
+/* q, k, v of a fused [head, (q, k, v), d_head]; as many key heads as query heads.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+void decoder_by_head(builder *b, node *x, const char *name, bool has_bias, attention *a);
+
+/* The norm before the logits, by the checkpoint's name for it; with a bias.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+node *decoder_final_norm(builder *b, node *x, const char *name);
+
+/* The frequencies of the layers of that kind (NULL: of all) as a weight called `name`; where config.json is silent, theta
+ * and the share of a head that turns.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(d_head)] */
-node *decoder_frequencies(builder *b, const char *name, const char *layers, double theta);
+node *decoder_frequencies(builder *b, const char *name, const char *layers, double theta,
+                          double share);
 
 /* From the stream to the logits: model.norm, then lm_head or the embedding where tied.
  *

@@ -32,10 +32,11 @@ typedef struct model_config {
     bool parallel;            /* attention and MLP read the same stream: no resid_mid */
     double logit_cap;         /* logits are cap tanh(logit / cap); 0: as they are */
     bool tied;                /* the unembedding is the embedding */
-    const char *position;     /* "learned", "rotary" */
+    const char *position;     /* "learned", "rotary", "alibi" */
     double rope_theta;        /* rotary only; of layers with full attention, where they differ */
     int32_t n_rot;            /* dimensions of a head that turn; 0 without rotary */
-    const char *rope_scaling; /* "default", "llama3"; "" without rotary */
+    double rope_factor;       /* of cos and sin: yarn's attention factor, else 1 */
+    const char *rope_scaling; /* "default", "linear", "llama3", "yarn"; "" without rotary */
     int32_t bos_token_id;     /* -1: none stated */
     double score_scale;       /* 1/sqrt(d_head); of block 0, where blocks differ */
 } model_config;

@@ -2,6 +2,9 @@
  *
  *     default   f_i = theta^(-2i / n_rot)                         n_rot = d_head * partial_rotary_factor
  *     linear    f_i / factor
+ *     yarn      by ramp r_i from 0 at dimension low to 1 at high: r f / factor + (1 - r) f, where low and high are the
+ *               dimensions that turn beta_fast and beta_slow times in the original length; cos and sin
+ *               times attention_factor, else 0.1 ln(factor) + 1 (or m(mscale) / m(mscale_all_dim), m(s) = 0.1 s ln(factor) + 1)
  *     llama3    wavelengths 2 pi / f above original / low_freq_factor: f / factor;
  *               below original / high_freq_factor: f; between: (1 - s) f / factor + s f with
  *               s = (original / wavelength - low) / (high - low)
@@ -28,6 +31,12 @@ static const char *const ROPE_KEYS[] = { "rope_type",
                                          "high_freq_factor",
                                          "original_max_position_embeddings",
                                          "partial_rotary_factor",
+                                         "beta_fast",
+                                         "beta_slow",
+                                         "attention_factor",
+                                         "mscale",
+                                         "mscale_all_dim",
+                                         "truncate",
                                          NULL };
 
 static status check_keys(const char *object, const json_t *rope, error *err)
@@ -97,11 +106,12 @@ static status rope_base(const json_t *json, const json_t *rope, const char *laye
                        "rope_theta", otherwise, out, err);
 }
 
-static status rope_width(const json_t *json, const json_t *rope, model_config *c, error *err)
+static status rope_width(const json_t *json, const json_t *rope, double otherwise, model_config *c,
+                         error *err)
 {
     double share;
-    status st =
-        rope_number(json, rope, "partial_rotary_factor", "partial_rotary_factor", 1, &share, err);
+    status st = rope_number(json, rope, "partial_rotary_factor", "partial_rotary_factor", otherwise,
+                            &share, err);
     if (st != E_OK) return st;
     c->n_rot = share <= 1 ? (int32_t)(c->d_head * share) : 0;
     if (c->n_rot > 1 && c->n_rot % 2 == 0) return E_OK;
@@ -150,6 +160,63 @@ static status scale_llama3(const json_t *rope, int n, double *f, error *err)
     return E_OK;
 }
 
+/* Whether a number is there, and which. */
+static status optional(const json_t *rope, const char *key, double *out, error *err)
+{
+    const json_t *v = json_object_get(rope, key);
+    *out = 0;
+    return !v || json_is_null(v) || (json_is_number(v) && json_number_value(v) == 0)
+               ? E_OK
+               : config_positive(rope, key, 1, out, err);
+}
+
+static status yarn_factor(const json_t *rope, double factor, double *out, error *err)
+{
+    double given, top, bottom, by = factor > 1 ? 0.1 * log(factor) : 0;
+    status st = optional(rope, "attention_factor", &given, err);
+    if (st == E_OK) st = optional(rope, "mscale", &top, err);
+    if (st == E_OK) st = optional(rope, "mscale_all_dim", &bottom, err);
+    if (st != E_OK) return st;
+    *out = given > 0 ? given : top > 0 && bottom > 0 ? (top * by + 1) / (bottom * by + 1) : by + 1;
+    return E_OK;
+}
+
+/* Which of n pairs turns `turns` times in the original length. */
+static double yarn_dimension(double turns, int n, double base, double original)
+{
+    return 2 * n * log(original / (turns * 2 * PI)) / (2 * log(base));
+}
+
+static status scale_yarn(const json_t *json, const json_t *rope, double base, int n, double *f,
+                         double *attention_factor, error *err)
+{
+    double factor, original, fast, slow;
+    bool truncate;
+    int32_t n_ctx;
+    status st = config_count(json, "max_position_embeddings", 2048, 1 << 24, &n_ctx, err);
+    if (st == E_OK) st = config_positive(rope, "factor", 0, &factor, err);
+    if (st == E_OK)
+        st = config_positive(rope, "original_max_position_embeddings", n_ctx, &original, err);
+    if (st == E_OK) st = config_positive(rope, "beta_fast", 32, &fast, err);
+    if (st == E_OK) st = config_positive(rope, "beta_slow", 1, &slow, err);
+    if (st == E_OK) st = json_flag(rope, "truncate", true, &truncate, err);
+    if (st == E_OK) st = yarn_factor(rope, factor, attention_factor, err);
+    if (st != E_OK) return st;
+    double low = yarn_dimension(fast, n, base, original),
+           high = yarn_dimension(slow, n, base, original);
+    if (truncate) low = floor(low), high = ceil(high);
+    low = fmax(low, 0), high = fmin(high, 2 * n - 1);
+    if (low == high) high += 0.001;
+    for (int i = 0; i < n; i++) {
+        double r = fmin(fmax((i - low) / (high - low), 0), 1);
+        float ramp = fminf(fmaxf(((float)i - (float)low) / (float)(high - low), 0), 1);
+        float keep = 1 - ramp, own = (float)f[n + i];
+        f[i] = f[i] / factor * r + f[i] * (1 - r);
+        f[n + i] = (double)(own / (float)factor * (1 - keep) + own * keep);
+    }
+    return E_OK;
+}
+
 /* Both names must agree: older files hold "type", newer ones "rope_type", some both. */
 static status rope_kind(const char *name, const json_t *rope, const char **out, error *err)
 {
@@ -161,8 +228,8 @@ static status rope_kind(const char *name, const json_t *rope, const char **out, 
         return st;
     }
     if (!now) now = old;
-    static const char *const built[] = { "default", "linear", "llama3" };
-    for (int i = 0; i < 3; i++)
+    static const char *const built[] = { "default", "linear", "llama3", "yarn" };
+    for (int i = 0; i < 4; i++)
         if (!strcmp(now, old) && !strcmp(now, built[i])) {
             *out = built[i];
             return E_OK;
@@ -173,37 +240,45 @@ static status rope_kind(const char *name, const json_t *rope, const char **out, 
               strcmp(now, old) ? old : now);
     error_hint(err,
                by_length ? "\"%.20s\" changes with the prompt's length: no row would have one value"
-                         : "built: default, linear, llama3",
+                         : "built: default, linear, llama3, yarn",
                now);
     return E_UNSUPPORTED;
 }
 
-status config_rotary_of(const json_t *json, const char *layers, double theta, model_config *c,
-                        double *inv_freq, error *err)
+void config_frequencies(double theta, int32_t n_rot, double *f)
+{
+    int n = n_rot / 2;
+    for (int i = 0; i < n; i++) {
+        f[i] = 1 / pow(theta, 2.0 * i / n_rot);
+        f[n + i] = (double)(1.0f / math_pow((float)theta, (float)(2 * i) / (float)n_rot));
+    }
+}
+
+status config_rotary_of(const json_t *json, const char *layers, double theta, double share,
+                        model_config *c, double *inv_freq, error *err)
 {
     const char *name = "", *kind = "default";
     const json_t *rope = NULL;
     double base = 0;
     status st = rope_object(json, layers, &name, &rope, err);
     if (st == E_OK) st = rope_base(json, rope, layers, theta, &base, err);
-    if (st == E_OK) st = rope_width(json, rope, c, err);
+    if (st == E_OK) st = rope_width(json, rope, share, c, err);
     if (st == E_OK && rope) st = rope_kind(name, rope, &kind, err);
     if (st != E_OK) return st;
     int n = c->n_rot / 2;
-    for (int i = 0; i < n; i++) {
-        inv_freq[i] = 1 / pow(base, 2.0 * i / c->n_rot);
-        inv_freq[n + i] = (double)(1.0f / math_pow((float)base, (float)(2 * i) / (float)c->n_rot));
-    }
+    double factor = 1;
+    config_frequencies(base, c->n_rot, inv_freq);
+    if (!strcmp(kind, "yarn")) st = scale_yarn(json, rope, base, n, inv_freq, &factor, err);
     if (!strcmp(kind, "llama3")) st = scale_llama3(rope, n, inv_freq, err);
     if (!strcmp(kind, "linear")) st = scale_linear(rope, n, inv_freq, err);
     if (st != E_OK || is_local(layers)) return st;
-    c->rope_theta = base;
+    c->rope_theta = base, c->rope_factor = factor;
     c->rope_scaling = kind;
     return E_OK;
 }
 
 status config_rotary(const json_t *json, model_config *c, double *inv_freq, error *err)
 {
-    return config_rotary_of(json, NULL, 10000, c, inv_freq, err);
+    return config_rotary_of(json, NULL, 10000, 1, c, inv_freq, err);
 }
 /* SPDX-License-Identifier: MIT */

@@ -446,7 +446,9 @@ static const char *reason(const model *m, const char *name)
     if (strstr(name, "rot_") && strcmp(c->position, "rotary"))
         return "its positions are not rotary";
     if (!strcmp(name, "pos_embed") && strcmp(c->position, "learned"))
-        return "its positions are rotary: nothing is added to the embedding";
+        return !strcmp(c->position, "alibi")
+                   ? "its positions lean on the scores: nothing is added to the embedding"
+                   : "its positions are rotary: nothing is added to the embedding";
     if (strstr(name, "ln") && !strcmp(c->norm, "none")) return "the model has no norms";
     if (strstr(name, "router") || strstr(name, "expert")) return "the model has no experts";
     if (strstr(name, "q_raw") || strstr(name, "k_raw")) return "it has no norm on queries and keys";

@@ -1,4 +1,4 @@
-/* op: position(token, w)     y[pos] = w[pos]: learned positions. */
+/* op: position(token, w; first)     y[pos] = w[first + pos]: learned positions. */
 #include "op/op.h"
 
 static const char *shape(node *n)
@@ -23,7 +23,8 @@ static box need(const node *n, int k, box b, const lane *l)
 static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     (void)scratch;
-    for (int64_t i = first; i < end; i++) op_weight(&b->w[1], b->pos[i], 0, b->n->width, b->y[i]);
+    for (int64_t i = first; i < end; i++)
+        op_weight(&b->w[1], (int64_t)b->n->attr[0] + b->pos[i], 0, b->n->width, b->y[i]);
 }
 
 static node *sample(graph *g, int i)
@@ -32,7 +33,7 @@ static node *sample(graph *g, int i)
     return graph_push(
         g, &op_position_def,
         (node *[MAX_IN]){ graph_input(g, ROW, 1, 1), sample_weight(g, i, 512, 7 + i, 0) },
-        (double[MAX_ATTR]){ 0 });
+        (double[MAX_ATTR]){ i });
 }
 
 const op_def op_position_def = { .name = "position",

@@ -1,7 +1,8 @@
-/* op: rotary(x, inv_freq; n_rot, style)     pairs (u, v) of each head are turned by inv_freq[j] pos.
+/* op: rotary(x, inv_freq; n_rot, style, factor)     pairs (u, v) of each head are turned by inv_freq[j] pos.
  *
  * u' = u cos - v sin, v' = v cos + u sin, three roundings each; the first n_rot dimensions only.
  * style 0: pair j is (j, j + n_rot/2), as Hugging Face stores Llama; 1: (2j, 2j + 1), as llama2.c.
+ * cos and sin are multiplied by factor (yarn; else 1).
  * inv_freq is rounded to the precision computed in, then times pos, as Hugging Face does.  Of two rows the second is
  * for float32: frequencies that were worked out in float32, step by step, as float32 programs have them. */
 #include "op/op.h"
@@ -51,13 +52,14 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     int32_t d = b->n->width, half = (int32_t)b->n->attr[0] / 2, last = -1;
     real *c = scratch, *s = c + half;
+    const real factor = (real)b->n->attr[2];
     weight_view w = b->w[1];
     if (sizeof(real) == sizeof(float) && b->in[1]->n_row == 2) w.base += w.row_bytes;
     const real *freq = op_vector(&w, half, s + half);
     for (int64_t i = first; i < end; i++) {
         for (int32_t j = 0; j < half && b->pos[i] != last; j++) {
             real angle = freq[j] * (real)b->pos[i];
-            c[j] = real_cos(angle), s[j] = real_sin(angle);
+            c[j] = real_cos(angle) * factor, s[j] = real_sin(angle) * factor;
         }
         last = b->pos[i];
         for (int32_t a = 0; a < b->a1 - b->a0; a++)
@@ -71,11 +73,12 @@ static int64_t cost(const node *n, box b) { return 4 * node_numbers(n, b); }
 static node *sample(graph *g, int i)
 {
     static const int part[] = { 1, 3, 2, 5 }, width[] = { 2, 6, 9, 16 }, rot[] = { 2, 6, 4, 16 };
+    static const double factor[] = { 1, 1.125, 1, 1.5 };
     if (i >= 4) return NULL;
     return graph_push(g, &op_rotary_def,
                       (node *[MAX_IN]){ graph_input(g, ROW, part[i], width[i]),
                                         sample_weight(g, i, 1, rot[i] / 2, 0) },
-                      (double[MAX_ATTR]){ rot[i], i % 2 });
+                      (double[MAX_ATTR]){ rot[i], i % 2, factor[i] });
 }
 
 const op_def op_rotary_def = { .name = "rotary",
