@@ -144,10 +144,11 @@ static int parity(const char *dir, const char *file, const char *precision, doub
 }
 
 /* One or more of each architecture; tests of all architectures go through this list. */
-static const char *const GOLDEN[] = { "gpt2",    "gpt2_sharded", "llama_gqa", "llama3_rope",
-                                      "mistral", "qwen2",        "qwen2_f16", "qwen3",
-                                      "phi3",    "gemma",        "gemma2",    "gemma3",
-                                      NULL };
+static const char *const GOLDEN[] = {
+    "gpt2",       "gpt2_sharded", "llama_gqa", "llama3_rope", "mistral", "qwen2",  "qwen2_f16",
+    "llama_bf16", "qwen3",        "phi3",      "gemma",       "gemma2",  "gemma3", "phi",
+    "gpt_neox",   "gptj",         "gpt_neo",   "opt",         "olmo2",   "bloom",  NULL
+};
 
 TEST("every stored site of the golden models is reproduced, in f32 and in f64")
 {

@@ -1,0 +1,105 @@
+/* arch: opt -- OPT: GPT-2 with separate q, k, v, positions from row 2 on, ReLU.
+ *
+ *     x_0     = W_E[token] + W_pos[position + 2]
+ *     x_mid   = x + sum_h softmax(q_h k_h' / sqrt(d_head)) v_h W_O[h] + b_O    q, k, v = n W_q + b_q ...;  n = ln_1(x)
+ *     x'      = x_mid + act(ln_2(x_mid) W_1 + b_1) W_2 + b_2
+ *     logits  = ln_f(x) W_U'                                W_U = W_E when tied
+ *
+ * Hugging Face scales q instead of the product; attn.q is before that.  Weights are [out, in].  The model with norms after
+ * (do_layer_norm_before false: OPT-350m) and embeddings of another width are not built.
+ */
+#include "model/decoder.h"
+#include "ops.gen.h"
+
+static const config_key KEYS[] = {
+    { "hidden_size", KEY_READ, NULL },
+    { "intermediate_size", KEY_READ, NULL },
+    { "max_position_embeddings", KEY_READ, NULL },
+    { "num_attention_heads", KEY_READ, NULL },
+    { "num_hidden_layers", KEY_READ, NULL },
+    { "attention_dropout", KEY_SAYS, NULL },
+    { "ffn_dim", KEY_ALIAS, "intermediate_size" },
+    { "activation_function", KEY_READ, NULL },
+    { "do_layer_norm_before", KEY_MUST, "true" },
+    { "enable_bias", KEY_MUST, "true" },
+    { "layer_norm_elementwise_affine", KEY_MUST, "true" },
+    { "_remove_final_layer_norm", KEY_MUST, "false" },
+    { "word_embed_proj_dim", KEY_READ, NULL },
+    { "activation_dropout", KEY_SAYS, NULL },
+    { "dropout", KEY_SAYS, NULL },
+    { "init_std", KEY_SAYS, NULL },
+    { "layerdrop", KEY_SAYS, NULL },
+    { NULL, KEY_SAYS, NULL },
+};
+
+static const char *const TYPES[] = { "opt", NULL };
+
+static status configure(builder *b, error *err)
+{
+    static const decoder_defaults d = { .n_layer = 12,
+                                        .d_model = 768,
+                                        .n_head = 12,
+                                        .d_mlp = 3072,
+                                        .n_vocab = 50272,
+                                        .n_ctx = 2048,
+                                        .eps = 1e-5,
+                                        .act = "relu",
+                                        .tied = true,
+                                        .eps_key = "layer_norm_eps",
+                                        .act_key = "activation_function" };
+    int32_t wide;
+    b->c->norm = "layernorm", b->layers = "model.decoder.layers";
+    status st = decoder_configure(b, &d, err);
+    b->c->position = "learned";
+    if (st == E_OK)
+        st = config_count(b->json, "word_embed_proj_dim", b->c->d_model, 1 << 20, &wide, err);
+    if (st == E_OK && wide != b->c->d_model)
+        return error_set(err, E_UNSUPPORTED,
+                         "config.json: 'word_embed_proj_dim' is %d and 'hidden_size' %d, expected "
+                         "the same: projected embeddings are not built",
+                         wide, b->c->d_model);
+    return st;
+}
+
+static node *attend(builder *b, node *x)
+{
+    static const char *const name[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                        "self_attn.out_proj" };
+    attention a = decoder_attention_of(b, x, name, true, true);
+    return build_attention(b, &a);
+}
+
+static node *feed_forward(builder *b, node *x)
+{
+    mlp p = decoder_plain_mlp(b, "fc1", "fc2", true);
+    return build_mlp(b, x, &p);
+}
+
+static void build(builder *b)
+{
+    const model_config *c = b->c;
+    node *w_e = build_weight(b, c->n_vocab, c->d_model, "model.decoder.embed_tokens.weight");
+    node *w_p = build_weight(b, c->n_ctx + 2, c->d_model, "model.decoder.embed_positions.weight");
+    node *e = build_embed(b, w_e), *p = build_pos_embed(b, w_p, 2);
+    node *x = graph_axes(op_add(b->g, e, p), "", "d_model");
+    for (int32_t i = 0; i < c->n_layer; i++) {
+        build_block(b, i, x);
+        node *n = decoder_norm(b, x, "ln1", "self_attn_layer_norm", true);
+        x = build_add(b, x, attend(b, n), "resid_mid");
+        n = decoder_norm(b, x, "ln2", "final_layer_norm", true);
+        x = build_add(b, x, feed_forward(b, n), "resid_post");
+    }
+    node *w_u = build_unembed(b, w_e, "model.decoder.embed_tokens.weight", "lm_head.weight");
+    build_logits(b, decoder_final_norm(b, x, "model.decoder.final_layer_norm"), w_u, NULL, false);
+}
+
+const arch_def arch_opt_def = {
+    .name = "opt",
+    .says = "OPT: learned positions, LayerNorm before, ReLU",
+    .model_type = TYPES,
+    .key = KEYS,
+    .prefix = "model.",
+    .configure = configure,
+    .build = build,
+};
+/* SPDX-License-Identifier: MIT */
