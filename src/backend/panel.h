@@ -27,19 +27,13 @@ enum { PANEL = 2 * VEC, PANEL_ROWS = VEC == 16 ? 12 : 6 };
 typedef enum finish { FINISH_SET, FINISH_CARRY, FINISH_ADD } finish;
 
 /* One piece: rows x[r] + x0 and y[r] + y0.  n_col <= PANEL columns are read (of rows) and written.
- * w[k][j] is panel[PANEL k + j], packed without gaps; where there is no panel, row[k][col + j]; where there
- * are no pointers either, base[k stride + j], PANEL columns, which are packed on the way where `pack` is given.
- * Meanwhile the two cache lines at ahead + k ahead_step bytes are asked for: the piece is at work for as long as
- * memory takes to bring what comes next. */
+ * w[k][j] is panel[PANEL k + j], packed without gaps; where there is no panel, row[k][col + j]. */
 typedef struct piece {
     const float *const *x;
     float *const *y;
-    const float *panel, *base;
+    const float *panel;
     const float *const *row;
-    float *pack;
-    const char *ahead;
-    int64_t ahead_step;
-    int64_t x0, y0, col, stride, n_k;
+    int64_t x0, y0, col, n_k;
     int n_col;
     finish how;
 } piece;

@@ -2,15 +2,14 @@
 #include "backend/panel.h"
 #include "backend/weights.h"
 
-/* Where a piece's w lies.  PACKING: as STRIDED, and into a panel on the way. */
-typedef enum place { PACKED, BY_ROW, STRIDED, PACKING } place;
+/* Where a piece's w lies. */
+typedef enum place { PACKED, BY_ROW } place;
 
 /* ---- rows times two vecs of columns ---- */
 
 ALWAYS const float *row_at(const piece *p, int64_t k, place from)
 {
-    if (from == PACKED) return p->panel + k * PANEL;
-    return from == BY_ROW ? p->row[k] + p->col : p->base + k * p->stride;
+    return from == PACKED ? p->panel + k * PANEL : p->row[k] + p->col;
 }
 
 /* Vec h of c; only the last of rows that lie elsewhere may be cut short. */
@@ -42,15 +41,10 @@ ALWAYS void multiply(const piece *p, int n, int c, place from)
                             ? vec_load_part(p->y[r] + p->y0 + h * VEC, p->n_col - h * VEC)
                             : vec_splat(0.0f);
     }
-    const char *ahead = p->ahead ? p->ahead : (const char *)p->x; /* asking again costs nothing */
     for (int64_t k = 0; k < p->n_k; k++) {
         const float *at = row_at(p, k, from);
         vec w[2];
         for (int h = 0; h < c; h++) w[h] = load_vec(p, at, h, c, from);
-        if (from != BY_ROW) vec_prefetch(ahead + k * p->ahead_step);
-        if (from != BY_ROW) vec_prefetch(ahead + k * p->ahead_step + LINE);
-        for (int h = 0; from == PACKING && h < c; h++)
-            vec_store(p->pack + k * PANEL + h * VEC, w[h]);
         for (int r = 0; r < n; r++) {
             vec xk = vec_splat(x[r][k]);
             for (int h = 0; h < c; h++) acc[r][h] = vec_fma(xk, w[h], acc[r][h]);
@@ -86,10 +80,8 @@ void panel_multiply(const piece *p, int n_row)
     bool narrow = p->n_col <= VEC;
     if (p->panel && narrow) multiply_rows(p, n_row, 1, PACKED);
     else if (p->panel) multiply_rows(p, n_row, 2, PACKED);
-    else if (p->row && narrow) multiply_rows(p, n_row, 1, BY_ROW);
-    else if (p->row) multiply_rows(p, n_row, 2, BY_ROW);
-    else if (p->pack) multiply_rows(p, n_row, 2, PACKING);
-    else multiply_rows(p, n_row, 2, STRIDED);
+    else if (narrow) multiply_rows(p, n_row, 1, BY_ROW);
+    else multiply_rows(p, n_row, 2, BY_ROW);
 }
 
 /* ---- packing ---- */
@@ -115,7 +107,7 @@ void panel_turn(float *panel, const float *const *row, int n_col, int64_t n_k)
         for (int64_t k = 0; k < n_k; k += VEC) {
             int64_t n = n_k - k < VEC ? n_k - k : VEC;
             vec w[VEC];
-            load_turned(w, each, k, n, 0, DTYPE_F32);
+            load_turned(w, each, k, n, NULL, DTYPE_F32);
             for (int r = 0; r < n; r++) vec_store(panel + (k + r) * PANEL + h * VEC, w[r]);
         }
     }

@@ -1,21 +1,23 @@
 /* product_vec -- whole products, for one row at the speed of memory and for many at that of arithmetic.
  *
- *   few rows, weight by inputs     one pass over the weight as it lies, onto y
+ *   some rows, weight by inputs    strips of few rows of the weight, as they lie, onto y
  *   few rows, weight by outputs    blocks of the weight turned in registers
- *   rows, weight by inputs         a panel of the weight, packed as the first rows meet it
+ *   many rows, weight by inputs    the weight is packed into panels
  *   rows, weight by outputs        the rows are turned once, and then the weight's rows are the piece's:
  *                                  nothing of the weight is moved, and what comes out is turned back */
 #include "backend/panel.h"
 #include "backend/weights.h"
 
 enum {
-    FEW = 4,
-    SOME = 64,             /* so many rows hide what packing costs */
-    SMALL_K = 128,         /* for fewer, a block that is packed and used in the first cache ... */
-    SMALL_COL = 2 * PANEL, /* ... */
+    FEW = VEC / 2, /* rows that would leave half of a panel empty */
+    SOME = 64,     /* so many rows hide what packing costs */
+    STRIP_K = 32,  /* for fewer, a strip: rows of the weight that are read at once, */
+    FRESH_K =
+        16, /* at most as many as a processor follows in memory where that is what takes the time, */
+    FRESH = 16,                      /* up to so many rows of x, */
+    STRIP = 1024,                    /* and columns, so that all of it stays in the first caches */
     LARGE_K = VEC == 16 ? 768 : 512, /* for more, rows of a piece stay in the first cache */
     LARGE_COL = 8 * PANEL,           /* and the packed block in the second */
-    STRIP = 1024,                    /* few rows: y's part of a strip stays in the first cache */
     TURNED = 256 << 10,              /* floats of turned rows that stay in the second */
     STEP = 3 * VEC,                  /* outputs whose sums are turned back together */
 };
@@ -33,54 +35,100 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
     default: f(p, __VA_ARGS__, (p)->w.dtype); break;                                               \
     }
 
-/* ---- few rows, weight by inputs ---- */
+/* ---- some rows, weight by inputs ---- */
 
-/* One block of a weight: n_k from k, n_col from col, both counted in the product. */
-typedef struct block {
+/* A few rows of the weight and a strip of its columns, which stay in the first caches while all rows of x meet them:
+ * memory is read in long runs along few rows, which is what processors fetch ahead by themselves. */
+typedef struct strip {
     int64_t k, n_k, col, n_col;
-} block;
+    float *const *onto; /* [n_row] sums of the strip's columns */
+} strip;
 
-/* m rows of the weight at a time, along a strip of columns, onto y. */
-ALWAYS void strip_rows(const product *p, float *const *onto, int n, const block *b, int m, dtype t)
+/* Sums of one panel of the strip.  n and `whole` (no column is missing) are constants at every call, so that
+ * sums live in registers and nothing is asked within the loop. */
+ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
+                        int64_t c, int n, bool whole, dtype t)
 {
-    const char *w[4];
-    vec x[FEW][4];
-    for (int i = 0; i < m; i++) {
-        w[i] = p->w.base + (p->k0 + b->k + i) * p->w.row_bytes;
-        for (int r = 0; r < n; r++) x[r][i] = vec_splat(p->x[r][p->x0 + b->k + i]);
-    }
-    for (int64_t c = 0; c < b->n_col; c += VEC) {
-        int64_t left = b->n_col - c, at = p->col0 + b->col + c;
-        vec wc[4];
-        for (int i = 0; i < m; i++) {
-            vec_prefetch(w[i] + AHEAD * p->w.row_bytes + at * type_bytes(t));
-            wc[i] = load_weights(w[i], at, left, t);
-        }
+    const char *w = p->w.base + (p->k0 + s->k) * p->w.row_bytes;
+    int64_t at = p->col0 + s->col + c;
+    int left = whole ? PANEL : (int)(s->n_col - c);
+    vec acc[PANEL_ROWS][2];
+    for (int r = 0; r < n; r++)
+        for (int h = 0; h < 2; h++)
+            acc[r][h] = !s->k   ? vec_splat(0.0f)
+                        : whole ? vec_load(y[r] + c + h * VEC)
+                                : vec_load_part(y[r] + c + h * VEC, left - h * VEC);
+    for (int64_t k = 0; k < s->n_k; k++, w += p->w.row_bytes, x += PANEL_ROWS) {
+        vec wk[2];
+        for (int h = 0; h < 2; h++)
+            wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
         for (int r = 0; r < n; r++) {
-            float *y = onto[r] + c;
-            vec acc = left < VEC ? vec_load_part(y, (int)left) : vec_load(y);
-            for (int i = 0; i < m; i++) acc = vec_fma(x[r][i], wc[i], acc);
-            if (left < VEC) vec_store_part(y, acc, (int)left);
-            else vec_store(y, acc);
+            vec xk = vec_splat(x[r]);
+            for (int h = 0; h < 2; h++) acc[r][h] = vec_fma(xk, wk[h], acc[r][h]);
         }
+    }
+    for (int r = 0; r < n; r++)
+        for (int h = 0; h < 2; h++)
+            if (whole) vec_store(y[r] + c + h * VEC, acc[r][h]);
+            else vec_store_part(y[r] + c + h * VEC, acc[r][h], left - h * VEC);
+}
+
+/* n rows of x from `row` on, times the strip. */
+ALWAYS void strip_group(const product *p, const strip *s, int64_t row, int n, dtype t)
+{
+    float x[STRIP_K * PANEL_ROWS];
+    float *y[PANEL_ROWS];
+    int64_t c = 0;
+    for (int r = 0; r < n; r++) {
+        y[r] = s->onto[row + r];
+        for (int64_t k = 0; k < s->n_k; k++)
+            x[k * PANEL_ROWS + r] = p->x[row + r][p->x0 + s->k + k];
+    }
+    for (; c + PANEL <= s->n_col; c += PANEL) strip_panel(p, s, x, y, c, n, true, t);
+    if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, t);
+}
+
+ALWAYS void strip_rows(const product *p, const strip *s, int64_t row, int64_t n, dtype t)
+{
+    switch (n) {
+    case 1: strip_group(p, s, row, 1, t); break;
+    case 2: strip_group(p, s, row, 2, t); break;
+    case 3: strip_group(p, s, row, 3, t); break;
+    case 4: strip_group(p, s, row, 4, t); break;
+    case 5: strip_group(p, s, row, 5, t); break;
+    case 6: strip_group(p, s, row, 6, t); break;
+#if VEC == 16
+    case 7: strip_group(p, s, row, 7, t); break;
+    case 8: strip_group(p, s, row, 8, t); break;
+    case 9: strip_group(p, s, row, 9, t); break;
+    case 10: strip_group(p, s, row, 10, t); break;
+    case 11: strip_group(p, s, row, 11, t); break;
+    case 12: strip_group(p, s, row, 12, t); break;
+#endif
+    default: break;
     }
 }
 
-/* What is to be added to y is summed elsewhere first. */
-ALWAYS void strips(const product *p, float *scratch, int n, dtype t)
+/* Rows in groups as equal as can be: 15 are 8 + 7.  What is to be added to y is summed elsewhere first. */
+ALWAYS void strips(const product *p, float *scratch, dtype t)
 {
-    for (int64_t c = 0; c < p->n_col; c += STRIP) {
-        block b = { .col = c, .n_col = at_most(p->n_col - c, STRIP) };
-        float *onto[FEW];
-        for (int r = 0; r < n; r++) {
-            onto[r] = p->add ? scratch + r * STRIP : p->y[r] + p->y0 + c;
-            memset(onto[r], 0, (size_t)b.n_col * sizeof(float));
+    int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
+    float *onto[SOME];
+    strip s = { .onto = onto };
+    for (s.col = 0; s.col < p->n_col; s.col += STRIP) {
+        s.n_col = at_most(p->n_col - s.col, STRIP);
+        for (int64_t r = 0; r < p->n_row; r++)
+            onto[r] = p->add ? scratch + r * STRIP : p->y[r] + p->y0 + s.col;
+        for (s.k = 0; s.k < p->n_k; s.k += s.n_k) {
+            s.n_k = at_most(p->n_k - s.k, p->n_row <= FRESH ? FRESH_K : STRIP_K);
+            for (int64_t g = 0; g < n_group; g++) {
+                int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
+                strip_rows(p, &s, first, end - first, t);
+            }
         }
-        for (; b.k + 4 <= p->n_k; b.k += 4) strip_rows(p, onto, n, &b, 4, t);
-        for (; b.k < p->n_k; b.k++) strip_rows(p, onto, n, &b, 1, t);
-        for (int r = 0; p->add && r < n; r++) {
-            float *y = p->y[r] + p->y0 + c;
-            for (int64_t i = 0; i < b.n_col; i++) y[i] = y[i] + onto[r][i];
+        for (int64_t r = 0; p->add && r < p->n_row; r++) {
+            float *y = p->y[r] + p->y0 + s.col;
+            for (int64_t i = 0; i < s.n_col; i++) y[i] = y[i] + onto[r][i];
         }
     }
 }
@@ -106,7 +154,8 @@ ALWAYS void dots(const product *p, int n, dtype t)
         for (int64_t k = 0; k < p->n_k; k += VEC) {
             int64_t n_k = at_most(p->n_k - k, VEC);
             vec w[VEC];
-            load_turned(w, row, p->k0 + k, n_k, VEC * p->w.row_bytes, t);
+            load_turned(w, row, p->k0 + k, n_k,
+                        row[0] + VEC * p->w.row_bytes + k * VEC * type_bytes(t), t);
             for (int i = 0; i < n_k; i++)
                 for (int r = 0; r < n; r++)
                     acc[r] = vec_fma(vec_splat(p->x[r][p->x0 + k + i]), w[i], acc[r]);
@@ -115,24 +164,29 @@ ALWAYS void dots(const product *p, int n, dtype t)
     }
 }
 
-ALWAYS void few_rows(const product *p, float *scratch, int n, dtype t)
+ALWAYS void few(const product *p, int n, dtype t)
 {
-    if (p->by_out) dots(p, n, t);
-    else strips(p, scratch, n, t);
-}
-
-ALWAYS void few(const product *p, float *scratch, dtype t)
-{
-    switch (p->n_row) {
-    case 1: few_rows(p, scratch, 1, t); break;
-    case 2: few_rows(p, scratch, 2, t); break;
-    case 3: few_rows(p, scratch, 3, t); break;
-    case 4: few_rows(p, scratch, 4, t); break;
+    switch (n) {
+    case 1: dots(p, 1, t); break;
+    case 2: dots(p, 2, t); break;
+    case 3: dots(p, 3, t); break;
+    case 4: dots(p, 4, t); break;
+#if VEC == 16
+    case 5: dots(p, 5, t); break;
+    case 6: dots(p, 6, t); break;
+    case 7: dots(p, 7, t); break;
+    case 8: dots(p, 8, t); break;
+#endif
     default: break;
     }
 }
 
-/* ---- rows, weight by inputs ---- */
+/* ---- many rows, weight by inputs ---- */
+
+/* One block of a weight: n_k from k, n_col from col, both counted in the product. */
+typedef struct block {
+    int64_t k, n_k, col, n_col;
+} block;
 
 /* Panels lie a cache line further apart than they are long: at a power of two all would meet in one set. */
 static int64_t panel_step(int64_t n_k) { return (n_k * PANEL) + VEC; }
@@ -148,86 +202,28 @@ ALWAYS void pack(const product *p, const block *b, float *panel, dtype t)
     }
 }
 
-static bool is_some(const product *p) { return p->n_row < SOME; }
-
 /* What is added to y must be a whole sum, so then k is one block. */
-static int64_t k_block(const product *p)
-{
-    return p->add ? p->n_k : at_most(p->n_k, is_some(p) ? SMALL_K : LARGE_K);
-}
+static int64_t k_block(const product *p) { return p->add ? p->n_k : at_most(p->n_k, LARGE_K); }
 
-static int64_t col_block(const product *p)
-{
-    return at_most(p->n_col, is_some(p) ? SMALL_COL : LARGE_COL);
-}
+static int64_t col_block(const product *p) { return at_most(p->n_col, LARGE_COL); }
 
-static block block_first(const product *p) { return (block){ 0, k_block(p), 0, col_block(p) }; }
-
-/* The one after b; n_col 0: there is none. */
-static block block_next(const product *p, block b)
+/* One block times all rows. */
+static void block_rows(const product *p, const block *b, const float *packed)
 {
-    if (is_some(p)) {
-        b.col += b.n_col;
-        if (b.col >= p->n_col && b.k + b.n_k < p->n_k) b.col = 0, b.k += b.n_k;
-    } else {
-        b.k += b.n_k;
-        if (b.k >= p->n_k) b.k = 0, b.col += b.n_col;
-    }
-    b.n_k = at_most(p->n_k - b.k, k_block(p));
-    b.n_col = at_most(p->n_col - b.col, col_block(p));
-    return b;
-}
-
-static const char *weight_at(const product *p, const block *b)
-{
-    return p->w.base + (p->k0 + b->k) * p->w.row_bytes +
-           (p->col0 + b->col) * (int64_t)dtype_bytes(p->w.dtype);
-}
-
-/* May the weight's numbers be read where they are? */
-static bool plain_floats(const product *p)
-{
-    return p->w.dtype == DTYPE_F32 && (uintptr_t)p->w.base % sizeof(float) == 0 &&
-           p->w.row_bytes % (int64_t)sizeof(float) == 0;
-}
-
-/* The piece of a block that is panel c of it; `fresh` is where the block lies when it is not packed yet. */
-static piece piece_of(const product *p, const block *b, int64_t c, float *packed,
-                      const float *fresh)
-{
-    piece one = { .x0 = p->x0 + b->k,
-                  .y0 = p->y0 + b->col + c,
-                  .n_k = b->n_k,
-                  .n_col = (int)at_most(b->n_col - c, PANEL),
-                  .how = p->add ? FINISH_ADD
-                         : b->k ? FINISH_CARRY
-                                : FINISH_SET };
-    float *panel = packed + c / PANEL * panel_step(b->n_k);
-    if (fresh) {
-        one.base = fresh + c;
-        one.stride = p->w.row_bytes / (int64_t)sizeof(float);
-        one.pack = p->n_row > PANEL_ROWS ? panel : NULL;
-    } else one.panel = panel;
-    return one;
-}
-
-/* One block times all rows, in groups as equal as can be: 15 are 8 + 7.  Every piece asks for some cache lines of each
- * row of the block that comes next. */
-static void block_rows(const product *p, const block *b, const block *next, float *packed,
-                       const float *fresh)
-{
-    int64_t n_group = ceil_div(p->n_row, PANEL_ROWS), line = 0;
-    int64_t n_line = next->n_col * (int64_t)dtype_bytes(p->w.dtype) / LINE;
+    int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
     for (int64_t g = 0; g < n_group; g++) {
         int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
-        for (int64_t c = 0; c < b->n_col; c += PANEL, line += 2) {
-            piece one = piece_of(p, b, c, packed, g ? NULL : fresh);
-            one.x = p->x + first;
-            one.y = p->y + first;
-            if (line < n_line) {
-                one.ahead = weight_at(p, next) + line * LINE;
-                one.ahead_step = p->w.row_bytes;
-            }
+        for (int64_t c = 0; c < b->n_col; c += PANEL) {
+            piece one = { .x = p->x + first,
+                          .y = p->y + first,
+                          .x0 = p->x0 + b->k,
+                          .y0 = p->y0 + b->col + c,
+                          .panel = packed + c / PANEL * panel_step(b->n_k),
+                          .n_k = b->n_k,
+                          .n_col = (int)at_most(b->n_col - c, PANEL),
+                          .how = p->add ? FINISH_ADD
+                                 : b->k ? FINISH_CARRY
+                                        : FINISH_SET };
             panel_multiply(&one, (int)(end - first));
         }
     }
@@ -235,13 +231,22 @@ static void block_rows(const product *p, const block *b, const block *next, floa
 
 static void by_in(const product *p, float *panel)
 {
-    for (block b = block_first(p), next; b.n_col; b = next) {
-        bool fresh = is_some(p) && plain_floats(p) && b.n_col % PANEL == 0;
-        next = block_next(p, b);
-        if (!fresh) { BY_TYPE(pack, p, &b, panel) }
-        block_rows(p, &b, &next, panel,
-                   fresh ? (const float *)(const void *)weight_at(p, &b) : NULL);
+    block b;
+    for (b.col = 0; b.col < p->n_col; b.col += b.n_col) {
+        b.n_col = at_most(p->n_col - b.col, col_block(p));
+        for (b.k = 0; b.k < p->n_k; b.k += b.n_k) {
+            b.n_k = at_most(p->n_k - b.k, k_block(p));
+            BY_TYPE(pack, p, &b, panel)
+            block_rows(p, &b, panel);
+        }
     }
+}
+
+/* May the weight's numbers be read where they are? */
+static bool plain_floats(const product *p)
+{
+    return p->w.dtype == DTYPE_F32 && (uintptr_t)p->w.base % sizeof(float) == 0 &&
+           p->w.row_bytes % (int64_t)sizeof(float) == 0;
 }
 
 /* ---- rows, weight by outputs ---- */
@@ -350,19 +355,23 @@ static void by_out(const product *p, float *scratch)
 
 /* ---- the whole ---- */
 
+static bool is_some(const product *p) { return p->n_row < SOME && !p->by_out; }
+
 void product_run(const product *p, float *scratch)
 {
-    if (p->n_row <= FEW) {
-        BY_TYPE(few, p, scratch)
+    if (is_some(p)) {
+        BY_TYPE(strips, p, scratch)
+    } else if (p->by_out && p->n_row <= FEW) {
+        BY_TYPE(few, p, (int)p->n_row)
     } else if (p->by_out) by_out(p, scratch);
     else by_in(p, scratch);
 }
 
 size_t product_scratch(const product *p)
 {
-    int64_t n = p->n_row <= FEW ? FEW * STRIP
-                : p->by_out     ? turned_floats(p)
-                                : ceil_div(col_block(p), PANEL) * panel_step(k_block(p));
+    int64_t n = is_some(p)  ? (p->add ? SOME * STRIP : 0)
+                : p->by_out ? turned_floats(p)
+                            : ceil_div(col_block(p), PANEL) * panel_step(k_block(p));
     return (size_t)n * sizeof(float);
 }
 /* SPDX-License-Identifier: MIT */

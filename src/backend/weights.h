@@ -37,13 +37,13 @@ ALWAYS vec load_weights(const char *row, int64_t i, int64_t n, dtype t)
     return load_whole(end, t);
 }
 
-/* VEC rows from element i turned into VEC columns; the rows that come `ahead` bytes later in memory are
- * wanted next, and too far away for the processor to guess. */
-ALWAYS void load_turned(vec out[VEC], const char *const *row, int64_t i, int64_t n, int64_t ahead,
-                        dtype t)
+/* VEC rows from element i turned into VEC columns.
+ * `ahead`: bytes that will be wanted later, in the order of memory, or NULL. */
+ALWAYS void load_turned(vec out[VEC], const char *const *row, int64_t i, int64_t n,
+                        const char *ahead, dtype t)
 {
     for (int r = 0; r < VEC; r++) {
-        if (ahead) vec_prefetch(row[r] + i * type_bytes(t) + ahead);
+        if (ahead) vec_prefetch(ahead + r * (int)(VEC * type_bytes(t)));
         out[r] = load_weights(row[r], i, n, t);
     }
     vec_transpose(out);
