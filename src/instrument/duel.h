@@ -26,7 +26,8 @@
           ROLE_WHAT },                                                                             \
         { "wrong", PARAM_TEXT, NULL, "the wrong answer, one token", ROLE_WHAT },                   \
         { "metric", PARAM_TEXT, NULL,                                                              \
-          "logit_diff, logit or logprob; logit_diff where there is a wrong answer", ROLE_WHAT },   \
+          "logit_diff, logit, logprob or prob; logit_diff where there is a wrong answer",          \
+          ROLE_WHAT },                                                                             \
         { "direction", PARAM_TEXT, NULL, "denoise, noise or both; denoise, and with --all both",   \
           ROLE_WHAT },                                                                             \
         { "bos", PARAM_TEXT, "auto",                                                               \
