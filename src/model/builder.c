@@ -191,6 +191,7 @@ static node *head_norm(builder *b, const attention *a, node *x, node *gain, cons
         x = build_norm(b, x, gain, NULL, name);
         if (a->whole_norm) x = op_reshape(b->g, x, n_part);
     }
+    if (a->clip > 0) x = op_clip(b->g, x, a->clip);
     return build_reader(head_site(b, x, thing));
 }
 
@@ -244,7 +245,7 @@ node *build_view(builder *b, node *x)
     return build_site(b, axes(op_scale(b->g, x, 1), "", "d_model"), "mlp.in");
 }
 
-static node *activated(builder *b, node *x)
+node *build_activation(builder *b, node *x)
 {
     const char *a = b->c->activation;
     if (!strcmp(a, "gelu_erf")) return op_gelu_erf(b->g, x);
@@ -264,7 +265,7 @@ static node *neurons(builder *b, node *x, node *w, node *bias, int64_t first, co
 node *build_mlp(builder *b, node *x, const mlp *p)
 {
     node *in = neurons(b, x, p->w_in, p->b_in, 0, p, p->w_up ? "mlp.gate" : "mlp.pre");
-    node *post = activated(b, in);
+    node *post = build_activation(b, in);
     if (p->w_up)
         post = op_multiply(b->g, post, neurons(b, x, p->w_up, p->b_up, p->up_first, p, "mlp.up"));
     build_site(b, axes(post, "neuron", ""), "mlp.post");

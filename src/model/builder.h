@@ -87,6 +87,7 @@ typedef struct attention {
     node *slope;          /* ALiBi: [1, n_head], added times key times slope_factor; NULL: none */
     double slope_factor;
     bool slope_half; /* slope times key is rounded to bfloat16 */
+    double clip;     /* q and k no further from 0 than this; 0: as they are */
     double scale;
     double cap;          /* scores are cap tanh(score / cap); 0: as they are */
     int32_t window;      /* a query sees as many keys, itself included; 0: all */
@@ -128,6 +129,11 @@ node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_nam
  * [err: none | owns: the model | thread: b's own | cost: O(1)] */
 void model_give_tokenizer(model *m, tokenizer *own_t);
 void model_give_config(model *m, json_t *own_json);
+
+/* c->activation of x.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+node *build_activation(builder *b, node *x);
 
 /* The MLP's own view of x, mlp.in, where others read x too: the end of the edges into it.
  *

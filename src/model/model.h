@@ -29,6 +29,7 @@ typedef struct model_config {
     bool gain_from_one;       /* norms multiply by 1 + the stored gain (Gemma) */
     const char *activation;   /* "gelu_tanh", "gelu_erf", "gelu_quick", "relu", "silu" */
     bool gated;               /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
+    int32_t n_expert;         /* 0: no mixture of experts */
     bool parallel;            /* attention and MLP read the same stream: no resid_mid */
     double logit_cap;         /* logits are cap tanh(logit / cap); 0: as they are */
     bool tied;                /* the unembedding is the embedding */

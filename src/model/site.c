@@ -440,6 +440,9 @@ static const char *reason(const model *m, const char *name)
     if (strstr(name, "resid_mid") && c->parallel)
         return "attention and MLP read the same stream, so there is no place between";
     if (strstr(name, ".mlp.") && !c->d_mlp) return "the model has no MLPs";
+    if (c->n_expert &&
+        (strstr(name, "mlp.gate") || strstr(name, "mlp.up") || strstr(name, "mlp.p")))
+        return "its MLP is a mixture: mlp.experts.0.gate, up, post and out";
     if (strstr(name, "mlp.pre") && c->gated) return "its MLPs are gated: mlp.gate and mlp.up";
     if ((strstr(name, "mlp.gate") || strstr(name, "mlp.up")) && !c->gated)
         return "its MLPs have no gate: mlp.pre";
