@@ -144,11 +144,12 @@ static int parity(const char *dir, const char *file, const char *precision, doub
 }
 
 /* One or more of each architecture; tests of all architectures go through this list. */
-static const char *const GOLDEN[] = {
-    "gpt2",       "gpt2_sharded", "llama_gqa", "llama3_rope", "mistral", "qwen2",  "qwen2_f16",
-    "llama_bf16", "qwen3",        "phi3",      "gemma",       "gemma2",  "gemma3", "phi",
-    "gpt_neox",   "gptj",         "gpt_neo",   "opt",         "olmo2",   "bloom",  NULL
-};
+static const char *const GOLDEN[] = { "gpt2",    "gpt2_sharded", "llama_gqa", "llama3_rope",
+                                      "mistral", "qwen2",        "qwen2_f16", "llama_bf16",
+                                      "qwen3",   "phi3",         "gemma",     "gemma2",
+                                      "gemma3",  "phi",          "gpt_neox",  "gptj",
+                                      "gpt_neo", "opt",          "olmo2",     "bloom",
+                                      "mixtral", "qwen2_moe",    "olmoe",     NULL };
 
 TEST("every stored site of the golden models is reproduced, in f32 and in f64")
 {
@@ -449,6 +450,109 @@ TEST("every site of every architecture fires: changing it changes the logits or 
         }
         close_bench(&b);
     }
+}
+
+static lane *six_tokens(bench *b, lane *parent)
+{
+    static const double v[] = { 0, 1, 2, 3, 1, 2 };
+    lane *l;
+    if (parent) REQUIRE(!lane_fork(&l, parent, NULL));
+    else REQUIRE(!lane_new(&l, b->s, NULL, 6, NULL) && !lane_give(l, b->m->token, v, NULL));
+    return l;
+}
+
+static edit added(const node *n, int32_t row, double by)
+{
+    return (edit){ .n = (node *)n,
+                   .where = { row, row + 1, 0, n->n_part },
+                   .w1 = n->extent == PAIR ? ROW_OPEN : n->width,
+                   .kind = EDIT_ADD,
+                   .factor = by };
+}
+
+TEST("in every architecture a fork has the bits of a fresh run with the same edit, at every site")
+{
+    if (!shared_path("goldens/models")) SKIP("no ../shared");
+    static const char *const edited[] = { "blocks.0.attn.k", "blocks.0.mlp.contribution",
+                                          "blocks.1.attn.z" };
+    for (int k = 0; GOLDEN[k]; k++) {
+        char rel[64];
+        bench b;
+        snprintf(rel, sizeof rel, "goldens/models/%s", GOLDEN[k]);
+        REQUIRE(open_bench(&b, shared_path(rel), "f32"));
+        lane *base = six_tokens(&b, NULL);
+        for (int i = 0; i < 3; i++) {
+            edit e = added(graph_find(&b.m->g, edited[i]), 2 + i, 0.25);
+            lane *both[2] = { six_tokens(&b, base), six_tokens(&b, NULL) };
+            for (int j = 0; j < 2; j++) {
+                REQUIRE(!lane_edit(both[j], &e, NULL));
+                for (int32_t s = 0; s < b.m->g.n_site; s++)
+                    if (b.m->g.site[s].n->op)
+                        REQUIRE(!lane_ask(both[j], b.m->g.site[s].n,
+                                          node_all(b.m->g.site[s].n, both[j]), NULL));
+            }
+            REQUIRE(session_run(b.s, NULL, NULL) == E_OK);
+            for (int32_t s = 0; s < b.m->g.n_site; s++) {
+                const node *n = b.m->g.site[s].n;
+                if (!n->op) continue;
+                box all = node_all(n, base);
+                size_t bytes = (size_t)node_numbers(n, all) * sizeof(double);
+                double *u = malloc(bytes), *v = malloc(bytes);
+                REQUIRE(u && v && !lane_read(both[0], n, all, u, NULL) &&
+                        !lane_read(both[1], n, all, v, NULL));
+                if (memcmp(u, v, bytes)) printf("  %s: %s\n", rel, b.m->g.site[s].name);
+                CHECK(!memcmp(u, v, bytes));
+                free(u), free(v);
+            }
+            lane_drop(both[0]), lane_drop(both[1]);
+        }
+        close_bench(&b);
+    }
+}
+
+/* ---- routes ---- */
+
+static void read_row(lane *l, const bench *b, const char *site, int32_t row, double *v)
+{
+    const node *n = graph_find(&b->m->g, site);
+    box at = { row, row + 1, 0, n ? n->n_part : 1 };
+    REQUIRE(n && !lane_read(l, n, at, v, NULL));
+}
+
+TEST("a route that is edited reroutes: other experts, their weights, their sum")
+{
+    if (!shared_path("goldens/models/mixtral")) SKIP("no ../shared");
+    bench b;
+    static const double index[] = { 4, 1 }, logits[] = { 0, 0, 100, 0, 0 };
+    double got[2], weight[2], y[2][64], sum[64];
+    REQUIRE(open_bench(&b, shared_path("goldens/models/mixtral"), "f32"));
+    lane *base = six_tokens(&b, NULL), *l = six_tokens(&b, base), *m = six_tokens(&b, base);
+    node *chosen = graph_find(&b.m->g, "blocks.0.mlp.expert_indices"),
+         *router = graph_find(&b.m->g, "blocks.0.mlp.router_logits");
+    REQUIRE(chosen && router && chosen->n_part == 2 && router->n_part == 5);
+    edit e = added(chosen, 3, 0), f = added(router, 3, 0);
+    e.kind = f.kind = EDIT_SET, e.v = index, f.v = logits, e.part_step = f.part_step = 1;
+    REQUIRE(!lane_edit(l, &e, NULL) && !lane_edit(m, &f, NULL));
+    for (int32_t s = 0; s < b.m->g.n_site; s++)
+        if (b.m->g.site[s].n->op)
+            REQUIRE(!lane_ask(l, b.m->g.site[s].n, node_all(b.m->g.site[s].n, l), NULL) &&
+                    !lane_ask(m, b.m->g.site[s].n, node_all(b.m->g.site[s].n, m), NULL));
+    REQUIRE(session_run(b.s, NULL, NULL) == E_OK);
+    read_row(l, &b, "blocks.0.mlp.expert_weights", 3, weight);
+    read_row(l, &b, "blocks.0.mlp.experts.1.out", 3, y[0]);
+    read_row(l, &b, "blocks.0.mlp.experts.4.out", 3, y[1]);
+    read_row(l, &b, "blocks.0.mlp.out", 3, sum);
+    CHECK(fabs(weight[0] + weight[1] - 1) < 1e-6 && weight[0] > 0 && weight[1] > 0);
+    for (int i = 0; i < b.m->config.d_model; i++) {
+        CHECK(fabs(sum[i] - weight[1] * y[0][i] - weight[0] * y[1][i]) < 1e-5);
+        CHECK(y[0][i] != 0 && y[1][i] != 0);
+    }
+    read_row(l, &b, "blocks.0.mlp.experts.0.out", 3, y[0]);
+    CHECK(y[0][0] == 0); /* not chosen: not computed */
+    read_row(m, &b, "blocks.0.mlp.expert_indices", 3, got);
+    read_row(m, &b, "blocks.0.mlp.expert_weights", 3, weight);
+    CHECK(got[0] == 2 && weight[0] == 1 && weight[1] < 1e-40); /* exp(-100) */
+    close_bench(&b);
 }
 
 static bool has_site(const model *m, const char *name)
