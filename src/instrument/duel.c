@@ -68,8 +68,10 @@ static status duel_lane(duel *d, lane **out, lane *parent, const prompt *p, int 
 {
     double answer[2] = { d->p->correct[pair], d->p->wrong ? d->p->wrong[pair] : 0 };
     char name[40];
-    snprintf(name, sizeof name, "%s %d", what, pair);
-    status st = work_lane(d->w, out, parent, p, isnan(d->value[0][pair]) ? name : NULL, err);
+    bool first = isnan(d->value[0][pair]) && !(d->spoil && (parent || pair % d->n_draw));
+    snprintf(name, sizeof name, "%s %d", d->spoil ? "prompt" : what, pair / d->n_draw);
+    status st = work_lane(d->w, out, parent, p, first ? name : NULL, err);
+    if (st == E_OK && d->spoil && parent) st = d->spoil(d, *out, pair, err);
     if (st == E_OK) st = lane_give(*out, d->metric.answer, answer, err);
     if (st == E_OK) lane_keep(*out);
     if (st == E_OK) st = lane_ask(*out, d->metric.value, (box){ 0, 1, 0, 1 }, err);
@@ -164,6 +166,7 @@ static status base_values(duel *d, error *err)
             st = lane_read(d->clean, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[1][i], err);
         if (st == E_OK) st = read_scale(d, d->clean, i, err);
         if (st == E_OK) st = read_scale(d, d->corrupt, i, err);
+        if (d->def->relative) d->scale[i] *= fmax(fabs(d->value[0][i]), fabs(d->value[1][i]));
         duel_end(d);
     }
     return st;
@@ -212,18 +215,26 @@ static void show_base(duel *d)
 /* The answers' ids are inputs as the prompts' are. */
 static status note_answers(duel *d, error *err)
 {
-    int64_t *ids = arena_array(&d->w->mem, d->p->n, sizeof *ids);
+    int n = d->p->n / d->n_draw;
+    int64_t *ids = arena_array(&d->w->mem, n, sizeof *ids);
     if (!ids) return error_set(err, E_NOMEM, "pairs: out of memory");
     for (int k = 0; k < (d->p->wrong ? 2 : 1); k++) {
-        for (int i = 0; i < d->p->n; i++) ids[i] = k ? d->p->wrong[i] : d->p->correct[i];
-        report_lane(d->w->r, k ? "wrong answers" : "answers", NULL, ids, d->p->n);
+        for (int i = 0; i < n; i++)
+            ids[i] = k ? d->p->wrong[i * d->n_draw] : d->p->correct[i * d->n_draw];
+        report_lane(d->w->r, k ? "wrong answers" : "answers", NULL, ids, n);
     }
     return E_OK;
 }
 
 status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err)
 {
-    *d = (duel){ .w = w, .p = own_p };
+    return duel_open_spoiled(d, w, own_p, 1, NULL, NULL, err);
+}
+
+status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil *spoil, void *user,
+                         error *err)
+{
+    *d = (duel){ .w = w, .p = own_p, .n_draw = n_draw, .spoil = spoil, .user = user };
     status st = direction_check(d, err);
     if (st == E_OK) st = find_metric(d, err);
     if (st == E_OK) st = base_values(d, err);

@@ -64,7 +64,12 @@ typedef struct duel_tensor {
 
 enum { ABLATE = -1, DENOISE, NOISE };
 
-typedef struct duel {
+typedef struct duel duel;
+
+/* Edit the lane of a corrupted run, which has not run. */
+typedef status duel_spoil(duel *d, lane *l, int pair, error *err);
+
+struct duel {
     work *w;
     pairs *p;
     metric metric;
@@ -73,6 +78,8 @@ typedef struct duel {
     double *value[2];      /* [pair] the metric of the corrupted, of the clean run */
     double *scale;         /* [pair] how large the logits are that it is made of */
     bool both, noise_only;
+    duel_spoil *spoil; /* makes the corrupted run, where prompts do not; or NULL */
+    int n_draw;        /* so many pairs in a row are draws of it for one prompt; 1 without */
     /* the sweep under way: */
     const duel_cell *cell;
     duel_tensor *out;
@@ -80,7 +87,7 @@ typedef struct duel {
     int pair;
     int64_t n_planned, n_done; /* cells of all plans and controls */
     void *user;                /* the instrument's */
-} duel;
+};
 
 /* Read the pairs and the metric; run both prompts of every pair once for the base values and their controls.
  *
@@ -91,6 +98,12 @@ status duel_open(duel *d, work *w, error *err);
  *
  * [err: as duel_open | owns: duel_close | thread: the work's | cost: two runs a pair] */
 status duel_open_pairs(duel *d, work *w, pairs *own_p, error *err);
+
+/* The same where corrupted runs are made by an edit: pair i is draw i % n_draw of prompt i / n_draw.
+ *
+ * [err: as duel_open, what spoil returns | owns: duel_close; user is borrowed | thread: the work's | cost: two runs a pair] */
+status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil *spoil, void *user,
+                         error *err);
 void duel_close(duel *d);
 
 /* Is this direction asked for?  "denoise" or "noise".

@@ -40,8 +40,8 @@ static int64_t strongest(duel *d, const duel_plan *p)
     return best;
 }
 
-/* Row by row as long as the difference between the two runs there. */
-static status random_direction(duel *d, const duel_plan *p, int draw, edit *e, error *err)
+/* Row by row as long as the difference between the two runs there; k counts the edits of a cell. */
+static status random_direction(duel *d, const duel_plan *p, int draw, int k, edit *e, error *err)
 {
     double *x, *y;
     lane *base = duel_base(d, p->direction);
@@ -55,7 +55,7 @@ static status random_direction(duel *d, const duel_plan *p, int draw, edit *e, e
             gap += (v[i] - u[i]) * (v[i] - u[i]);
             u[i] = (double)draw_normal(d->w->seed, rand_stream("patch.direction"),
                                        ((uint64_t)(d->pair * N_DRAW + draw) << 40) +
-                                           (uint64_t)(r * per + i));
+                                           ((uint64_t)k << 34) + (uint64_t)(r * per + i));
             norm += u[i] * u[i];
         }
         for (int64_t i = 0; i < per; i++) u[i] *= norm > 0 ? sqrt(gap / norm) : 0;
@@ -78,6 +78,32 @@ static void random_position(duel *d, const duel_plan *p, int draw, edit *e)
                                       (uint64_t)(d->pair * N_DRAW + draw), n - 1);
     *e = edit_take(*e, duel_source(d, p->direction));
     e->from_row = pos + (pos >= e->where.r0);
+}
+
+/* A cell of its own, whose takes from the other run can be changed. */
+static status cell_copy(duel *d, const duel_cell *like, int64_t at, duel_cell *out, error *err)
+{
+    *out = *like, out->at = at;
+    if (!like->n_more) return E_OK;
+    out->more = arena_copy(&d->w->mem, like->more, (size_t)like->n_more * sizeof *like->more);
+    return out->more ? E_OK : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+}
+
+static void cell_elsewhere(duel *d, const duel_plan *p, int draw, duel_cell *c)
+{
+    random_position(d, p, draw, &c->e);
+    for (int k = 0; k < c->n_more; k++)
+        if (c->more[k].e.from == duel_source(d, p->direction))
+            random_position(d, p, draw, &c->more[k].e);
+}
+
+static status cell_anywhere(duel *d, const duel_plan *p, int draw, duel_cell *c, error *err)
+{
+    status st = random_direction(d, p, draw, 0, &c->e, err);
+    for (int k = 0; k < c->n_more && st == E_OK; k++)
+        if (c->more[k].e.from == duel_source(d, p->direction))
+            st = random_direction(d, p, draw, k + 1, &c->more[k].e, err);
+    return st;
 }
 
 static status cell_like(duel *d, const duel_plan *p, int64_t at, duel_cell *out, error *err)
@@ -113,12 +139,12 @@ status duel_controls(duel *d, const duel_plan *p, error *err)
             t.mark[i * d->p->n + d->pair] = MARK_ABSENT;
             continue;
         }
-        cell[n] = like, cell[n].at = i;
-        random_position(d, p, i, &cell[n++].e);
+        st = cell_copy(d, &like, i, &cell[n], err);
+        if (st == E_OK) cell_elsewhere(d, p, i, &cell[n++]);
     }
     for (int i = 0; i < N_DRAW && p->directed && st == E_OK; i++) {
-        cell[n] = like, cell[n].at = (p->at_position ? N_DRAW : 0) + i;
-        st = random_direction(d, p, i, &cell[n++].e, err);
+        st = cell_copy(d, &like, (p->at_position ? N_DRAW : 0) + i, &cell[n], err);
+        if (st == E_OK) st = cell_anywhere(d, p, i, &cell[n++], err);
     }
     return st == E_OK ? duel_sweep(d, duel_base(d, p->direction), cell, n, &t, err) : st;
 }

@@ -12,7 +12,8 @@ typedef struct metric {
 
 typedef struct metric_def {
     const char *name, *says, *unit;
-    int n_answer; /* tokens: 1 the right one; 2 the right and the wrong one */
+    int n_answer;  /* tokens: 1 the right one; 2 the right and the wrong one */
+    bool relative; /* its rounding error is that of the logits times its value */
     metric (*build)(graph *g, const model *m);
 } metric_def;
 

@@ -12,5 +12,6 @@ const metric_def metric_prob_def = { .name = "prob",
                                      .says = "probability of the right answer",
                                      .unit = "probability",
                                      .n_answer = 1,
+                                     .relative = true,
                                      .build = build };
 /* SPDX-License-Identifier: MIT */
