@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "format/format.h"
 #include "include/microtome.h"
+#include "tensor/draw.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,218 @@ TEST("prob is the exponential of logprob, and a probability")
     for (int i = 0; i < 83; i++) sum += exp(v[i] - v[t.correct]);
     CHECK(fabs(value[1] - exp(value[0])) < 1e-12 && fabs(value[1] - 1 / sum) < 1e-5);
     free(v);
+}
+
+/* ---- causal tracing ---- */
+
+enum { D_MODEL = 45, N_POS = 11 };
+
+static void write_values(const char *path, const char *key, double *v, int64_t rows)
+{
+    tensor_view t = { .name = key,
+                      .dtype = DTYPE_F64,
+                      .n_dim = 2,
+                      .dim = { rows, D_MODEL },
+                      .data = v,
+                      .bytes = (size_t)rows * D_MODEL * sizeof *v };
+    REQUIRE(tensors_write(path, &t, 1, NULL, 0, NULL) == E_OK);
+}
+
+/* The edit that is draw `pair` of noise 2 on positions 2, 3, 4. */
+static void noise_edit(char *out, size_t bytes, int pair)
+{
+    char path[1200];
+    double v[3 * D_MODEL];
+    for (int i = 0; i < 3 * D_MODEL; i++)
+        v[i] = 2 * (double)draw_normal(7, rand_stream("trace.noise"),
+                                       ((uint64_t)pair << 32) + (uint64_t)i);
+    snprintf(path, sizeof path, "%s/noise%d.npz", test_dir(), pair);
+    write_values(path, "v", v, 3);
+    snprintf(out, bytes, "\"embed[pos=2:5] += %s:v\"", path);
+}
+
+/* An edit that sets one position of a site to what it is under other edits. */
+static void held_edit(const tiny *t, const char *edits, const char *site, int pos, char *out,
+                      size_t bytes)
+{
+    char request[3000], path[1200], key[200];
+    int64_t n = 0;
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"tokens\":\"%s\",\"edit\":[%s],\"sites\":\"%s\"}", t->dir,
+             t->tokens, edits, site);
+    mt_report *r = ran("cache", request);
+    snprintf(key, sizeof key, "lane0/%s", site);
+    double *v = tensor_of(r, key, &n);
+    REQUIRE(v && n == N_POS * D_MODEL);
+    snprintf(path, sizeof path, "%s/held.npz", test_dir());
+    write_values(path, "v", v + pos * D_MODEL, 1);
+    snprintf(out, bytes, "\"%s[pos=%d] = %s:v\"", site, pos, path);
+    free(v);
+    mt_report_free(r);
+}
+
+static void write_fact(const tiny *t, char *path, size_t bytes)
+{
+    json_t *tokens = NULL, *fact;
+    REQUIRE(json_open(&tokens, t->tokens, 1 << 20, NULL) == E_OK);
+    fact = json_pack("[{s:O,s:[i,i],s:I}]", "prompt", json_array_get(tokens, 0), "subject", 2, 5,
+                     "answer", (json_int_t)t->correct);
+    snprintf(path, bytes, "%s/facts.json", test_dir());
+    write_json(path, fact);
+    json_decref(tokens);
+}
+
+static double logit_by_hand(const tiny *t, const char *edits)
+{
+    double *v = by_hand(t, 0, edits), x = v[t->correct];
+    free(v);
+    return x;
+}
+
+TEST("a traced cell is a run with the same noise and the clean values put back")
+{
+    tiny t;
+    char request[3000], facts[1100], noise[1300], held[1300], edit[4000];
+    if (!tiny_open(&t)) SKIP("no ../shared");
+    write_fact(&t, facts, sizeof facts);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"facts\":\"%s\",\"what\":\"state,mlp,attn,state_no_mlp\","
+             "\"metric\":\"logit\",\"noise\":\"2\",\"window\":2,\"samples\":3,\"seed\":7}",
+             t.dir, facts);
+    mt_report *r = ran("trace", request);
+    REQUIRE(r);
+    for (int pair = 0; pair < 3; pair += 2) {
+        noise_edit(noise, sizeof noise, pair);
+        CHECK(number_of(r, "logit_corrupt", pair) == logit_by_hand(&t, noise));
+        for (int pos = 3; pos < N_POS; pos += 7) { /* 3, 10: of the subject; the last */
+            int64_t cell = (1 * N_POS + pos) * 3 + pair;
+            snprintf(edit, sizeof edit, "%s,\"blocks.1.resid_post[pos=%d] = @0\"", noise, pos);
+            CHECK(number_of(r, "denoise.state", cell) == logit_by_hand(&t, edit));
+            int layer = pos == 10; /* the last layer's MLP is seen at the last position only */
+            char site_held[60];
+            snprintf(site_held, sizeof site_held, "blocks.%d.mlp.contribution", layer + 1);
+            held_edit(&t, noise, site_held, pos, held, sizeof held);
+            snprintf(edit, sizeof edit, "%s,\"blocks.%d.resid_post[pos=%d] = @0\",%s", noise, layer,
+                     pos, held);
+            CHECK(number_of(r, "denoise.state_no_mlp", (layer * N_POS + pos) * 3 + pair) ==
+                  logit_by_hand(&t, edit));
+            for (int k = 0; k < 2; k++) { /* layer 1, window 2: layers 0 and 1 */
+                const char *site = k ? "attn" : "mlp";
+                snprintf(edit, sizeof edit,
+                         "%s,\"blocks.0.%s.contribution[pos=%d] = @0\","
+                         "\"blocks.1.%s.contribution[pos=%d] = @0\"",
+                         noise, site, pos, site, pos);
+                CHECK(number_of(r, k ? "denoise.attn" : "denoise.mlp", cell) ==
+                      logit_by_hand(&t, edit));
+            }
+        }
+    }
+    /* the last layer's state at the last position is the whole answer; nothing before the subject matters */
+    for (int pair = 0; pair < 3; pair++) {
+        CHECK(number_of(r, "denoise.state", (2 * N_POS + 10) * 3 + pair) ==
+              number_of(r, "logit_clean", pair));
+        CHECK(number_of(r, "denoise.state", 1 * 3 + pair) == number_of(r, "logit_corrupt", pair));
+    }
+    mt_report_free(r);
+}
+
+TEST("indirect effects are means over draws, roles means over their positions")
+{
+    tiny t;
+    char request[3000], facts[1100];
+    int64_t n;
+    if (!tiny_open(&t)) SKIP("no ../shared");
+    write_fact(&t, facts, sizeof facts);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"facts\":\"%s\",\"what\":\"state\",\"samples\":4}", t.dir, facts);
+    mt_report *r = ran("trace", request);
+    REQUIRE(r);
+    double *raw = tensor_of(r, "denoise.state", &n), *base = tensor_of(r, "prob_corrupt", &n);
+    REQUIRE(raw && base);
+    double role = 0;
+    for (int pos = 6; pos < 10; pos++) { /* "further": behind the first token after the subject */
+        double sum = 0;
+        for (int k = 0; k < 4; k++) sum += raw[(N_POS + pos) * 4 + k] - base[k];
+        CHECK(fabs(number_of(r, "ie.state", N_POS + pos) - sum / 4) < 1e-15);
+        role += sum / 16;
+    }
+    CHECK(fabs(number_of(r, "roles.state", 7 + 5) - role) < 1e-15);
+    CHECK(number_of(r, "roles.state.low", 7 + 5) <= role + 1e-15 &&
+          number_of(r, "roles.state.high", 7 + 5) >= role - 1e-15);
+    free(raw), free(base);
+    mt_report_free(r);
+}
+
+TEST("noise of nothing has no effect, and its size is three deviations of the embeddings")
+{
+    char request[3000];
+    static const char ask[] = "{\"model\":\"demo:induction\",\"prompt\":\"the {} on the cat\","
+                              "\"subject\":\"cat sat\",\"what\":\"state\",\"samples\":2,"
+                              "\"noise\":\"%s\"}";
+    snprintf(request, sizeof request, ask, "0");
+    mt_report *r = ran("trace", request);
+    CHECK(r && number_of(r, "prob_clean", 1) == number_of(r, "prob_corrupt", 1));
+    CHECK(r && shows(r, "total effect 0,") && shows(r, "2:cat 3:sat"));
+    mt_report_free(r);
+    /* embeddings of "cat" (3) and "sat" (8), by way of cache */
+    r = ran("cache", "{\"model\":\"demo:induction\",\"tokens\":\"3,8\",\"sites\":\"embed\"}");
+    int64_t n = 0;
+    double *v = tensor_of(r, "lane0/embed", &n), mean = 0, sum = 0;
+    REQUIRE(v);
+    for (int i = 0; i < n; i++) mean += v[i] / (double)n;
+    for (int i = 0; i < n; i++) sum += (v[i] - mean) * (v[i] - mean);
+    free(v);
+    mt_report_free(r);
+    char want[60];
+    snprintf(want, sizeof want, "noise sigma %.4f,", 3 * sqrt(sum / (double)(n - 1)));
+    snprintf(request, sizeof request, ask, "s3");
+    r = ran("trace", request);
+    CHECK(r && shows(r, want));
+    mt_report_free(r);
+}
+
+TEST("several facts are laid over each other at the subject's last token")
+{
+    char request[2000], path[1200];
+    static const char facts[] =
+        "[{\"prompt\":\"the cat sat on the cat\",\"subject\":\"cat sat\",\"x\":1},"
+        "{\"requested_rewrite\":{\"prompt\":\"{} ran on the dog\",\"subject\":\"the dog\","
+        "\"answer\":\"ran\"}},{\"prompt\":5,\"subject\":\"\"}]";
+    snprintf(path, sizeof path, "%s/facts.json", test_dir());
+    REQUIRE(file_write(path, facts, sizeof facts - 1, NULL) == E_OK);
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"facts\":\"%s\",\"what\":\"state,attn\",\"window\":1,"
+             "\"samples\":3,\"noise\":\"1.5\",\"limit\":2}",
+             path);
+    mt_report *r = ran("trace", request);
+    CHECK(r && shows(r, "subject's last") && shows(r, "95 % over 2 facts") && shows(r, "+3") &&
+          shows(r, "blocks.1.attn.contribution[subject+3]"));
+    mt_report_free(r);
+    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"facts\":\"%s\"}", path);
+    refuses("trace", request, "fact 2");
+}
+
+TEST("trace refuses what it cannot do, and says what it wants")
+{
+    static const char *const bad[][2] = {
+        { "\"prompt\":\"the cat\"", "needs a prompt and its subject" },
+        { "\"prompt\":\"the cat\",\"subject\":\"dog\"", "'dog' is not in the prompt" },
+        { "\"prompt\":\"the cat\",\"subject\":\"\"", "'' is not in the prompt" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"noise\":\"s\"", "noise is 's'" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"noise\":\"-1\"", "noise is '-1'" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"window\":0", "window 0" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"samples\":0", "samples 0" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"what\":\"state,heads\"", "state,heads" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"what\":\"mlp\"", "no blocks.0.mlp" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"metric\":\"logit_diff\"",
+          "no wrong answer" },
+        { "\"facts\":\"x.json\",\"subject\":\"cat\"", "both --facts and --subject" },
+    };
+    char request[600];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(request, sizeof request, "{\"model\":\"demo:induction\",%s}", bad[i][0]);
+        refuses("trace", request, bad[i][1]);
+    }
 }
 
 /* SPDX-License-Identifier: MIT */
