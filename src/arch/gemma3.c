@@ -40,7 +40,7 @@ static status cap_of(const builder *b, const char *key, double otherwise, double
 {
     const json_t *v = json_object_get(b->json, key);
     *out = 0;
-    if (v ? json_is_null(v) : !otherwise) return E_OK;
+    if (v ? json_is_null(v) : otherwise == 0) return E_OK;
     return config_positive(b->json, key, otherwise, out, err);
 }
 

@@ -1,14 +1,18 @@
-/* pool -- see pool.h.  One mutex, two conditions: work has come, work is done. */
+/* pool -- see pool.h.  One mutex, two conditions: work has come, work is done.
+ *
+ * Before anyone sleeps he looks again for a while: to wake a thread takes longer than many a piece of work, and
+ * the next one comes soon.  What is looked at lies in cache lines of its own. */
 #include "base/pool.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_THREAD = 256 };
+enum { MAX_THREAD = 256, LOOKS = 2000, LINE = 128 };
 
 struct pool {
     pthread_mutex_t lock;
@@ -16,12 +20,18 @@ struct pool {
     pthread_t thread[MAX_THREAD];
     int n_thread, n_started; /* the caller included; the others that run */
     pid_t owner;             /* who started them: after fork() they are gone */
-    uint64_t round;          /* one more for every piece of work */
-    int n_busy;
-    bool quit;
+    int n_asleep;            /* under the lock: helpers that wait for work */
+    bool waiting;            /* and the caller, for its end */
     pool_fn *fn;
     void *job;
     int64_t n;
+    int looks; /* none where threads share processors: looking would keep the others from working */
+    atomic_bool quit;
+    char apart[LINE];
+    atomic_uint_fast64_t round; /* one more for every piece of work */
+    char from_this[LINE];
+    atomic_int n_busy;
+    char and_this[LINE];
 };
 
 typedef struct helper {
@@ -59,6 +69,7 @@ pool *pool_new(int n_thread)
     if (!p) return NULL;
     p->n_thread = n_thread > 0 ? n_thread : cpus_allowed();
     if (p->n_thread > MAX_THREAD) p->n_thread = MAX_THREAD;
+    p->looks = p->n_thread <= cpus_allowed() ? LOOKS : 0;
     return p;
 }
 
@@ -68,25 +79,46 @@ static void share(const pool *p, int index, int n_worker)
     if (first < end) p->fn(p->job, first, end);
 }
 
+static void pause_briefly(void)
+{
+#if defined __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Is there work that came after `seen`, or the end? */
+static bool has_come(pool *p, uint64_t seen)
+{
+    return atomic_load(&p->round) != seen || atomic_load(&p->quit);
+}
+
+static void wait_for_work(pool *p, uint64_t seen)
+{
+    for (int i = 0; i < p->looks && !has_come(p, seen); i++) pause_briefly();
+    if (has_come(p, seen)) return;
+    pthread_mutex_lock(&p->lock);
+    p->n_asleep++;
+    while (!has_come(p, seen)) pthread_cond_wait(&p->start, &p->lock);
+    p->n_asleep--;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void *work(void *arg)
 {
     helper me = *(helper *)arg;
     pool *p = me.p;
     mem_free(arg, sizeof(helper));
     fp_enter();
-    pthread_mutex_lock(&p->lock);
     for (uint64_t seen = 0;;) {
-        while (p->round == seen && !p->quit) pthread_cond_wait(&p->start, &p->lock);
-        if (p->quit) break;
-        seen = p->round;
-        int n_worker = p->n_started + 1;
-        pthread_mutex_unlock(&p->lock);
-        share(p, me.index, n_worker);
+        wait_for_work(p, seen);
+        if (atomic_load(&p->quit)) return NULL;
+        seen = atomic_load(&p->round);
+        share(p, me.index, p->n_started + 1);
+        if (atomic_fetch_sub(&p->n_busy, 1) > 1) continue;
         pthread_mutex_lock(&p->lock);
-        if (--p->n_busy == 0) pthread_cond_signal(&p->done);
+        if (p->waiting) pthread_cond_signal(&p->done);
+        pthread_mutex_unlock(&p->lock);
     }
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
 }
 
 /* Threads that cannot be started are done without. */
@@ -97,7 +129,8 @@ static void start_threads(pool *p)
     pthread_cond_init(&p->start, NULL);
     pthread_cond_init(&p->done, NULL);
     p->owner = getpid();
-    p->n_started = 0, p->round = 0, p->n_busy = 0;
+    p->n_started = 0, p->n_asleep = 0, p->waiting = false;
+    atomic_store(&p->round, 0), atomic_store(&p->n_busy, 0);
     for (int i = 1; i < p->n_thread; i++) {
         helper *h = mem_resize(NULL, 0, sizeof *h);
         if (!h) return;
@@ -115,7 +148,7 @@ void pool_free(pool *p)
     if (!p) return;
     if (p->owner == getpid()) {
         pthread_mutex_lock(&p->lock);
-        p->quit = true;
+        atomic_store(&p->quit, true);
         pthread_cond_broadcast(&p->start);
         pthread_mutex_unlock(&p->lock);
         for (int i = 0; i < p->n_started; i++) pthread_join(p->thread[i], NULL);
@@ -137,15 +170,18 @@ void pool_run(pool *p, pool_fn *fn, void *job, int64_t n)
         fp_leave(mode);
         return;
     }
-    pthread_mutex_lock(&p->lock);
     p->fn = fn, p->job = job, p->n = n;
-    p->n_busy = p->n_started;
-    p->round++;
-    pthread_cond_broadcast(&p->start);
+    atomic_store(&p->n_busy, p->n_started);
+    pthread_mutex_lock(&p->lock); /* so that none falls asleep between looking and waiting */
+    atomic_fetch_add(&p->round, 1);
+    if (p->n_asleep) pthread_cond_broadcast(&p->start);
     pthread_mutex_unlock(&p->lock);
     share(p, 0, p->n_started + 1);
+    for (int i = 0; i < p->looks && atomic_load(&p->n_busy); i++) pause_briefly();
     pthread_mutex_lock(&p->lock);
-    while (p->n_busy) pthread_cond_wait(&p->done, &p->lock);
+    p->waiting = true;
+    while (atomic_load(&p->n_busy)) pthread_cond_wait(&p->done, &p->lock);
+    p->waiting = false;
     pthread_mutex_unlock(&p->lock);
     fp_leave(mode);
 }
