@@ -10,10 +10,13 @@
 #include "graph/session.h"
 #include "model/prompt.h"
 #include "model/site.h"
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct bench {
     model *m;
@@ -214,6 +217,87 @@ TEST("every stored site of the golden models is reproduced, in f32 and in f64, a
     str_puts(&page, MODELS_TAIL);
     check_models_page(&page);
     str_release(&page);
+}
+
+/* A directory with the golden's weights and another config.json. */
+static const char *with_config(const char *golden, const char *config, size_t n)
+{
+    static char dir[600];
+    char path[700], from[1300];
+    snprintf(dir, sizeof dir, "%s/%s", test_dir(), golden);
+    REQUIRE(mkdir(dir, 0777) == 0 || errno == EEXIST);
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    REQUIRE(file_write(path, config, n, NULL) == E_OK);
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    snprintf(from, sizeof from, "goldens/models/%s/model.safetensors", golden);
+    const char *at = shared_path(from);
+    REQUIRE(at && realpath(at, from) && (symlink(from, path) == 0 || errno == EEXIST));
+    return dir;
+}
+
+TEST("configurations in the older spelling give the same model")
+{
+    if (!shared_path("goldens/models")) SKIP("no ../shared");
+    int n = 0;
+    for (int i = 0; GOLDEN[i]; i++) {
+        char rel[80], golden[1300];
+        str old = { 0 };
+        parity_line line = { 0 };
+        snprintf(rel, sizeof rel, "goldens/models/%s/config.v4.json", GOLDEN[i]);
+        const char *path = shared_path(rel);
+        if (!path) continue;
+        REQUIRE(file_read(&old, path, 1 << 20, NULL) == E_OK);
+        const char *dir = with_config(GOLDEN[i], old.p, old.n);
+        snprintf(rel, sizeof rel, "goldens/models/%s/golden.safetensors", GOLDEN[i]);
+        REQUIRE(realpath(shared_path(rel), golden));
+        snprintf(rel, sizeof rel, "%s", "golden.safetensors");
+        char link[700];
+        snprintf(link, sizeof link, "%s/%s", dir, rel);
+        REQUIRE(symlink(golden, link) == 0);
+        CHECK(parity(dir, rel, "f32", 1e-5, 5e-5, &line) > 40);
+        str_release(&old);
+        n++;
+    }
+    CHECK(n >= 12);
+}
+
+TEST("what changes with the prompt's length, and what is not built, is refused by name")
+{
+    static const struct {
+        const char *golden, *from, *to, *says;
+    } bad[] = {
+        { "llama_gqa", "\"rope_type\": \"default\"", "\"rope_type\": \"dynamic\", \"factor\": 2.0",
+          "dynamic" },
+        { "phi3", "\"rope_type\": \"default\"", "\"rope_type\": \"longrope\"", "longrope" },
+        { "opt", "\"do_layer_norm_before\": true", "\"do_layer_norm_before\": false",
+          "do_layer_norm_before" },
+        { "falcon", "\"new_decoder_architecture\": false", "\"new_decoder_architecture\": true",
+          "new_decoder_architecture" },
+        { "gemma2", "\"sliding_attention\"", "\"chunked_attention\"", "chunked_attention" },
+        { "mixtral", "\"num_experts_per_tok\": 2", "\"num_experts_per_tok\": 6", "6 experts" },
+        { "gptj", "\"rotary_dim\": 6", "\"rotary_dim\": 13", "rotary_dim" },
+        { "phi", "\"partial_rotary_factor\": 0.5", "\"partial_rotary_factor\": 1.5", "1.5" },
+    };
+    if (!shared_path("goldens/models")) SKIP("no ../shared");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char rel[80], text[8000];
+        str old = { 0 };
+        error err = { 0 };
+        model *m = NULL;
+        snprintf(rel, sizeof rel, "goldens/models/%s/config.json", bad[i].golden);
+        REQUIRE(file_read(&old, shared_path(rel), 1 << 12, NULL) == E_OK);
+        const char *at = strstr(old.p, bad[i].from);
+        if (!at) printf("  %s: no %s\n", bad[i].golden, bad[i].from);
+        REQUIRE(at != NULL);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - old.p), old.p, bad[i].to,
+                 at + strlen(bad[i].from));
+        status st = model_open(&m, with_config(bad[i].golden, text, strlen(text)), NULL, &err);
+        if (st == E_OK || !strstr(err.msg, bad[i].says))
+            printf("  %s: %d %s\n", bad[i].golden, st, err.msg);
+        CHECK(st != E_OK && strstr(err.msg, bad[i].says));
+        model_free(st == E_OK ? m : NULL);
+        str_release(&old);
+    }
 }
 
 /* ---- the models the methods were run on: logits of both prompts of every pair, in f64 ---- */
