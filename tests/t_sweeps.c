@@ -225,6 +225,58 @@ TEST("prob is the exponential of logprob, and a probability")
     free(v);
 }
 
+/* ---- pairs of components ---- */
+
+TEST("two components ablated are a run with both edits, and interact by what one alone does not "
+     "explain")
+{
+    tiny t;
+    char request[3000], edit[3000];
+    static const char *const site[] = { "blocks.0.attn.z[head=1]", "blocks.0.mlp.contribution",
+                                        "blocks.2.attn.z[head=4]", "blocks.2.mlp.contribution" };
+    static const int at[] = { 1, 5, 10, 11 }; /* of 5 heads and an MLP in each of two layers */
+    if (!tiny_open(&t)) SKIP("no ../shared");
+    for (int mean = 0; mean < 2; mean++) {
+        const char *fill = mean ? "mean" : "zero";
+        char name[40], to[1200] = "0";
+        if (mean) snprintf(to, sizeof to, "mean(%s)", t.reference);
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"pairs\":\"%s\",\"layer\":\"0,2\",\"fill\":\"%s\"}", t.dir,
+                 t.pairs, fill);
+        mt_report *r = ran("interact", request);
+        REQUIRE(r);
+        double clean = number_of(r, "logit_diff_clean", 0), one[4];
+        snprintf(name, sizeof name, "ablate.%s.pair", fill);
+        for (int a = 0; a < 4; a++) {
+            snprintf(edit, sizeof edit, "\"%s = %s\"", site[a], to);
+            one[a] = diff_by_hand(&t, 0, edit);
+            CHECK(number_of(r, name, at[a] * 12 + at[a]) == one[a]);
+        }
+        for (int a = 0; a < 4; a++)
+            for (int b = a + 1; b < 4; b++) {
+                snprintf(edit, sizeof edit, "\"%s = %s\",\"%s = %s\"", site[a], to, site[b], to);
+                double both = diff_by_hand(&t, 0, edit);
+                CHECK(number_of(r, name, at[a] * 12 + at[b]) == both);
+                snprintf(edit, sizeof edit, "interaction.%s", fill);
+                CHECK(fabs(number_of(r, edit, at[b] * 12 + at[a]) -
+                           (both - one[a] - one[b] + clean)) < 1e-12);
+            }
+        CHECK(shows(r, "largest interactions") && shows(r, "self-repair"));
+        mt_report_free(r);
+    }
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"pairs\":\"%s\",\"components\":\"mlp\","
+             "\"layer\":\"1\"}",
+             t.dir, t.pairs);
+    refuses("interact", request, "one component only");
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\",\"components\":\"q\"}",
+             t.dir, t.pairs);
+    refuses("interact", request, "components is 'q'");
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\",\"fill\":\"noise\"}",
+             t.dir, t.pairs);
+    refuses("interact", request, "fill is 'noise'");
+}
+
 /* ---- causal tracing ---- */
 
 enum { D_MODEL = 45, N_POS = 11 };

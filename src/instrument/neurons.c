@@ -29,45 +29,17 @@ typedef struct about {
 
 /* ---- what is asked for ---- */
 
-static status bad_layers(const char *text, int n_layer, error *err)
-{
-    error_set(err, E_USAGE, "layer is '%.60s', expected all or layers of 0 to %d", text,
-              n_layer - 1);
-    error_hint(err, "with commas and ranges: 3, or 0,4:8 (8 not included)");
-    return E_USAGE;
-}
-
-/* "3", "0,4:8": marks those that are named. */
-static status mark_layers(const char *text, int n_layer, bool *on, error *err)
-{
-    for (const char *p = text; *p;) {
-        char *end;
-        long a = strtol(p, &end, 10), b = a + 1;
-        if (end == p) return bad_layers(text, n_layer, err);
-        if (*end == ':') {
-            p = end + 1, b = strtol(p, &end, 10);
-            if (end == p) return bad_layers(text, n_layer, err);
-        }
-        if (a < 0 || b > n_layer || a >= b || (*end && *end != ','))
-            return bad_layers(text, n_layer, err);
-        for (long l = a; l < b; l++) on[l] = true;
-        p = end + (*end == ',');
-    }
-    return E_OK;
-}
-
 static status find_layers(work *w, about *x, error *err)
 {
     int n_layer = w->m->config.n_layer;
-    const char *text = work_text(w, "layer");
     char name[64];
-    bool *on = arena_array(&w->mem, n_layer, sizeof *on), all = !strcmp(text, "all");
+    bool *on = arena_array(&w->mem, n_layer, sizeof *on);
     x->layer = arena_array(&w->mem, n_layer, sizeof *x->layer);
     x->n = arena_array(&w->mem, n_layer, sizeof *x->n);
     if (!on || !x->layer || !x->n) return error_set(err, E_NOMEM, "neurons: out of memory");
-    status st = all ? E_OK : mark_layers(text, n_layer, on, err);
+    status st = work_layers(w, "layer", on, err);
     for (int l = 0; l < n_layer && st == E_OK; l++) {
-        if (!all && !on[l]) continue;
+        if (!on[l]) continue;
         snprintf(name, sizeof name, "blocks.%d.mlp.post", l);
         node *n = graph_find(&w->m->g, name);
         if (!n)
@@ -80,7 +52,7 @@ static status find_layers(work *w, about *x, error *err)
                              l, n->n_part, x->layer[0], x->n[0]->n_part);
         x->layer[x->n_layer] = l, x->n[x->n_layer++] = n;
     }
-    return st == E_OK && !x->n_layer ? bad_layers(text, n_layer, err) : st;
+    return st;
 }
 
 static const char *const KINDS[] = { "patch", "zero", "mean" };

@@ -68,6 +68,37 @@ static status check_bos(const work *w, error *err)
     return error_set(err, E_USAGE, "bos is '%.40s', expected auto, yes or no", bos);
 }
 
+static status bad_layers(const char *name, const char *text, int n_layer, error *err)
+{
+    error_set(err, E_USAGE, "%s is '%.60s', expected all or layers of 0 to %d", name, text,
+              n_layer - 1);
+    error_hint(err, "with commas and ranges: 3, or 0,4:8 (8 not included)");
+    return E_USAGE;
+}
+
+status work_layers(const work *w, const char *name, bool *on, error *err)
+{
+    const char *text = work_text(w, name), *p = text;
+    int n_layer = w->m->config.n_layer;
+    bool all = !strcmp(text, "all");
+    for (int l = 0; l < n_layer; l++) on[l] = all;
+    if (all) return E_OK;
+    do {
+        char *end;
+        long a = strtol(p, &end, 10), b = a + 1;
+        if (end == p) return bad_layers(name, text, n_layer, err);
+        if (*end == ':') {
+            p = end + 1, b = strtol(p, &end, 10);
+            if (end == p) return bad_layers(name, text, n_layer, err);
+        }
+        if (a < 0 || b > n_layer || a >= b || (*end && *end != ','))
+            return bad_layers(name, text, n_layer, err);
+        for (long l = a; l < b; l++) on[l] = true;
+        p = end + (*end == ',');
+    } while (*p);
+    return E_OK;
+}
+
 /* ---- prompts and lanes ---- */
 
 status work_keep(work *w, prompt *p, error *err)

@@ -49,6 +49,11 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
+/* Which layers a text parameter names, at least one: "all", or with commas and ranges, "0,4:8".  on: [n_layer].
+ *
+ * [err: USAGE | owns: nothing | thread: any | cost: O(layers)] */
+status work_layers(const work *w, const char *name, bool *on, error *err);
+
 /* Is anything asked for with --chat?  Item i of it as the model's own template writes it, the answer begun: to be
  * encoded without BOS, which templates write themselves.
  *
