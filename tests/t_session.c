@@ -423,10 +423,11 @@ static status cell_take(void *user, int64_t i, lane *l, error *err)
     return st;
 }
 
-static bool cell_tell(void *user, int64_t n_done, int64_t n)
+static status cell_tell(void *user, int64_t first, int64_t n_done, error *err)
 {
     const cells *c = user;
-    return n_done < c->stop_at || n_done == n;
+    CHECK(first < n_done && n_done <= 100);
+    return n_done < c->stop_at ? E_OK : error_set(err, E_INTERRUPTED, "sweep: stopped");
 }
 
 TEST("a sweep runs every cell whatever the memory limit, and stops when told with what is done")

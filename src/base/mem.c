@@ -2,6 +2,7 @@
  * counting is exact and alignment costs nothing. */
 #include "base/mem.h"
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,5 +171,31 @@ void arena_release(arena *a)
 {
     while (a->top) chunk_pop(a);
     *a = (arena){ 0 };
+}
+
+/* ---- how much there is ---- */
+
+/* The number after `key` in a file of the kernel's; -1: no such file, line or number ("max"). */
+static int64_t kernel_number(const char *path, const char *key)
+{
+    char line[200];
+    long long v = -1;
+    size_t n = strlen(key);
+    FILE *f = fopen(path, "r");
+    while (f && v < 0 && fgets(line, sizeof line, f))
+        if (!strncmp(line, key, n) && sscanf(line + n, "%lld", &v) != 1) v = -1;
+    if (f) fclose(f);
+    return v;
+}
+
+int64_t mem_available(void)
+{
+    int64_t kib = kernel_number("/proc/meminfo", "MemAvailable:");
+    int64_t most = kernel_number("/sys/fs/cgroup/memory.max", "");
+    int64_t used = kernel_number("/sys/fs/cgroup/memory.current", "");
+    int64_t there = kib > 0 ? kib * 1024 : 0;
+    if (most < 0 || used < 0) return there;
+    int64_t left = most > used ? most - used : 0;
+    return there && there < left ? there : left;
 }
 /* SPDX-License-Identifier: MIT */

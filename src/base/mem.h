@@ -87,5 +87,11 @@ void arena_rewind(arena *a, arena_mark m);
 void arena_reset(arena *a);
 void arena_release(arena *a);
 
+/* Bytes of memory that this machine could still give: what it says is available, at most what the cgroup leaves; 0:
+ * it does not say.
+ *
+ * [err: 0 | owns: nothing | thread: any | cost: reads three files] */
+int64_t mem_available(void);
+
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -98,7 +98,7 @@ struct session {
     int32_t n_lane, n_serial;
     int32_t *n_edit; /* by node id: live edits, so that most nodes skip the search */
     int32_t cap_edit;
-    int64_t limit_bytes;
+    int64_t limit_bytes, free_bytes; /* 0: none; not asked yet */
     run_info total;
     char *slab; /* kept from run to run: fresh pages cost more than they hold */
     int64_t slab_bytes;

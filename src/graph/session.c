@@ -52,6 +52,15 @@ graph *session_graph(session *s) { return &s->g; }
 const engine *session_engine(const session *s) { return s->e; }
 void session_limit(session *s, int64_t bytes) { s->limit_bytes = bytes; }
 
+int64_t session_room(session *s)
+{
+    static const int64_t unknown = INT64_C(1) << 30;
+    if (s->limit_bytes) return s->limit_bytes;
+    if (!s->free_bytes) s->free_bytes = mem_available();
+    if (!s->free_bytes) s->free_bytes = 4 * unknown;
+    return s->free_bytes / 4;
+}
+
 void session_on_progress(session *s, session_tell *tell, void *user)
 {
     s->tell = tell, s->tell_user = user;

@@ -122,6 +122,12 @@ status session_run(session *s, run_info *info, error *err);
  * [err: none | owns: nothing | thread: the session's | cost: O(1)] */
 void session_limit(session *s, int64_t bytes);
 
+/* How many bytes of values may be meant to be used at a time: the limit, or a quarter of what memory is free on this
+ * machine (as it was when first asked).  Only what is done together may depend on it, never a result.
+ *
+ * [err: none | owns: nothing | thread: the session's | cost: reads a file the first time] */
+int64_t session_room(session *s);
+
 /* Be told how far a run is: multiply-adds done and planned, at most once a node; false stops the run.
  *
  * [err: none | owns: user is borrowed until the session is freed | thread: the session's | cost: O(1)] */

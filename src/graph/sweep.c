@@ -39,9 +39,10 @@ static status wave_take(const sweep *w, const wave_list *v, int64_t first, int64
     return st;
 }
 
-static int64_t next_size(const run_info *info, int64_t size)
+static int64_t next_size(const sweep *w, const run_info *info, int64_t size)
 {
-    int64_t each = info->value_bytes / size + 1, fit = GOOD_BYTES / each;
+    int64_t each = info->value_bytes / size + 1, room = session_room(w->s) / 2,
+            fit = (room < GOOD_BYTES ? room : GOOD_BYTES) / each;
     return fit < 1 ? 1 : fit > MAX_WAVE ? MAX_WAVE : fit;
 }
 
@@ -62,11 +63,9 @@ status sweep_run(const sweep *w, int64_t *n_done, error *err)
             continue;
         }
         if (st == E_OK) st = wave_take(w, &v, first, n_done, &local);
-        if (st == E_OK) size = next_size(&info, v.n);
+        if (st == E_OK) size = next_size(w, &info, v.n);
         wave_drop(&v);
-        if (st == E_OK && w->tell && !w->tell(w->user, *n_done, w->n))
-            st = error_set(&local, E_INTERRUPTED, "sweep: stopped after %lld of %lld cells",
-                           (long long)*n_done, (long long)w->n);
+        if (st == E_OK && w->tell) st = w->tell(w->user, first, *n_done, &local);
         if (st == E_OK) continue;
         error_set(err, st, "%s", local.msg);
         error_hint(err, "%s", local.hint);

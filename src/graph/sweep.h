@@ -15,13 +15,13 @@ typedef struct sweep {
     status (*make)(void *user, int64_t i, lane **out, error *err);
     /* Read what was asked of it; the lane is dropped afterwards. */
     status (*take)(void *user, int64_t i, lane *l, error *err);
-    /* After every wave: cells done.  false stops the sweep.  May be NULL. */
-    bool (*tell)(void *user, int64_t n_done, int64_t n);
+    /* After every wave, cells [first, n_done): what is not E_OK stops the sweep.  May be NULL. */
+    status (*tell)(void *user, int64_t first, int64_t n_done, error *err);
 } sweep;
 
 /* Run all cells in order.  *n_done counts those taken, also when it stops early.
  *
- * [err: INTERRUPTED when tell says so, LIMIT when one cell does not fit, what make, take and the run return | owns: nothing | thread: the session's | cost: the cells] */
+ * [err: LIMIT when one cell does not fit, what make, take, tell and the run return | owns: nothing | thread: the session's | cost: the cells] */
 status sweep_run(const sweep *w, int64_t *n_done, error *err);
 
 #endif

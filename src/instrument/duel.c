@@ -90,27 +90,48 @@ static status ask_sites(duel *d, lane *l, error *err)
     return st;
 }
 
-status duel_begin(duel *d, int pair, error *err)
+/* The two lanes of a pair, to be asked for more and run. */
+static status duel_lanes(duel *d, int pair, error *err)
 {
-    d->pair = pair;
-    status st = duel_lane(d, &d->clean, NULL, d->p->clean[pair], pair, "clean", err);
+    status st = duel_lane(d, &d->held[pair][0], NULL, d->p->clean[pair], pair, "clean", err);
     if (st == E_OK)
-        st = duel_lane(d, &d->corrupt, d->clean, d->p->corrupt[pair], pair, "corrupt", err);
-    if (st == E_OK) st = ask_sites(d, d->clean, err);
-    if (st == E_OK) st = ask_sites(d, d->corrupt, err);
-    if (st == E_OK) st = work_run(d->w, err);
-    if (st == E_OK)
-        st = lane_read(d->corrupt, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[0][pair], err);
-    if (st == E_OK)
-        st = lane_read(d->clean, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[1][pair], err);
+        st = duel_lane(d, &d->held[pair][1], d->held[pair][0], d->p->corrupt[pair], pair, "corrupt",
+                       err);
+    duel_at(d, pair);
     return st;
 }
 
-void duel_end(duel *d)
+static status read_values(duel *d, error *err)
 {
-    if (d->corrupt) lane_drop(d->corrupt);
-    if (d->clean) lane_drop(d->clean);
-    d->corrupt = d->clean = NULL;
+    box one = { 0, 1, 0, 1 };
+    status st = lane_read(d->corrupt, d->metric.value, one, &d->value[0][d->pair], err);
+    return st == E_OK ? lane_read(d->clean, d->metric.value, one, &d->value[1][d->pair], err) : st;
+}
+
+status duel_hold(duel *d, int pair, int64_t *bytes, error *err)
+{
+    run_info info = { 0 };
+    status st = duel_lanes(d, pair, err);
+    if (st == E_OK) st = ask_sites(d, d->clean, err);
+    if (st == E_OK) st = ask_sites(d, d->corrupt, err);
+    if (st == E_OK) st = session_plan(d->w->s, &info, err);
+    if (st == E_OK) st = work_run(d->w, err);
+    *bytes = info.value_bytes;
+    return st == E_OK ? read_values(d, err) : st;
+}
+
+void duel_at(duel *d, int pair)
+{
+    d->pair = pair, d->clean = d->held[pair][0], d->corrupt = d->held[pair][1];
+}
+
+void duel_drop(duel *d, int pair)
+{
+    for (int k = 1; k >= 0; k--) {
+        if (d->held[pair][k]) lane_drop(d->held[pair][k]);
+        d->held[pair][k] = NULL;
+    }
+    if (d->pair == pair) d->clean = d->corrupt = NULL;
 }
 
 status duel_read(duel *d, lane *l, const edit *e, double **out, error *err)
@@ -150,24 +171,20 @@ static status base_values(duel *d, error *err)
     d->value[0] = arena_array(&d->w->mem, n, sizeof(double)),
     d->value[1] = arena_array(&d->w->mem, n, sizeof(double)),
     d->scale = arena_array(&d->w->mem, n, sizeof(double));
-    if (!d->value[0] || !d->value[1] || !d->scale)
+    d->held = arena_array(&d->w->mem, n, sizeof *d->held);
+    if (!d->value[0] || !d->value[1] || !d->scale || !d->held)
         return error_set(err, E_NOMEM, "pairs: out of memory");
     for (int i = 0; i < n; i++) d->value[0][i] = d->value[1][i] = (double)NAN;
     for (int i = 0; i < n && st == E_OK; i++) {
-        st = duel_lane(d, &d->clean, NULL, d->p->clean[i], i, "clean", err);
-        if (st == E_OK)
-            st = duel_lane(d, &d->corrupt, d->clean, d->p->corrupt[i], i, "corrupt", err);
+        st = duel_lanes(d, i, err);
         if (st == E_OK) st = ask_last(d, d->clean, err);
         if (st == E_OK) st = ask_last(d, d->corrupt, err);
         if (st == E_OK) st = work_run(d->w, err);
-        if (st == E_OK)
-            st = lane_read(d->corrupt, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[0][i], err);
-        if (st == E_OK)
-            st = lane_read(d->clean, d->metric.value, (box){ 0, 1, 0, 1 }, &d->value[1][i], err);
+        if (st == E_OK) st = read_values(d, err);
         if (st == E_OK) st = read_scale(d, d->clean, i, err);
         if (st == E_OK) st = read_scale(d, d->corrupt, i, err);
         if (d->def->relative) d->scale[i] *= fmax(fabs(d->value[0][i]), fabs(d->value[1][i]));
-        duel_end(d);
+        duel_drop(d, i);
     }
     return st;
 }
@@ -252,7 +269,7 @@ status duel_open(duel *d, work *w, error *err)
 
 void duel_close(duel *d)
 {
-    duel_end(d);
+    for (int i = 0; d->held && i < d->p->n; i++) duel_drop(d, i);
     pairs_free(d->p);
 }
 

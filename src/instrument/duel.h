@@ -10,8 +10,8 @@
  * no other run: NAME, and as effect the mean of metric - clean.
  *
  * What is swept is said as plans beforehand; duel_run does the rest: every cell of every pair is marked incomplete
- * before the first is run, and the share that is done is known.  duel.c: pairs, metric, base runs; duel_run.c: sweeps,
- * effects; duel_control.c: what patching something else there would do. */
+ * before the first is run, and the share that is done is known.  duel.c: pairs, metric, base runs; duel_item.c: waves of
+ * cells; duel_run.c: sweeps, effects; duel_control.c: what patching something else there would do. */
 #ifndef MICROTOME_INSTRUMENT_DUEL_H
 #define MICROTOME_INSTRUMENT_DUEL_H
 #include "instrument/work.h"
@@ -62,6 +62,17 @@ typedef struct duel_tensor {
     int64_t n_cell; /* elements without the pair */
 } duel_tensor;
 
+/* One cell of one pair that is to be run.  `index` says which it is of all that the request asks for, 0 ..: pair by pair,
+ * plan by plan, cell by cell, and behind all cells the controls in the same order.  It depends on nothing but the
+ * request: not on memory, threads, waves, or what was run before. */
+typedef struct duel_item {
+    int64_t index;
+    int pair;
+    lane *base;
+    const duel_tensor *out;
+    duel_cell cell;
+} duel_item;
+
 enum { ABLATE = -1, DENOISE, NOISE };
 
 typedef struct duel duel;
@@ -80,11 +91,9 @@ struct duel {
     bool both, noise_only;
     duel_spoil *spoil; /* makes the corrupted run, where prompts do not; or NULL */
     int n_draw;        /* so many pairs in a row are draws of it for one prompt; 1 without */
-    /* the sweep under way: */
-    const duel_cell *cell;
-    duel_tensor *out;
-    lane *base;
-    int pair;
+    int pair;          /* the pair under way, and so clean, corrupt */
+    lane *(*held)[2];  /* [pair]: its two lanes while they are held */
+    duel_item *item;   /* those being run */
     int64_t n_planned, n_done; /* cells of all plans and controls */
     void *user;                /* the instrument's */
 };
@@ -112,11 +121,13 @@ void duel_close(duel *d);
 bool duel_wants(const duel *d, int direction);
 const char *duel_direction(int direction);
 
-/* Begin pair i: its two lanes, everything they compute held.  End it: they go.
+/* Hold pair i: its two lanes, everything they compute kept; several pairs may be held.  Look at a held pair: d->pair,
+ * clean and corrupt are its.  Drop it: the lanes go.  *bytes: what its values take.
  *
- * [err: as session_run | owns: d | thread: the work's | cost: two runs] */
-status duel_begin(duel *d, int pair, error *err);
-void duel_end(duel *d);
+ * [err: as session_run | owns: d | thread: the work's | cost: two runs; O(1)] */
+status duel_hold(duel *d, int pair, int64_t *bytes, error *err);
+void duel_at(duel *d, int pair);
+void duel_drop(duel *d, int pair);
 lane *duel_base(const duel *d, int direction);
 lane *duel_source(const duel *d, int direction);
 
@@ -144,7 +155,9 @@ struct duel_plan {
     bool directed;    /* values are vectors: a random direction is a control */
 };
 
-/* Run all plans on all pairs, with their controls; before(), which may be NULL, is called when a pair's lanes are there.
+/* Run all plans on all pairs, with their controls; before(), which may be NULL, is called once for each pair, when its
+ * lanes are there.  Several pairs are held at once where memory allows, and their cells share waves: what before() leaves
+ * for cells() must be told apart by d->pair; what cells() returns must not depend on it for how many there are.
  * Then the effects of each plan and their largest entries, with an interval over pairs, stand in the report, and draw(),
  * which may be NULL, puts its figure behind them; what was stopped is marked.
  *
@@ -164,19 +177,20 @@ void duel_tensor_name(const duel_plan *p, const char *before, char *out, size_t 
 status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, int64_t *n,
                   error *err);
 
-/* Controls of a plan at its strongest cell of the pair under way: run them; how many cells they are; show all pairs'.
+/* Controls of a plan at its strongest cell of the pair under way: run them, items `first` on; how many cells they are;
+ * show all pairs'.
  *
  * [err: as sweep_run | owns: the report | thread: the work's | cost: O(draws)] */
-status duel_controls(duel *d, const duel_plan *p, error *err);
+status duel_controls(duel *d, const duel_plan *p, int64_t first, error *err);
 int64_t duel_control_count(const duel *d, const duel_plan *p);
 void duel_control_plan(const duel_plan *p, duel_plan *out);
 void duel_show_controls(duel *d, const duel_plan *p);
 
-/* Run these cells from `base`, and write what the metric became.
+/* Run these items of held pairs, those that change the same depth together (the list is reordered), and write what the
+ * metric became.  Known ones (item_known) are not run; each finished wave is told (wave_done): duel_item.c.
  *
  * [err: as sweep_run | owns: nothing | thread: the work's | cost: the cells] */
-status duel_sweep(duel *d, lane *base, const duel_cell *cell, int64_t n, duel_tensor *out,
-                  error *err);
+status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);
 
 /* The normalised effect of one value; *raw: the gap was too small (or there is none), and it is the plain difference.
  * Too small: below a thousandth of the two values, or of what rounding makes of logits that large.

@@ -117,11 +117,23 @@ static status cell_like(duel *d, const duel_plan *p, int64_t at, duel_cell *out,
     return st;
 }
 
-status duel_controls(duel *d, const duel_plan *p, error *err)
+/* Control `at` of the draws, from item `first` on. */
+static duel_item control_item(const duel *d, const duel_plan *p, int64_t first,
+                              const duel_tensor *t, const duel_cell *c)
+{
+    return (duel_item){ .index = first + c->at,
+                        .pair = d->pair,
+                        .base = duel_base(d, p->direction),
+                        .out = t,
+                        .cell = *c };
+}
+
+status duel_controls(duel *d, const duel_plan *p, int64_t first, error *err)
 {
     duel_plan control;
     duel_tensor t;
-    duel_cell like = { 0 }, cell[2 * N_DRAW];
+    duel_cell like = { 0 }, c;
+    duel_item item[2 * N_DRAW];
     int n = 0;
     int64_t count = duel_control_count(d, p), best = count ? strongest(d, p) : -1;
     if (!count) return E_OK;
@@ -139,14 +151,17 @@ status duel_controls(duel *d, const duel_plan *p, error *err)
             t.mark[i * d->p->n + d->pair] = MARK_ABSENT;
             continue;
         }
-        st = cell_copy(d, &like, i, &cell[n], err);
-        if (st == E_OK) cell_elsewhere(d, p, i, &cell[n++]);
+        st = cell_copy(d, &like, i, &c, err);
+        if (st != E_OK) break;
+        cell_elsewhere(d, p, i, &c);
+        item[n++] = control_item(d, p, first, &t, &c);
     }
     for (int i = 0; i < N_DRAW && p->directed && st == E_OK; i++) {
-        st = cell_copy(d, &like, (p->at_position ? N_DRAW : 0) + i, &cell[n], err);
-        if (st == E_OK) st = cell_anywhere(d, p, i, &cell[n++], err);
+        st = cell_copy(d, &like, (p->at_position ? N_DRAW : 0) + i, &c, err);
+        if (st == E_OK) st = cell_anywhere(d, p, i, &c, err);
+        if (st == E_OK) item[n++] = control_item(d, p, first, &t, &c);
     }
-    return st == E_OK ? duel_sweep(d, duel_base(d, p->direction), cell, n, &t, err) : st;
+    return st == E_OK ? duel_items_run(d, item, n, err) : st;
 }
 
 /* Mean size of the effects of draws [first, first + N_DRAW). */

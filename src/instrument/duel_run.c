@@ -1,5 +1,4 @@
 /* duel_run -- see duel.h: sweeps of all plans over all pairs, their effects, and what is largest. */
-#include "graph/sweep.h"
 #include "instrument/duel.h"
 #include "report/interval.h"
 #include <math.h>
@@ -38,62 +37,7 @@ void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p)
         out->v[i] = (double)NAN, out->mark[i] = MARK_ABSENT;
 }
 
-/* ---- sweeping ---- */
-
-static status apply(lane *l, const edit *e, node *reader, box slice, error *err)
-{
-    return reader ? lane_edit_edge(l, e, reader, slice, err) : lane_edit(l, e, err);
-}
-
-static status cell_make(void *user, int64_t i, lane **out, error *err)
-{
-    duel *d = user;
-    const duel_cell *c = &d->cell[i];
-    lane *l;
-    status st = lane_fork(&l, d->base, err);
-    if (st != E_OK) return st;
-    lane_sweep(l);
-    st = apply(l, &c->e, c->reader, c->slice, err);
-    for (int k = 0; k < c->n_more && st == E_OK; k++)
-        st = apply(l, &c->more[k].e, c->more[k].reader, c->more[k].slice, err);
-    if (st == E_OK) st = lane_ask(l, d->metric.value, (box){ 0, 1, 0, 1 }, err);
-    if (st == E_OK) *out = l;
-    else lane_drop(l);
-    return st;
-}
-
-static status cell_take(void *user, int64_t i, lane *l, error *err)
-{
-    static const uint8_t marks[] = {
-        [EFFECT_CHANGED] = MARK_NONE, [EFFECT_EQUAL] = MARK_EQUAL, [EFFECT_NONE] = MARK_UNREACHED
-    };
-    duel *d = user;
-    int64_t at = d->cell[i].at * d->p->n + d->pair;
-    d->w->n_fork++;
-    d->n_done++;
-    if (!d->out->v || !d->out->mark) return error_set(err, E_NOMEM, "sweep: out of memory");
-    d->out->mark[at] = marks[lane_effect(l)];
-    return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &d->out->v[at], err);
-}
-
-static bool sweep_told(void *user, int64_t n_done, int64_t n)
-{
-    duel *d = user;
-    (void)n_done, (void)n;
-    return work_tell(d->w, d->out->name, (double)d->n_done / (double)d->n_planned, NULL) == E_OK;
-}
-
-status duel_sweep(duel *d, lane *base, const duel_cell *cell, int64_t n, duel_tensor *out,
-                  error *err)
-{
-    int64_t done = 0;
-    d->cell = cell, d->out = out, d->base = base;
-    session_on_progress(d->w->s, NULL, NULL);
-    sweep s = {
-        .s = d->w->s, .n = n, .user = d, .make = cell_make, .take = cell_take, .tell = sweep_told
-    };
-    return sweep_run(&s, &done, err);
-}
+/* ---- cells ---- */
 
 /* What a cell names is taken from the other run; of further edits those that say no more than "take". */
 static void cell_takes(duel_cell *c, lane *from)
@@ -117,41 +61,141 @@ status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, 
     return E_OK;
 }
 
-static status run_plan(duel *d, const duel_plan *p, error *err)
-{
-    duel_tensor t;
-    duel_cell *cell;
-    int64_t n = 0;
-    arena_mark here = arena_here(&d->w->mem);
-    status st = duel_cells(d, p, &t, &cell, &n, err);
-    lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
-    if (st == E_OK) st = duel_sweep(d, base, cell, n, &t, err);
-    if (st == E_OK) st = duel_controls(d, p, err);
-    arena_rewind(&d->w->mem, here);
-    return st;
-}
-
 /* What will be run: marked incomplete until it is, and counted. */
-static status expect(duel *d, const duel_plan *p, error *err)
+static status expect(duel *d, const duel_plan *p, int64_t *n, error *err)
 {
     duel_tensor t;
     duel_plan control;
     duel_cell *cell;
-    int64_t n = 0;
     arena_mark here = arena_here(&d->w->mem);
-    status st = duel_cells(d, p, &t, &cell, &n, err);
-    for (int64_t i = 0; st == E_OK && i < n; i++)
+    *n = 0;
+    status st = duel_cells(d, p, &t, &cell, n, err);
+    for (int64_t i = 0; st == E_OK && i < *n; i++)
         t.mark[cell[i].at * d->p->n + d->pair] = MARK_INCOMPLETE;
     arena_rewind(&d->w->mem, here);
     if (st != E_OK) return st;
     int64_t n_control = duel_control_count(d, p);
-    d->n_planned += n + n_control;
+    d->n_planned += *n + n_control;
     if (!n_control) return E_OK;
     duel_control_plan(p, &control);
     duel_tensor_get(d, &t, &control);
     for (int64_t i = 0; t.mark && i < t.n_cell; i++)
         t.mark[i * d->p->n + d->pair] = MARK_INCOMPLETE;
     return E_OK;
+}
+
+/* Where each plan of each pair begins among all items. */
+typedef struct numbering {
+    int64_t *cell, *control; /* [pair][plan] */
+    int n_plan;
+} numbering;
+
+static status number_items(duel *d, const duel_plan *plan, numbering *x, error *err)
+{
+    int64_t n_all = (int64_t)d->p->n * x->n_plan, next = 0;
+    x->cell = arena_array(&d->w->mem, n_all + 1, sizeof *x->cell);
+    x->control = arena_array(&d->w->mem, n_all + 1, sizeof *x->control);
+    if (!x->cell || !x->control)
+        return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    for (int64_t i = 0; i < n_all; i++) {
+        int64_t n;
+        duel_at(d, (int)(i / x->n_plan));
+        status st = expect(d, &plan[i % x->n_plan], &n, err);
+        if (st != E_OK) return st;
+        x->cell[i] = next, next += n;
+    }
+    x->cell[n_all] = next;
+    for (int64_t i = 0; i < n_all; i++) {
+        duel_plan control;
+        duel_control_plan(&plan[i % x->n_plan], &control);
+        x->control[i] = next, next += control.dim[0];
+    }
+    return E_OK;
+}
+
+/* ---- pairs that are held together ---- */
+
+/* Hold pairs from `first` on while they and their cells take less than a quarter of the memory for values; *end: the
+ * first that is not held. */
+static status hold_pairs(duel *d, const numbering *x, int first, int *end,
+                         status (*before)(duel *d, error *err), error *err)
+{
+    int64_t sum = 0, most = session_room(d->w->s) / 4;
+    status st = E_OK;
+    *end = first;
+    while (st == E_OK && *end < d->p->n) {
+        int64_t bytes, at = (int64_t)*end * x->n_plan;
+        int64_t list = (x->cell[at + x->n_plan] - x->cell[at]) * (int64_t)(2 * sizeof(duel_item));
+        st = duel_hold(d, (*end)++, &bytes, err);
+        if (st == E_OK && before) st = before(d, err);
+        sum += bytes + list;
+        if (sum + bytes + list > most) break;
+    }
+    return st;
+}
+
+static status list_plan(duel *d, const duel_plan *p, int64_t first, const duel_tensor *t,
+                        duel_item *out, error *err)
+{
+    duel_tensor same;
+    duel_cell *cell;
+    int64_t n;
+    status st = duel_cells(d, p, &same, &cell, &n, err);
+    lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
+    for (int64_t i = 0; st == E_OK && i < n; i++)
+        out[i] = (duel_item){
+            .index = first + i, .pair = d->pair, .base = base, .out = t, .cell = cell[i]
+        };
+    return st;
+}
+
+/* All cells of pairs [first, end), whatever the plan and direction, in one list. */
+static status run_cells(duel *d, const duel_plan *plan, const numbering *x, int first, int end,
+                        error *err)
+{
+    int64_t at = (int64_t)first * x->n_plan, begin = x->cell[at],
+            n = x->cell[(int64_t)end * x->n_plan] - begin;
+    duel_item *item = arena_array(&d->w->mem, n + 1, sizeof *item);
+    duel_tensor *t = arena_array(&d->w->mem, x->n_plan, sizeof *t);
+    status st = item && t ? E_OK
+                          : error_set(err, E_NOMEM, "%s: %lld cells: out of memory",
+                                      d->w->def->name, (long long)n);
+    for (int k = 0; st == E_OK && k < x->n_plan; k++) duel_tensor_get(d, &t[k], &plan[k]);
+    for (; st == E_OK && at < (int64_t)end * x->n_plan; at++) {
+        duel_at(d, (int)(at / x->n_plan));
+        st = list_plan(d, &plan[at % x->n_plan], x->cell[at], &t[at % x->n_plan],
+                       item + x->cell[at] - begin, err);
+    }
+    return st == E_OK ? duel_items_run(d, item, n, err) : st;
+}
+
+static status run_controls(duel *d, const duel_plan *plan, const numbering *x, int first, int end,
+                           error *err)
+{
+    status st = E_OK;
+    for (int64_t at = (int64_t)first * x->n_plan; st == E_OK && at < (int64_t)end * x->n_plan;
+         at++) {
+        arena_mark here = arena_here(&d->w->mem);
+        duel_at(d, (int)(at / x->n_plan));
+        st = duel_controls(d, &plan[at % x->n_plan], x->control[at], err);
+        arena_rewind(&d->w->mem, here);
+    }
+    return st;
+}
+
+static status run_pairs(duel *d, const duel_plan *plan, const numbering *x,
+                        status (*before)(duel *d, error *err), error *err)
+{
+    status st = E_OK;
+    for (int first = 0, end = 0; first < d->p->n && st == E_OK; first = end) {
+        st = hold_pairs(d, x, first, &end, before, err);
+        arena_mark here = arena_here(&d->w->mem);
+        if (st == E_OK) st = run_cells(d, plan, x, first, end, err);
+        arena_rewind(&d->w->mem, here);
+        if (st == E_OK) st = run_controls(d, plan, x, first, end, err);
+        for (int i = first; i < end; i++) duel_drop(d, i);
+    }
+    return st;
 }
 
 /* ---- effects ---- */
@@ -280,16 +324,10 @@ static status show_effects(duel *d, const duel_plan *p, error *err)
 status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(duel *d, error *err),
                 void (*draw)(duel *d, const duel_plan *p), error *err)
 {
-    status st = E_OK;
-    for (d->pair = 0; d->pair < d->p->n && st == E_OK; d->pair++)
-        for (int i = 0; i < n_plan && st == E_OK; i++) st = expect(d, &plan[i], err);
+    numbering x = { .n_plan = n_plan };
+    status st = number_items(d, plan, &x, err);
     if (st != E_OK) return st;
-    for (int pair = 0; pair < d->p->n && st == E_OK; pair++) {
-        st = duel_begin(d, pair, err);
-        if (st == E_OK && before) st = before(d, err);
-        for (int i = 0; i < n_plan && st == E_OK; i++) st = run_plan(d, &plan[i], err);
-        duel_end(d);
-    }
+    st = run_pairs(d, plan, &x, before, err);
     for (int i = 0; i < n_plan && (st == E_OK || st == E_INTERRUPTED); i++) {
         error why = { 0 };
         status shown = show_effects(d, &plan[i], &why);

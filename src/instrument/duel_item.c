@@ -1,0 +1,100 @@
+/* duel_item -- cells of all pairs, plans and directions under way as one list, run in waves: those that change the same
+ * depth stand together, so that their rows go through the layers above as one matrix.  See duel.h.
+ *
+ * Which items share a wave, and in which order they are run, changes no bit. */
+#include "graph/sweep.h"
+#include "instrument/duel.h"
+#include <stdlib.h>
+
+static status apply(lane *l, const edit *e, node *reader, box slice, error *err)
+{
+    return reader ? lane_edit_edge(l, e, reader, slice, err) : lane_edit(l, e, err);
+}
+
+static status item_make(void *user, int64_t i, lane **out, error *err)
+{
+    duel *d = user;
+    const duel_cell *c = &d->item[i].cell;
+    lane *l;
+    status st = lane_fork(&l, d->item[i].base, err);
+    if (st != E_OK) return st;
+    lane_sweep(l);
+    st = apply(l, &c->e, c->reader, c->slice, err);
+    for (int k = 0; k < c->n_more && st == E_OK; k++)
+        st = apply(l, &c->more[k].e, c->more[k].reader, c->more[k].slice, err);
+    if (st == E_OK) st = lane_ask(l, d->metric.value, (box){ 0, 1, 0, 1 }, err);
+    if (st == E_OK) *out = l;
+    else lane_drop(l);
+    return st;
+}
+
+static int64_t item_at(const duel *d, const duel_item *x) { return x->cell.at * d->p->n + x->pair; }
+
+static status item_take(void *user, int64_t i, lane *l, error *err)
+{
+    static const uint8_t marks[] = {
+        [EFFECT_CHANGED] = MARK_NONE, [EFFECT_EQUAL] = MARK_EQUAL, [EFFECT_NONE] = MARK_UNREACHED
+    };
+    duel *d = user;
+    const duel_item *x = &d->item[i];
+    d->w->n_fork++;
+    d->n_done++;
+    if (!x->out->v || !x->out->mark) return error_set(err, E_NOMEM, "sweep: out of memory");
+    x->out->mark[item_at(d, x)] = marks[lane_effect(l)];
+    return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &x->out->v[item_at(d, x)], err);
+}
+
+/* Is this item's result there already?  Then it is put in, with its mark, and the item is not run.  Here a journal of
+ * an earlier run is looked up: by x->index, which is the same in every run of the request. */
+static bool item_known(duel *d, const duel_item *x)
+{
+    (void)d, (void)x;
+    return false;
+}
+
+/* Items [0, n) of a finished wave: their values stand in x->out.  Here they are written to a journal. */
+static status wave_done(duel *d, const duel_item *x, int64_t n, error *err)
+{
+    (void)d, (void)x, (void)n, (void)err;
+    return E_OK;
+}
+
+static status item_told(void *user, int64_t first, int64_t n_done, error *err)
+{
+    duel *d = user;
+    status st = wave_done(d, d->item + first, n_done - first, err);
+    const char *what = d->item[first].out->name;
+    return st == E_OK ? work_tell(d->w, what, (double)d->n_done / (double)d->n_planned, err) : st;
+}
+
+/* The node that changes first: models are built layer by layer, and ids are given in that order. */
+static int32_t item_depth(const duel_item *x)
+{
+    return (x->cell.reader ? x->cell.reader : x->cell.e.n)->id;
+}
+
+static int by_depth(const void *a, const void *b)
+{
+    const duel_item *x = a, *y = b;
+    int32_t p = item_depth(x), q = item_depth(y);
+    return p != q ? (p < q ? -1 : 1) : x->index < y->index ? -1 : x->index > y->index;
+}
+
+status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
+{
+    int64_t left = 0, done;
+    for (int64_t i = 0; i < n; i++)
+        if (item_known(d, &item[i])) d->n_done++;
+        else item[left++] = item[i];
+    qsort(item, (size_t)left, sizeof *item, by_depth);
+    d->item = item;
+    session_on_progress(d->w->s, NULL, NULL);
+    return sweep_run(&(sweep){ .s = d->w->s,
+                               .n = left,
+                               .user = d,
+                               .make = item_make,
+                               .take = item_take,
+                               .tell = item_told },
+                     &done, err);
+}
+/* SPDX-License-Identifier: MIT */
