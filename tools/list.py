@@ -6,6 +6,7 @@
     list.py rest [rooms]     those of lib that are not in inputs
     list.py op | fuse        .c files that are compiled once per precision and machine
     list.py vec              src/backend/*_vec.c, compiled once for each width of vectors
+    list.py amx              src/backend/*_amx.c, compiled for AMX where the compiler has it
     list.py kinds [rooms]    kinds of things that get a registry: op, fuse, arch, ...
     list.py headers          all headers, for what depends on them
     list.py cli              src/app/cli/*.c
@@ -51,7 +52,7 @@ def lib(rooms):
     found = []
     for room in rooms:
         if room not in ("op", "fuse", "app"):
-            found += [f for f in files("src/" + room) if not re.search(r"_vec\.c$", f)]
+            found += [f for f in files("src/" + room) if not re.search(r"_(vec|amx)\.c$", f)]
     return found
 
 
@@ -125,8 +126,8 @@ def answer(what, rooms, everything):
         return [f for f in lib(rooms) if f not in inputs(rooms)]
     if what in ("op", "fuse"):
         return files("src/" + what) if what in rooms else []
-    if what == "vec":
-        return files("src/backend", end="_vec.c") if "backend" in rooms else []
+    if what in ("vec", "amx"):
+        return files("src/backend", end="_%s.c" % what) if "backend" in rooms else []
     if what == "kinds":
         return kinds(rooms)
     if what == "headers":
@@ -151,7 +152,7 @@ def main():
     if what != "all":
         print("\n".join(answer(what, rooms, everything)))
         return
-    for each in ("lib", "op", "fuse", "vec", "kinds", "cli", "tests", "bench", "bench_common", "fuzz"):
+    for each in ("lib", "op", "fuse", "vec", "amx", "kinds", "cli", "tests", "bench", "bench_common", "fuzz"):
         print(each + ":", " ".join(answer(each, rooms, everything)))
 
 

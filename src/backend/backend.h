@@ -6,19 +6,20 @@
 #include "graph/session.h"
 
 /* backend   NULL or "auto": the fastest here; else a name that backend_name lists
- * precision NULL or "f32": canonical; "f64": the same sources in double, with libm
+ * precision NULL or "f32": canonical; "f64": the same sources in double, with libm; "fast": fast.h
  * threads   0: as many as this process may run on
- * no_fuse   compute every node on its own */
+ * no_fuse   compute every node on its own
+ * emulate   "fast" in plain C where there is no AMX: for tests, hundreds of times slower */
 typedef struct engine_options {
     const char *backend;
     const char *precision;
     int threads;
-    bool no_fuse;
+    bool no_fuse, emulate;
 } engine_options;
 
 /* An engine; o may be NULL for all defaults.
  *
- * [err: NOMEM, USAGE for an unknown name or precision, UNSUPPORTED for one that this processor lacks, RANGE for threads | owns: the caller, engine_free, after its sessions | thread: one session at a time | cost: microseconds] */
+ * [err: NOMEM, USAGE for an unknown name or precision, UNSUPPORTED for one that this processor lacks (fast: AMX), RANGE for threads | owns: the caller, engine_free, after its sessions | thread: one session at a time | cost: microseconds] */
 status engine_open(engine **out, const engine_options *o, error *err);
 void engine_free(engine *e);
 

@@ -4,6 +4,7 @@
  * an op's place in op_all finds its kernel in any of them.  A kernel of an op that is in no list (a
  * graph's own alias, a test's toy) is its own. */
 #include "backend/backend.h"
+#include "backend/fast.h"
 #include "backend/backend_def.h"
 #include "base/cpu.h"
 #include "base/mem.h"
@@ -100,6 +101,27 @@ static void tables_fill(engine_whole *w, const backend_def *b, bool f64)
 
 /* ---- opening ---- */
 
+/* Which of the three; the kernel of "fast" there. */
+static status precision_of(const engine_options *o, const char **name, const kernel **fast,
+                           error *err)
+{
+    static const char *const names[] = { "f32", "f64", "fast" };
+    *name = NULL, *fast = NULL;
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(o->precision ? o->precision : "f32", names[i])) *name = names[i];
+    if (!*name)
+        return error_set(err, E_USAGE, "precision \"%.40s\": must be f32, f64 or fast",
+                         o->precision);
+    if (strcmp(*name, "fast")) return E_OK;
+    *fast = linear_amx.run && cpu_amx() ? &linear_amx : o->emulate ? &linear_tiles : NULL;
+    if (*fast) return E_OK;
+    error_set(err, E_UNSUPPORTED, "precision \"fast\": needs matrix units for bf16 (AMX), %s",
+              linear_amx.run ? "this processor or system has none"
+                             : "and the compiler that built this has none");
+    error_hint(err, "use f32, on all cores, or a processor with AMX (Intel Xeon since 2023)");
+    return E_UNSUPPORTED;
+}
+
 static status no_backend(const char *name, error *err)
 {
     char names[120] = "auto";
@@ -150,18 +172,22 @@ status engine_open(engine **out, const engine_options *o, error *err)
     static const engine_options usual = { 0 };
     const backend_def *b = NULL;
     if (!o) o = &usual;
-    bool f64 = o->precision && !strcmp(o->precision, "f64");
+    const char *precision;
+    const kernel *fast;
     status st = choose(&b, o->backend, err);
+    if (st == E_OK) st = precision_of(o, &precision, &fast, err);
     if (st != E_OK) return st;
-    if (o->precision && !f64 && strcmp(o->precision, "f32"))
-        return error_set(err, E_USAGE, "precision \"%s\": must be f32 or f64", o->precision);
+    bool f64 = !strcmp(precision, "f64");
     if (o->threads < 0 || o->threads > MAX_THREADS)
         return error_set(err, E_RANGE, "threads: %d, must be 0 (all) to %d", o->threads,
                          MAX_THREADS);
     engine_whole *w = whole_new();
     if (!w) goto nomem;
     tables_fill(w, b, f64);
+    for (int32_t i = 0; fast && i < w->n_op; i++)
+        if (!strcmp(op_all[i]->name, "linear")) w->op[i] = fast;
     w->e = (engine){ .name = b->name,
+                     .precision = precision,
                      .real_bytes = f64 ? 8 : 4,
                      .kernel_of = kernel_of,
                      .fused_of = o->no_fuse ? never_fused : fused_of,

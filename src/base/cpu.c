@@ -2,7 +2,12 @@
 #include "base/cpu.h"
 #include <time.h>
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <xmmintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 cpu_level cpu_detect(void)
@@ -21,6 +26,18 @@ cpu_level cpu_detect(void)
 const char *cpu_name(cpu_level level)
 {
     return level == CPU_AVX512 ? "avx512" : level == CPU_AVX2 ? "avx2" : "plain";
+}
+
+bool cpu_amx(void)
+{
+#if defined(__x86_64__) && defined(__linux__) && defined(SYS_arch_prctl)
+    enum { BF16 = 1 << 22, TILE = 1 << 24, ASK_LEAVE = 0x1023, TILE_DATA = 18 };
+    unsigned a, b, c, d = 0;
+    if (cpu_detect() < CPU_AVX512 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    return (d & BF16) && (d & TILE) && syscall(SYS_arch_prctl, ASK_LEAVE, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }
 
 /* Round to nearest, exceptions masked, neither flush-to-zero nor denormals-are-zero. */

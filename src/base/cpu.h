@@ -19,6 +19,11 @@ cpu_level cpu_detect(void);
  * [err: none | owns: static | thread: any | cost: O(1)] */
 const char *cpu_name(cpu_level level);
 
+/* Matrix units for bf16 (AMX), and leave to use them, which is asked of the system here, once for all threads.
+ *
+ * [err: false | owns: nothing | thread: any | cost: a system call] */
+bool cpu_amx(void);
+
 /* Set round-to-nearest without flush-to-zero and denormals-are-zero; returns the old mode, to be
  * given back to fp_leave.  Every entry that computes, and every worker, is between the two.
  *

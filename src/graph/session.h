@@ -30,7 +30,8 @@ typedef struct session session;
 /* How nodes are computed: which kernels, in which precision, on which threads (backend/). */
 typedef struct engine {
     const char *name;
-    int32_t real_bytes; /* 4: canonical float32; 8: float64 */
+    const char *precision; /* "f32", "f64", "fast"; NULL: by real_bytes */
+    int32_t real_bytes;    /* 4: float32; 8: float64 */
     const kernel *(*kernel_of)(const struct engine *e, const op_def *op); /* never NULL */
     const kernel *(*fused_of)(const struct engine *e, const fuse_def *f); /* NULL: do not fuse */
     const fuse_def *const *fuse; /* NULL-terminated; NULL: fuse nothing */

@@ -1,4 +1,5 @@
 /* instrument -- see instrument.h: checks a request, opens what is needed, runs, finishes the report. */
+#include "backend/fast.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "instrument/work.h"
@@ -24,7 +25,8 @@ static const param prompt_params[] = {
 };
 
 static const param model_params[] = {
-    { "precision", PARAM_TEXT, "f32", "f32 (canonical) or f64 (the yardstick)", ROLE_WHAT },
+    { "precision", PARAM_TEXT, "f32",
+      "f32 (canonical), f64 (the yardstick) or fast (bf16 in three parts on AMX)", ROLE_WHAT },
     { "seed", PARAM_INT, "0", "of everything that is drawn at random", ROLE_WHAT },
     { "backend", PARAM_TEXT, "auto",
       "kernels: auto, avx512, avx2, reference, plain (no bit differs)", ROLE_HOW },
@@ -156,8 +158,15 @@ static status describe_model(work *w, error *err)
     report_model(w->r, w->m->name, hash);
     if (w->m->tokens)
         report_tokenizer(w->r, tokenizer_kind(w->m->tokens), tokenizer_hash(w->m->tokens));
-    report_precision(w->r, w->e->real_bytes == 8 ? "f64" : "f32");
+    report_precision(w->r, w->e->precision);
     report_approximation(w->r, "exact");
+    if (!strcmp(w->e->precision, "fast"))
+        report_note(
+            w->r,
+            "Linear layers in three-part bf16: of a sum over k inputs the error is at most %.2g "
+            "times the sum of |x| |w| for k = %d, where canonical float32 allows %.2g.",
+            precision_bound(w->m->config.d_model), w->m->config.d_model,
+            (double)w->m->config.d_model * 0x1p-24);
     for (int32_t i = 0; i < w->m->n_warning; i++) report_warn(w->r, "%s", w->m->warning[i]);
     return E_OK;
 }
