@@ -277,6 +277,105 @@ TEST("two components ablated are a run with both edits, and interact by what one
     refuses("interact", request, "fill is 'noise'");
 }
 
+/* ---- texts ---- */
+
+/* A continuation is what run writes for that prompt under that edit alone, and its first token's log probability is that
+ * of run's logits. */
+static void text_is_of_run(const char *model, const char *prompt, const char *edit,
+                           const char *sampling, const double *id, double logprob)
+{
+    char request[2400], ids[200] = "";
+    int64_t n_vocab = 0;
+    double sum = 0;
+    for (int k = 0; k < 5; k++)
+        snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%s%d", k ? ", " : "ids ",
+                 (int)id[k]);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"prompt\":[\"%s\"],\"edit\":[%s],\"n\":5%s,\"threads\":1}", model,
+             prompt, edit, sampling);
+    mt_report *r = ran("run", request);
+    CHECK(r && shows(r, ids));
+    double *v = tensor_of(r, *edit ? "logits_edited" : "logits", &n_vocab);
+    REQUIRE(v);
+    for (int64_t i = 0; i < n_vocab; i++) sum += exp(v[i] - v[(int)id[0]]);
+    CHECK(fabs(logprob + log(sum)) < 1e-5);
+    free(v);
+    mt_report_free(r);
+}
+
+TEST("texts written side by side are what each prompt and edit alone gives")
+{
+    static const char *const prompt[] = { "Once upon a time", "The dog saw a big" };
+    static const char *const edit[] = { "", "\"blocks.2.mlp.out = 0\"",
+                                        "\"blocks.1.attn.z[head=3] *= -2\"" };
+    static const char *const sampling[] = { "", ",\"temperature\":1.5,\"top_k\":20,\"seed\":3" };
+    char model[1200], request[2600];
+    const char *dir = shared_path("data/lm-stories260K");
+    int64_t n;
+    if (!dir) SKIP("no ../shared");
+    snprintf(model, sizeof model, "%s/stories260K.bin", dir);
+    for (int k = 0; k < 2; k++) {
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"prompt\":[\"%s\",\"%s\"],\"edit\":[%s,%s],\"n\":5%s}", model,
+                 prompt[0], prompt[1], edit[1], edit[2], sampling[k]);
+        mt_report *r = ran("generate", request);
+        double *id = tensor_of(r, "tokens", &n), *logprob = tensor_of(r, "logprob", &n);
+        REQUIRE(id && logprob && n == 2 * 3 * 5);
+        for (int i = 0; i < 6; i++)
+            text_is_of_run(model, prompt[i / 3], edit[i % 3], sampling[k], id + 5 * i,
+                           logprob[5 * i]);
+        CHECK(shows(r, "continuations of prompt 1") && shows(r, "blocks.2.mlp.out = 0:"));
+        free(id), free(logprob);
+        mt_report_free(r);
+    }
+}
+
+TEST("edits together are one text, and where texts part is said")
+{
+    int64_t n;
+    mt_report *r =
+        ran("generate", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the\"],\"n\":3,"
+                        "\"together\":true,\"edit\":[\"blocks.0.attn.z[head=1] = 0\","
+                        "\"blocks.1.attn.z[head=2] = 0\"]}");
+    double *id = tensor_of(r, "tokens", &n);
+    REQUIRE(id && n == 2 * 3);
+    int at = 0;
+    char want[40];
+    while (at < 3 && id[at] == id[3 + at]) at++;
+    CHECK(at < 3);
+    snprintf(want, sizeof want, "(all) 3 %d ", at);
+    char *text = mt_report_render(r, "text", 80, false, NULL), flat[60] = "";
+    const char *row = text ? strstr(text, "(all)") : NULL;
+    for (size_t k = 0; row && *row && k + 1 < sizeof flat; row++)
+        if (*row != ' ' || (k && flat[k - 1] != ' ')) flat[k++] = *row;
+    CHECK(!strncmp(flat, want, strlen(want)));
+    mt_text_free(text);
+    free(id);
+    mt_report_free(r);
+    refuses("generate", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"n\":0}", "n 0");
+    refuses("generate",
+            "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"temperature\":-1.0}",
+            "not negative");
+    refuses("generate",
+            "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],"
+            "\"edit\":[\"blocks.1.resid_post[pos=1] += 1\"]}",
+            "blocks.1.resid_post");
+}
+
+TEST("a text that has become as long as the model takes ends there, and says so")
+{
+    mt_report *r = ran("generate", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],"
+                                   "\"n\":1000}");
+    int64_t n, n_written = 0;
+    double *id = tensor_of(r, "tokens", &n);
+    REQUIRE(id && n == 1000);
+    while (n_written < n && id[n_written] >= 0) n_written++;
+    CHECK(n_written > 10 && n_written < 1000 && shows(r, "the longest the model takes"));
+    for (int64_t i = n_written; i < n; i++) CHECK(id[i] == -1);
+    free(id);
+    mt_report_free(r);
+}
+
 /* ---- causal tracing ---- */
 
 enum { D_MODEL = 45, N_POS = 11 };

@@ -1,6 +1,5 @@
 /* instrument: run -- what comes next: the likeliest tokens, with edits beside without; or a continuation. */
-#include "tensor/draw.h"
-#include "instrument/work.h"
+#include "instrument/next.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,36 +17,12 @@ enum { MAX_TOP = 1000 };
 
 /* ---- the last position's logits ---- */
 
-static status ask_last(work *w, lane *l, error *err)
-{
-    int32_t len = lane_len(l);
-    return lane_ask(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part }, err);
-}
-
-static status read_last(work *w, lane *l, double **out, error *err)
-{
-    int32_t len = lane_len(l);
-    *out = arena_array(&w->mem, w->m->logits->n_part, sizeof **out);
-    if (!*out) return error_set(err, E_NOMEM, "run: out of memory");
-    return lane_read(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part }, *out, err);
-}
-
 static double log_sum(const double *v, int32_t n)
 {
     double max = v[0], sum = 0;
     for (int32_t i = 1; i < n; i++) max = v[i] > max ? v[i] : max;
     for (int32_t i = 0; i < n; i++) sum += exp(v[i] - max);
     return max + log(sum);
-}
-
-/* The k-th largest's index, ties to the lower id; used are marked by NaN. */
-static int32_t take_largest(double *v, int32_t n)
-{
-    int32_t best = -1;
-    for (int32_t i = 0; i < n; i++)
-        if (!isnan(v[i]) && (best < 0 || v[i] > v[best])) best = i;
-    if (best >= 0) v[best] = (double)NAN;
-    return best;
 }
 
 /* ---- the table ---- */
@@ -80,7 +55,7 @@ static status show_top(work *w, const char *name, const double *plain, const dou
                                  { "without edits", NULL, CELL_REAL, 0, true },
                                  { "change", "logit", CELL_REAL, 0, false } });
     for (int k = 0; k < top; k++) {
-        int32_t id = take_largest(left, n);
+        int32_t id = next_largest(left, n);
         if (id < 0) break;
         double y = edited ? edited[id] : plain[id];
         table_row(t), row_int(t, k + 1), work_row_token(w, t, id),
@@ -109,8 +84,8 @@ static status one_prompt(work *w, lane *base, lane *fork, int which, int n_promp
     double *plain, *edited = NULL;
     char name[40];
     int64_t top = work_int(w, "top");
-    status st = read_last(w, base, &plain, err);
-    if (st == E_OK && fork) st = read_last(w, fork, &edited, err);
+    status st = next_read(w, base, &plain, err);
+    if (st == E_OK && fork) st = next_read(w, fork, &edited, err);
     if (st != E_OK) return st;
     snprintf(name, sizeof name, n_prompt > 1 ? "next token %d" : "next token", which);
     warn_nan(w, name, edited ? edited : plain);
@@ -120,45 +95,6 @@ static status one_prompt(work *w, lane *base, lane *fork, int which, int n_promp
 }
 
 /* ---- continuing ---- */
-
-/* v without all but the k largest, which is left to be drawn from; v itself where k does not cut. */
-static const double *likeliest(work *w, const double *v, int32_t n, int64_t k)
-{
-    if (k < 1 || k >= n) return v;
-    double *rest = arena_copy(&w->mem, v, (size_t)n * sizeof *rest);
-    for (int64_t i = 0; rest && i < k; i++) take_largest(rest, n);
-    for (int32_t i = 0; rest && i < n; i++) rest[i] = isnan(rest[i]) ? v[i] : -INFINITY;
-    return rest;
-}
-
-/* -1: no logit is a number above minus infinity.  Greedy, or by the Gumbel rule: the largest of logit / temperature plus noise of (seed, position, id). */
-static int32_t choose(const work *w, const double *v, int32_t n, int32_t pos)
-{
-    double temperature = work_real(w, "temperature"), best = -INFINITY;
-    int32_t id = -1;
-    for (int32_t i = 0; i < n; i++) {
-        double y = v[i];
-        if (temperature > 0)
-            y = y / temperature + (double)draw_gumbel(w->seed, rand_stream("run.sample"),
-                                                      (uint64_t)pos * (uint64_t)n + (uint64_t)i);
-        if (y > best) best = y, id = i;
-    }
-    return id;
-}
-
-static status extend(work *w, lane **l, const double *v, int32_t len, error *err)
-{
-    lane *next = NULL;
-    status st = lane_new(&next, w->s, *l, len, err);
-    if (st == E_OK) st = lane_give(next, w->m->token, v, err);
-    if (st != E_OK) {
-        lane_drop(next);
-        return st;
-    }
-    lane_sweep(next);
-    *l = next;
-    return E_OK;
-}
 
 static status write_text(work *w, lane *l, const prompt *p, int which, error *err)
 {
@@ -176,26 +112,24 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
     for (; k < n && st == E_OK && stopped == E_OK; k++) {
         arena_mark here = arena_here(&w->mem);
         double *logit;
-        const double *drawn = NULL;
         w->part_done = (double)k / n, w->part = 1.0 / n;
         st = lane_keep_spans(l, err);
-        if (st == E_OK) st = ask_last(w, l, err);
+        if (st == E_OK) st = next_ask(w, l, err);
         if (st == E_OK) st = work_run(w, err);
         if (st == E_INTERRUPTED) { /* what is written is kept */
             stopped = st, st = E_OK;
             break;
         }
-        if (st == E_OK) st = read_last(w, l, &logit, err);
-        if (st == E_OK) drawn = likeliest(w, logit, w->m->logits->n_part, work_int(w, "top_k"));
-        if (st == E_OK && !drawn) st = error_set(err, E_NOMEM, "run: out of memory");
-        int32_t id = st == E_OK ? choose(w, drawn, w->m->logits->n_part, len + k) : 0;
+        if (st == E_OK) st = next_read(w, l, &logit, err);
+        int32_t id = 0;
+        if (st == E_OK) st = next_choose(w, logit, len + k, &id, err);
         arena_rewind(&w->mem, here);
         if (id < 0) {
             report_warn(w->r, "stopped after %d tokens: no logit is a number", k);
             break;
         }
         ids[k] = all[len + k] = id, v[len + k] = (double)id;
-        if (st == E_OK && k + 1 < n) st = extend(w, &l, v, len + k + 1, err);
+        if (st == E_OK && k + 1 < n) st = next_extend(w, &l, v, len + k + 1, err);
         if (st == E_OK) stopped = work_tell(w, "run", 1, err);
     }
     if (st != E_OK) return st;
@@ -258,12 +192,12 @@ static status run(work *w, error *err)
         snprintf(name, 16, "%d", i);
         st = work_lane(w, &base[i], NULL, p[i], name, err);
         named[i] = (named_lane){ name, base[i], p[i] };
-        if (st == E_OK) st = ask_last(w, base[i], err);
+        if (st == E_OK) st = next_ask(w, base[i], err);
     }
     for (int i = 0; i < n && st == E_OK && work_item(w, "edit", 0); i++) {
         st = lane_fork(&fork[i], base[i], err);
         if (st == E_OK) st = work_edits(w, fork[i], p[i], named, n, &n_edit, err);
-        if (st == E_OK) st = ask_last(w, fork[i], err);
+        if (st == E_OK) st = next_ask(w, fork[i], err);
         w->n_fork++;
     }
     if (st == E_OK && work_flag(w, "plan")) return show_plan(w, err);

@@ -548,17 +548,23 @@ static status one_change(work *w, const change *c, lane *l, const prompt *p,
     return st;
 }
 
+status work_edit(work *w, lane *l, const prompt *p, const char *text, const named_lane *others,
+                 int n_other, error *err)
+{
+    change *c;
+    int n;
+    status st = change_parse(&c, &n, &w->mem, text, err);
+    for (int k = 0; k < n && st == E_OK; k++) st = one_change(w, &c[k], l, p, others, n_other, err);
+    return st;
+}
+
 status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other,
                   int *n_edit, error *err)
 {
     const char *text;
     *n_edit = 0;
     for (int i = 0; (text = work_item(w, "edit", i)); i++) {
-        change *c;
-        int n;
-        status st = change_parse(&c, &n, &w->mem, text, err);
-        for (int k = 0; k < n && st == E_OK; k++)
-            st = one_change(w, &c[k], l, p, others, n_other, err);
+        status st = work_edit(w, l, p, text, others, n_other, err);
         if (st != E_OK) return st;
         ++*n_edit;
     }

@@ -88,6 +88,12 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
 status work_edits(work *w, lane *l, const prompt *p, const named_lane *others, int n_other,
                   int *n_edit, error *err);
 
+/* One edit as it is written.
+ *
+ * [err: as work_edits | owns: the lane | thread: w's own | cost: O(edits)] */
+status work_edit(work *w, lane *l, const prompt *p, const char *text, const named_lane *others,
+                 int n_other, error *err);
+
 /* Means of nodes' values over prompts, into out[n_node], each [rows][part][width]: row by row of the first `rows`, which
  * every prompt has; rows 0: one row, the mean of all rows of all prompts.
  *

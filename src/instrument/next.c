@@ -1,0 +1,76 @@
+/* next -- see next.h. */
+#include "instrument/next.h"
+#include "tensor/draw.h"
+#include <math.h>
+
+status next_ask(work *w, lane *l, error *err)
+{
+    int32_t len = lane_len(l);
+    return lane_ask(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part }, err);
+}
+
+status next_read(work *w, lane *l, double **out, error *err)
+{
+    int32_t len = lane_len(l);
+    *out = arena_array(&w->mem, w->m->logits->n_part, sizeof **out);
+    if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
+    return lane_read(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part }, *out, err);
+}
+
+int32_t next_largest(double *v, int32_t n)
+{
+    int32_t best = -1;
+    for (int32_t i = 0; i < n; i++)
+        if (!isnan(v[i]) && (best < 0 || v[i] > v[best])) best = i;
+    if (best >= 0) v[best] = (double)NAN;
+    return best;
+}
+
+/* v without all but the k largest, which is left to be drawn from; v itself where k does not cut. */
+static const double *likeliest(work *w, const double *v, int32_t n, int64_t k)
+{
+    if (k < 1 || k >= n) return v;
+    double *rest = arena_copy(&w->mem, v, (size_t)n * sizeof *rest);
+    for (int64_t i = 0; rest && i < k; i++) next_largest(rest, n);
+    for (int32_t i = 0; rest && i < n; i++) rest[i] = isnan(rest[i]) ? v[i] : -INFINITY;
+    return rest;
+}
+
+/* -1: no logit is a number above minus infinity.  Greedy, or by the Gumbel rule: the largest of logit / temperature plus noise of (seed, position, id). */
+static int32_t choose(const work *w, const double *v, int32_t n, int32_t pos)
+{
+    double temperature = work_real(w, "temperature"), best = -INFINITY;
+    int32_t id = -1;
+    for (int32_t i = 0; i < n; i++) {
+        double y = v[i];
+        if (temperature > 0)
+            y = y / temperature + (double)draw_gumbel(w->seed, rand_stream("run.sample"),
+                                                      (uint64_t)pos * (uint64_t)n + (uint64_t)i);
+        if (y > best) best = y, id = i;
+    }
+    return id;
+}
+
+status next_choose(work *w, const double *logit, int32_t pos, int32_t *out, error *err)
+{
+    int32_t n = w->m->logits->n_part;
+    const double *drawn = likeliest(w, logit, n, work_int(w, "top_k"));
+    if (!drawn) return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
+    *out = choose(w, drawn, n, pos);
+    return E_OK;
+}
+
+status next_extend(work *w, lane **l, const double *v, int32_t len, error *err)
+{
+    lane *next = NULL;
+    status st = lane_new(&next, w->s, *l, len, err);
+    if (st == E_OK) st = lane_give(next, w->m->token, v, err);
+    if (st != E_OK) {
+        lane_drop(next);
+        return st;
+    }
+    lane_sweep(next);
+    *l = next;
+    return E_OK;
+}
+/* SPDX-License-Identifier: MIT */
