@@ -176,4 +176,15 @@ TEST("reports are written as text, JSON, CSV and a page; tensors as files; and r
           strstr(page.p, "prefers-color-scheme"));
     str_release(&page);
 }
+
+TEST("a sweep whose time is over exits with 3 and says so; one that is planned with 0")
+{
+    static const char patch[] = "patch demo:induction --clean 'the cat sat on the cat' --corrupt "
+                                "'the dog sat on the cat' --answer sat --what head_out_by_pos ";
+    char line[400];
+    snprintf(line, sizeof line, "%s--seconds 0.000000001", patch);
+    CHECK(is(line, 3, "the time given is over"));
+    snprintf(line, sizeof line, "%s--plan", patch);
+    CHECK(is(line, 0, "Nothing was swept"));
+}
 /* SPDX-License-Identifier: MIT */

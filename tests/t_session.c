@@ -449,4 +449,31 @@ TEST("a sweep runs every cell whatever the memory limit, and stops when told wit
         hand_release(&h);
     }
 }
+
+TEST("a sweep's plan counts the lanes and whole runs that it makes, at least its operations")
+{
+    hand h;
+    run_info plan, few, before, after;
+    bool exact;
+    int64_t n_done;
+    hand_init(&h);
+    lane_keep(h.l); /* else every wave computes some of it again */
+    REQUIRE(lane_ask(h.l, h.late, (box){ 0, 1, 0, 1 }, NULL) == E_OK);
+    REQUIRE(session_run(h.s, NULL, NULL) == E_OK);
+    cells c = { .h = &h, .stop_at = 1000 };
+    sweep w = {
+        .s = h.s, .n = 100, .user = &c, .make = cell_make, .take = cell_take, .tell = cell_tell
+    };
+    before = *session_totals(h.s);
+    REQUIRE(sweep_plan(&w, 1000, &plan, &exact, NULL) == E_OK);
+    after = *session_totals(h.s);
+    CHECK(exact && after.n_op == before.n_op && after.n_lane == before.n_lane);
+    REQUIRE(sweep_plan(&w, 10, &few, &exact, NULL) == E_OK);
+    CHECK(!exact && few.n_op == plan.n_op && few.n_naive_op == plan.n_naive_op);
+    REQUIRE(sweep_run(&w, &n_done, NULL) == E_OK);
+    after = *session_totals(h.s);
+    CHECK(plan.n_naive_op == after.n_naive_op - before.n_naive_op);
+    CHECK(plan.n_op >= after.n_op - before.n_op && plan.n_op > 0);
+    hand_release(&h);
+}
 /* SPDX-License-Identifier: MIT */

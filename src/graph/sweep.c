@@ -73,4 +73,51 @@ status sweep_run(const sweep *w, int64_t *n_done, error *err)
     }
     return E_OK;
 }
+
+/* ---- planning only ---- */
+
+typedef struct sample {
+    const sweep *w;
+    int64_t n; /* cells planned, spread over w->n */
+} sample;
+
+static status sample_make(void *user, int64_t i, lane **out, error *err)
+{
+    const sample *x = user;
+    return x->w->make(x->w->user, (int64_t)((double)i * (double)x->w->n / (double)x->n), out, err);
+}
+
+static void add_wave(run_info *sum, const run_info *wave)
+{
+    sum->n_lane += wave->n_lane, sum->n_cell += wave->n_cell;
+    sum->n_op += wave->n_op, sum->n_naive_op += wave->n_naive_op;
+    sum->n_touched += wave->n_touched;
+    if (wave->value_bytes > sum->value_bytes) sum->value_bytes = wave->value_bytes;
+    if (wave->plan_bytes > sum->plan_bytes) sum->plan_bytes = wave->plan_bytes;
+}
+
+static void grow(int64_t *v, double times) { *v = (int64_t)((double)*v * times + 0.5); }
+
+status sweep_plan(const sweep *w, int64_t most, run_info *sum, bool *exact, error *err)
+{
+    sample x = { w, w->n < most ? w->n : most };
+    sweep few = { .s = w->s, .n = x.n, .user = &x, .make = sample_make };
+    int64_t size = FIRST_WAVE, done = 0;
+    wave_list v = { .n = 0 };
+    status st = E_OK;
+    *sum = (run_info){ 0 };
+    while (done < x.n && st == E_OK) {
+        run_info info = { 0 };
+        st = wave_make(&few, &v, done, size, err);
+        if (st == E_OK) st = session_plan(w->s, &info, err);
+        if (st == E_OK) add_wave(sum, &info), done += v.n, size = next_size(w, &info, v.n);
+        wave_drop(&v);
+    }
+    *exact = x.n == w->n;
+    if (st != E_OK || *exact || !x.n) return st;
+    double times = (double)w->n / (double)x.n;
+    grow(&sum->n_lane, times), grow(&sum->n_cell, times), grow(&sum->n_op, times);
+    grow(&sum->n_naive_op, times), grow(&sum->n_touched, times);
+    return E_OK;
+}
 /* SPDX-License-Identifier: MIT */

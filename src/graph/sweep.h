@@ -24,5 +24,11 @@ typedef struct sweep {
  * [err: LIMIT when one cell does not fit, what make, take, tell and the run return | owns: nothing | thread: the session's | cost: the cells] */
 status sweep_run(const sweep *w, int64_t *n_done, error *err);
 
+/* Plan the cells, running none: what their waves would compute at most, and the memory of the largest wave.  Of more
+ * than `most` cells that many, evenly spaced, stand for all; *exact: it was not so.
+ *
+ * [err: as sweep_run | owns: nothing | thread: the session's | cost: making and planning min(n, most) lanes] */
+status sweep_plan(const sweep *w, int64_t most, run_info *sum, bool *exact, error *err);
+
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -1,4 +1,5 @@
 /* duel -- see duel.h. */
+#include "base/cpu.h"
 #include "instrument/duel.h"
 #include <math.h>
 #include <string.h>
@@ -48,6 +49,19 @@ static status direction_check(duel *d, error *err)
     d->both = !strcmp(text, "both"), d->noise_only = !strcmp(text, "noise");
     if (d->both || d->noise_only || !strcmp(text, "denoise")) return E_OK;
     return error_set(err, E_USAGE, "direction is '%.40s', expected denoise, noise or both", text);
+}
+
+static status sweep_check(duel *d, error *err)
+{
+    const char *order = work_text(d->w, "order");
+    double seconds = work_real(d->w, "seconds");
+    d->coarse = order && !strcmp(order, "coarse");
+    if (order && !d->coarse && strcmp(order, "depth") != 0)
+        return error_set(err, E_USAGE, "order is '%.40s', expected depth or coarse", order);
+    if (!(seconds >= 0 && seconds < 1e9))
+        return error_set(err, E_USAGE, "seconds: %g, expected 0 (no end) or more", seconds);
+    if (seconds > 0) d->until = clock_seconds() + seconds;
+    return E_OK;
 }
 
 bool duel_wants(const duel *d, int direction)
@@ -253,6 +267,7 @@ status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil 
 {
     *d = (duel){ .w = w, .p = own_p, .n_draw = n_draw, .spoil = spoil, .user = user };
     status st = direction_check(d, err);
+    if (st == E_OK) st = sweep_check(d, err);
     if (st == E_OK) st = find_metric(d, err);
     if (st == E_OK) st = base_values(d, err);
     if (st == E_OK) show_base(d), st = note_answers(d, err);

@@ -11,7 +11,7 @@
  *
  * What is swept is said as plans beforehand; duel_run does the rest: every cell of every pair is marked incomplete
  * before the first is run, and the share that is done is known.  duel.c: pairs, metric, base runs; duel_item.c: waves of
- * cells; duel_run.c: sweeps, effects; duel_control.c: what patching something else there would do. */
+ * cells; duel_cost.c: --plan; duel_run.c: sweeps, effects; duel_control.c: what patching something else there would do. */
 #ifndef MICROTOME_INSTRUMENT_DUEL_H
 #define MICROTOME_INSTRUMENT_DUEL_H
 #include "instrument/work.h"
@@ -32,6 +32,13 @@
           ROLE_WHAT },                                                                             \
         { "bos", PARAM_TEXT, "auto",                                                               \
           "texts begin with BOS: auto (as the tokenizer does), yes, no", ROLE_WHAT },              \
+        { "plan", PARAM_FLAG, NULL, "say what the sweep would cost, and leave it at that",         \
+          ROLE_WHAT },                                                                             \
+        { "seconds", PARAM_REAL, "0", "stop after so long, the rest marked incomplete; 0: never",  \
+          ROLE_HOW },                                                                              \
+        { "order", PARAM_TEXT, "depth",                                                            \
+          "cells of the same depth together, or coarse: every 8th first (no bit differs)",         \
+          ROLE_HOW },                                                                              \
     {                                                                                              \
         "all", PARAM_FLAG, NULL, "every sweep there is", ROLE_WHAT                                 \
     }
@@ -68,10 +75,18 @@ typedef struct duel_tensor {
 typedef struct duel_item {
     int64_t index;
     int pair;
+    int level; /* 0: on the coarsest grid */
     lane *base;
     const duel_tensor *out;
     duel_cell cell;
 } duel_item;
+
+/* What a sweep would cost (--plan). */
+typedef struct duel_cost {
+    run_info sum; /* of all cells; memory: of the largest wave */
+    int64_t n_cell;
+    bool exact; /* every cell was planned */
+} duel_cost;
 
 enum { ABLATE = -1, DENOISE, NOISE };
 
@@ -95,6 +110,9 @@ struct duel {
     lane *(*held)[2];  /* [pair]: its two lanes while they are held */
     duel_item *item;   /* those being run */
     int64_t n_planned, n_done; /* cells of all plans and controls */
+    double until;              /* the clock when --seconds are over; 0: never */
+    bool coarse;               /* --order coarse */
+    duel_cost *cost;           /* --plan: nothing is swept, this is filled; else NULL */
     void *user;                /* the instrument's */
 };
 
@@ -191,6 +209,12 @@ void duel_show_controls(duel *d, const duel_plan *p);
  *
  * [err: as sweep_run | owns: nothing | thread: the work's | cost: the cells] */
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);
+
+/* Show what sweeping would cost, and what a whole run for every cell would, after duel_items_run() filled d->cost; the
+ * machine is measured for it.
+ *
+ * [err: as session_run | owns: the report | thread: the work's | cost: a few runs] */
+status duel_show_cost(duel *d, error *err);
 
 /* The normalised effect of one value; *raw: the gap was too small (or there is none), and it is the plain difference.
  * Too small: below a thousandth of the two values, or of what rounding makes of logits that large.

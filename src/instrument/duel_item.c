@@ -2,6 +2,7 @@
  * depth stand together, so that their rows go through the layers above as one matrix.  See duel.h.
  *
  * Which items share a wave, and in which order they are run, changes no bit. */
+#include "base/cpu.h"
 #include "graph/sweep.h"
 #include "instrument/duel.h"
 #include <stdlib.h>
@@ -64,7 +65,11 @@ static status item_told(void *user, int64_t first, int64_t n_done, error *err)
     duel *d = user;
     status st = wave_done(d, d->item + first, n_done - first, err);
     const char *what = d->item[first].out->name;
-    return st == E_OK ? work_tell(d->w, what, (double)d->n_done / (double)d->n_planned, err) : st;
+    if (st == E_OK) st = work_tell(d->w, what, (double)d->n_done / (double)d->n_planned, err);
+    if (st != E_OK || !d->until || clock_seconds() < d->until || d->n_done == d->n_planned)
+        return st;
+    return error_set(err, E_INTERRUPTED, "%s: the time given was over after %lld of %lld cells",
+                     d->w->def->name, (long long)d->n_done, (long long)d->n_planned);
 }
 
 /* The node that changes first: models are built layer by layer, and ids are given in that order. */
@@ -73,11 +78,28 @@ static int32_t item_depth(const duel_item *x)
     return (x->cell.reader ? x->cell.reader : x->cell.e.n)->id;
 }
 
+/* Coarse before fine, where levels were given; then by depth. */
 static int by_depth(const void *a, const void *b)
 {
     const duel_item *x = a, *y = b;
+    if (x->level != y->level) return x->level < y->level ? -1 : 1;
     int32_t p = item_depth(x), q = item_depth(y);
     return p != q ? (p < q ? -1 : 1) : x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Nothing is run; what it would cost is added up. */
+static status items_cost(duel *d, const sweep *s, error *err)
+{
+    enum { MOST = 4096 }; /* planning a fork takes a tenth of a millisecond or more */
+    run_info here;
+    bool exact;
+    duel_cost *c = d->cost;
+    status st = sweep_plan(s, MOST, &here, &exact, err);
+    if (st != E_OK) return st;
+    c->n_cell += s->n, c->exact &= exact;
+    c->sum.n_cell += here.n_cell, c->sum.n_op += here.n_op, c->sum.n_naive_op += here.n_naive_op;
+    if (here.value_bytes > c->sum.value_bytes) c->sum.value_bytes = here.value_bytes;
+    return E_OK;
 }
 
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
@@ -89,12 +111,9 @@ status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
     qsort(item, (size_t)left, sizeof *item, by_depth);
     d->item = item;
     session_on_progress(d->w->s, NULL, NULL);
-    return sweep_run(&(sweep){ .s = d->w->s,
-                               .n = left,
-                               .user = d,
-                               .make = item_make,
-                               .take = item_take,
-                               .tell = item_told },
-                     &done, err);
+    sweep s = {
+        .s = d->w->s, .n = left, .user = d, .make = item_make, .take = item_take, .tell = item_told
+    };
+    return d->cost ? items_cost(d, &s, err) : sweep_run(&s, &done, err);
 }
 /* SPDX-License-Identifier: MIT */

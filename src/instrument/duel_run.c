@@ -134,6 +134,19 @@ static status hold_pairs(duel *d, const numbering *x, int first, int *end,
     return st;
 }
 
+/* Of an element: 0 on the grid of every 8th index of each axis, 1 of every 4th, 2 of every 2nd, 3 between. */
+static int grid_level(const duel_plan *p, int64_t at)
+{
+    int level = 0;
+    for (int i = p->n_dim - 1; i >= 0; i--) {
+        int64_t k = at % p->dim[i];
+        int own = k % 8 == 0 ? 0 : k % 4 == 0 ? 1 : k % 2 == 0 ? 2 : 3;
+        level = own > level ? own : level;
+        at /= p->dim[i];
+    }
+    return level;
+}
+
 static status list_plan(duel *d, const duel_plan *p, int64_t first, const duel_tensor *t,
                         duel_item *out, error *err)
 {
@@ -143,9 +156,12 @@ static status list_plan(duel *d, const duel_plan *p, int64_t first, const duel_t
     status st = duel_cells(d, p, &same, &cell, &n, err);
     lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
     for (int64_t i = 0; st == E_OK && i < n; i++)
-        out[i] = (duel_item){
-            .index = first + i, .pair = d->pair, .base = base, .out = t, .cell = cell[i]
-        };
+        out[i] = (duel_item){ .index = first + i,
+                              .pair = d->pair,
+                              .level = d->coarse ? grid_level(p, cell[i].at) : 0,
+                              .base = base,
+                              .out = t,
+                              .cell = cell[i] };
     return st;
 }
 
@@ -192,7 +208,7 @@ static status run_pairs(duel *d, const duel_plan *plan, const numbering *x,
         arena_mark here = arena_here(&d->w->mem);
         if (st == E_OK) st = run_cells(d, plan, x, first, end, err);
         arena_rewind(&d->w->mem, here);
-        if (st == E_OK) st = run_controls(d, plan, x, first, end, err);
+        if (st == E_OK && !d->cost) st = run_controls(d, plan, x, first, end, err);
         for (int i = first; i < end; i++) duel_drop(d, i);
     }
     return st;
@@ -321,10 +337,30 @@ static status show_effects(duel *d, const duel_plan *p, error *err)
 
 /* ---- all of it ---- */
 
+/* Count what would be swept; tensors go into a report that nobody sees. */
+static status run_cost(duel *d, const duel_plan *plan, int n_plan,
+                       status (*before)(duel *d, error *err), error *err)
+{
+    numbering x = { .n_plan = n_plan };
+    duel_cost cost = { .exact = true };
+    report *shown = d->w->r;
+    d->w->r = report_new("plan", "plan");
+    status st = d->w->r ? number_items(d, plan, &x, err)
+                        : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    d->cost = &cost;
+    if (st == E_OK) st = run_pairs(d, plan, &x, before, err);
+    report_free(d->w->r);
+    d->w->r = shown;
+    if (st == E_OK) st = duel_show_cost(d, err);
+    d->cost = NULL;
+    return st;
+}
+
 status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(duel *d, error *err),
                 void (*draw)(duel *d, const duel_plan *p), error *err)
 {
     numbering x = { .n_plan = n_plan };
+    if (work_flag(d->w, "plan")) return run_cost(d, plan, n_plan, before, err);
     status st = number_items(d, plan, &x, err);
     if (st != E_OK) return st;
     st = run_pairs(d, plan, &x, before, err);

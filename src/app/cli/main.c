@@ -405,11 +405,15 @@ static int run(const json_t *d, const json_t *request, const outputs *o)
     text_free(text);
     if (p.line) fputs("\r\033[K", stderr);
     if (st && st != MT_INTERRUPTED) return complain(&err);
-    if (st) fprintf(stderr, "microtome: stopped; what is done follows, marked incomplete\n");
+    if (st && stopped)
+        fprintf(stderr, "microtome: stopped; what is done follows, the rest marked incomplete\n");
+    else if (st)
+        fprintf(stderr, "microtome: the time given is over; what is done follows, the rest marked "
+                        "incomplete\n");
     int bad = write_all(r, o);
     if (mt_report_failed(r)) bad = 1;
     mt_report_free(r);
-    return st ? 130 : bad;
+    return !st ? bad : stopped ? 130 : 3;
 }
 
 static int no_instrument(const json_t *all, const char *name)
