@@ -40,6 +40,7 @@ else
     for pair in $libraries; do need "${pair#*:}"; done
 fi
 if [ "$what" = check ]; then
+    command -v mpirun >/dev/null || need openmpi-bin # sweeps over ranks
     if command -v clang >/dev/null; then
         found=$(ls "$(clang -print-resource-dir)"/lib/* 2>/dev/null || true)
         version=$(clang -dumpversion)

@@ -1,6 +1,7 @@
 /* duel -- see duel.h. */
 #include "base/cpu.h"
 #include "instrument/duel.h"
+#include "instrument/journal.h"
 #include <math.h>
 #include <string.h>
 
@@ -285,6 +286,8 @@ status duel_open(duel *d, work *w, error *err)
 void duel_close(duel *d)
 {
     for (int i = 0; d->held && i < d->p->n; i++) duel_drop(d, i);
+    journal_close(d->journal);
+    d->journal = NULL;
     pairs_free(d->p);
 }
 

@@ -16,6 +16,15 @@
 #define MICROTOME_INSTRUMENT_DUEL_H
 #include "instrument/work.h"
 
+/* What every sweep takes: duel_journal.c. */
+#define DUEL_JOURNAL_PARAMS                                                                        \
+    { "resume", PARAM_TEXT, NULL, "a journal of finished waves: go on from it, or begin it",       \
+      ROLE_RUN },                                                                                  \
+    {                                                                                              \
+        "shard", PARAM_TEXT, NULL, "i/n: only these cells, into FILE.i-of-n; mpi: as mpirun says", \
+            ROLE_RUN                                                                               \
+    }
+
 /* The parameters of pairs, to be pasted into a table of params. */
 #define DUEL_PARAMS                                                                                \
     { "pairs", PARAM_TEXT, NULL, "JSON file of clean and corrupt prompts with their answers",      \
@@ -39,6 +48,7 @@
         { "order", PARAM_TEXT, "depth",                                                            \
           "cells of the same depth together, or coarse: every 8th first (no bit differs)",         \
           ROLE_HOW },                                                                              \
+        DUEL_JOURNAL_PARAMS,                                                                       \
     {                                                                                              \
         "all", PARAM_FLAG, NULL, "every sweep there is", ROLE_WHAT                                 \
     }
@@ -113,6 +123,9 @@ struct duel {
     double until;              /* the clock when --seconds are over; 0: never */
     bool coarse;               /* --order coarse */
     duel_cost *cost;           /* --plan: nothing is swept, this is filled; else NULL */
+    int64_t n_cell;            /* items [0, n_cell) are cells, the rest controls */
+    int shard, n_shard;        /* --shard, from 1; 0: not asked yet */
+    struct journal *journal;   /* --resume; or NULL */
     void *user;                /* the instrument's */
 };
 
@@ -215,6 +228,27 @@ status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);
  *
  * [err: as session_run | owns: the report | thread: the work's | cost: a few runs] */
 status duel_show_cost(duel *d, error *err);
+
+/* ---- journals: duel_journal.c ---- */
+
+/* Open what --resume and --shard ask for, if anything; n_cell is known.
+ *
+ * [err: USAGE, as journal_open | owns: d->journal, duel_close | thread: the work's | cost: reads the journals] */
+status duel_journal_open(duel *d, int64_t n_item, error *err);
+
+/* Is this item this shard's?  Is it in the journal: then its value and mark?  Write finished ones down.
+ *
+ * [err: false; as journal_flush | owns: nothing | thread: the work's | cost: O(1); O(n)] */
+bool duel_is_mine(const duel *d, int64_t item);
+bool duel_journal_has(duel *d, int64_t item, double *value, uint8_t *mark);
+status duel_journal_add(duel *d, const duel_item *x, int64_t n, error *err);
+
+/* Call fn for every journal FILE.i-of-n beside `path`; how many of its cells a shard lacks.
+ *
+ * [err: what fn returns | owns: nothing | thread: any | cost: reads the directory; O(cells / shards)] */
+typedef status duel_shard(void *user, const char *path, int shard, int n_shard, error *err);
+status duel_each_shard(const char *path, duel_shard *fn, void *user, error *err);
+int64_t duel_shard_lacks(const struct journal *j, int64_t n_cell, int shard, int n_shard);
 
 /* The normalised effect of one value; *raw: the gap was too small (or there is none), and it is the plain difference.
  * Too small: below a thousandth of the two values, or of what rounding makes of logits that large.

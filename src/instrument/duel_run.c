@@ -88,6 +88,7 @@ static status expect(duel *d, const duel_plan *p, int64_t *n, error *err)
 typedef struct numbering {
     int64_t *cell, *control; /* [pair][plan] */
     int n_plan;
+    int64_t n_item;
 } numbering;
 
 static status number_items(duel *d, const duel_plan *plan, numbering *x, error *err)
@@ -104,12 +105,13 @@ static status number_items(duel *d, const duel_plan *plan, numbering *x, error *
         if (st != E_OK) return st;
         x->cell[i] = next, next += n;
     }
-    x->cell[n_all] = next;
+    x->cell[n_all] = d->n_cell = next;
     for (int64_t i = 0; i < n_all; i++) {
         duel_plan control;
         duel_control_plan(&plan[i % x->n_plan], &control);
         x->control[i] = next, next += control.dim[0];
     }
+    x->n_item = next;
     return E_OK;
 }
 
@@ -208,7 +210,8 @@ static status run_pairs(duel *d, const duel_plan *plan, const numbering *x,
         arena_mark here = arena_here(&d->w->mem);
         if (st == E_OK) st = run_cells(d, plan, x, first, end, err);
         arena_rewind(&d->w->mem, here);
-        if (st == E_OK && !d->cost) st = run_controls(d, plan, x, first, end, err);
+        if (st == E_OK && !d->cost && d->n_shard < 2)
+            st = run_controls(d, plan, x, first, end, err);
         for (int i = first; i < end; i++) duel_drop(d, i);
     }
     return st;
@@ -362,6 +365,8 @@ status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(due
     numbering x = { .n_plan = n_plan };
     if (work_flag(d->w, "plan")) return run_cost(d, plan, n_plan, before, err);
     status st = number_items(d, plan, &x, err);
+    if (st != E_OK) return st;
+    st = duel_journal_open(d, x.n_item, err);
     if (st != E_OK) return st;
     st = run_pairs(d, plan, &x, before, err);
     for (int i = 0; i < n_plan && (st == E_OK || st == E_INTERRUPTED); i++) {

@@ -223,7 +223,7 @@ static void describe_request(work *w)
     json_object_foreach((json_t *)w->request, name, v)
     {
         const param *p = param_find(w->def, name);
-        if (!p) continue;
+        if (!p || p->role == ROLE_RUN) continue;
         if (p->role == ROLE_EDITS) {
             json_t *hashed = json_array(), *where = json_array();
             if (describe_edits(w, v, hashed, where)) report_where(w->r, name, where);
@@ -263,6 +263,7 @@ static status run_work(work *w, error *err)
         st = error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
     if (st != E_OK && st != E_INTERRUPTED) return st;
     if (st == E_INTERRUPTED) report_cut(w->r);
+    if (w->r->finished) return st; /* it came whole: merge */
     if (w->e)
         report_machine(w->r, w->e->name, w->e->pool ? pool_threads(w->e->pool) : 1,
                        clock_seconds() - start);

@@ -15,8 +15,9 @@ typedef struct work work;
 typedef enum param_kind { PARAM_TEXT, PARAM_INT, PARAM_REAL, PARAM_FLAG, PARAM_LIST } param_kind;
 
 /* What a parameter says: what is asked for; how to compute it, or a file that it is in, neither of which is part of the
- * request that is hashed; edits, which are, but for the names of files in them. */
-typedef enum param_role { ROLE_WHAT, ROLE_HOW, ROLE_FILE, ROLE_EDITS } param_role;
+ * request that is hashed; edits, which are, but for the names of files in them; or what this run alone
+ * is about (a journal, a shard), which a replay leaves out. */
+typedef enum param_role { ROLE_WHAT, ROLE_HOW, ROLE_FILE, ROLE_EDITS, ROLE_RUN } param_role;
 
 /* One parameter. */
 typedef struct param {

@@ -8,15 +8,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* magic 8, request bytes 8, items 8, values 4, shard 4, shards 4, 4 of zeros, hash 64 */
-enum { HEAD = 104, WAVE_HEAD = 12, SUM = 32, MAX_REQUEST = 1 << 26, MAX_VALUES = 64 };
+/* magic 8, request bytes 8, items 8, values 4, shard 4, shards 4, 4 of zeros, cells 8, hash 64 */
+enum { HEAD = 112, WAVE_HEAD = 12, SUM = 32, MAX_REQUEST = 1 << 26, MAX_VALUES = 64 };
 #define MAX_ITEMS ((int64_t)1 << 31)
 static const char magic[9] = "MTJOURN1";
 
 struct journal {
     int fd;
     char *path;
-    int64_t n_item, n_known, n_torn, end; /* end: of the last whole wave */
+    int64_t n_item, n_cell, n_known, n_torn, end; /* end: of the last whole wave */
     int n_value;
     char hash[JOURNAL_HASH];
     uint8_t *known, *mark;
@@ -86,15 +86,19 @@ static status read_head(journal_of *of, size_t *bytes, const char *path, const f
     *of = (journal_of){ .n_item = (int64_t)get(m->p + 16, 8),
                         .n_value = (int)get(m->p + 24, 4),
                         .shard = (int)get(m->p + 28, 4),
-                        .n_shard = (int)get(m->p + 32, 4) };
-    memcpy(of->hash, m->p + 40, JOURNAL_HASH - 1);
+                        .n_shard = (int)get(m->p + 32, 4),
+                        .n_cell = (int64_t)get(m->p + 40, 8) };
+    if (of->n_item < 0 || of->n_cell < 0 || of->n_cell > of->n_item || of->n_shard < 1)
+        return error_set(err, E_FORMAT, "%s: its header makes no sense", path);
+    memcpy(of->hash, m->p + 48, JOURNAL_HASH - 1);
     *bytes = HEAD + n + SUM;
     return E_OK;
 }
 
 static status same_request(const journal *j, const journal_of *is, const char *path, error *err)
 {
-    if (!strcmp(is->hash, j->hash) && is->n_item == j->n_item && is->n_value == j->n_value)
+    if (!strcmp(is->hash, j->hash) && is->n_item == j->n_item && is->n_cell == j->n_cell &&
+        is->n_value == j->n_value)
         return E_OK;
     if (strcmp(is->hash, j->hash) != 0)
         error_set(err, E_MISMATCH, "%s: belongs to another request: %s, this one is %s", path,
@@ -234,6 +238,7 @@ static status write_head(journal *j, const journal_of *of, error *err)
     put(&s, strlen(request), 8), put(&s, (uint64_t)of->n_item, 8);
     put(&s, (uint64_t)of->n_value, 4), put(&s, (uint64_t)of->shard, 4);
     put(&s, (uint64_t)of->n_shard, 4), put(&s, 0, 4);
+    put(&s, (uint64_t)of->n_cell, 8);
     str_add(&s, name, sizeof name), str_puts(&s, request);
     status st = seal(&s, err);
     j->end = 0;
@@ -244,11 +249,12 @@ static status write_head(journal *j, const journal_of *of, error *err)
 
 static status room_for(journal *j, const char *path, const journal_of *of, error *err)
 {
+    if (!path) path = "journals";
     if (of->n_item < 0 || of->n_item > MAX_ITEMS || of->n_value < 1 || of->n_value > MAX_VALUES)
         return error_set(err, E_LIMIT, "%s: %lld items of %d values are more than a journal holds",
                          path, (long long)of->n_item, of->n_value);
     size_t n = (size_t)of->n_item + 1;
-    j->n_item = of->n_item, j->n_value = of->n_value;
+    j->n_item = of->n_item, j->n_cell = of->n_cell, j->n_value = of->n_value;
     snprintf(j->hash, sizeof j->hash, "%s", of->hash);
     j->path = mem_resize(NULL, 0, strlen(path) + 1);
     j->known = mem_zero(n), j->mark = mem_zero(n);
@@ -284,10 +290,10 @@ static status open_file(journal *j, const journal_of *of, error *err)
 status journal_open(journal **out, const char *path, const journal_of *of, error *err)
 {
     journal *j = mem_zero(sizeof *j);
-    if (!j) return error_set(err, E_NOMEM, "%s: out of memory", path);
+    if (!j) return error_set(err, E_NOMEM, "journal: out of memory");
     j->fd = -1;
     status st = room_for(j, path, of, err);
-    if (st == E_OK) st = open_file(j, of, err);
+    if (st == E_OK && path) st = open_file(j, of, err);
     if (st == E_OK) *out = j;
     else journal_close(j);
     return st;

@@ -1,6 +1,6 @@
 /* journal -- the finished waves of a sweep in a file, so that what was stopped goes on where it stood, and shards are joined.
  *
- *   header   "MTJOURN1", sizes, shard i of n, the request's hash, the request as JSON; checksum
+ *   header   "MTJOURN1", counts, shard i of n, the request's hash, the request as JSON; checksum
  *   wave     "WAVE", n, ~n, then n items of (index, mark, values); checksum: one write, then fdatasync
  *
  * What must stay true: an item that journal_has() says is there has the bits that were added, or the file was refused.  A
@@ -19,6 +19,7 @@ enum { JOURNAL_HASH = 64 };
 typedef struct journal_of {
     char hash[JOURNAL_HASH]; /* of the request, the model and the inputs */
     int64_t n_item;          /* item indices are 0 .. n_item - 1 */
+    int64_t n_cell;          /* items before this one are shared out among shards */
     int n_value;             /* numbers an item has */
     int shard, n_shard;      /* 1/1: the whole */
     const char *request;     /* as JSON, for those who finish it later; not compared */
@@ -26,7 +27,8 @@ typedef struct journal_of {
 
 typedef struct journal journal;
 
-/* Open or create a journal for appending, and know what it holds.  Nobody else may have it open for that.
+/* Open or create a journal for appending, and know what it holds.  Nobody else may have it open for that.  path NULL: of
+ * no file, for what others are joined to.
  *
  * [err: IO, NOMEM, FORMAT (no journal, damaged), MISMATCH (another request, other counts), LIMIT | owns: the caller, journal_close | thread: its own | cost: reads the file] */
 status journal_open(journal **out, const char *path, const journal_of *of, error *err);

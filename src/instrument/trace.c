@@ -35,6 +35,7 @@ static const param params[] = {
     { "metric", PARAM_TEXT, "prob", "prob, logprob or logit of the answer", ROLE_WHAT },
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
+    DUEL_JOURNAL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 

@@ -138,13 +138,14 @@ static void add_method(hash *h, const certificate *c)
     }
 }
 
-static void add_request(report *r, hash *h)
+static status add_request(hash *h, const json_t *request)
 {
     str s = { 0 };
-    if (r->cert.request) json_canonical(&s, r->cert.request);
-    if (s.failed) report_fail(r, E_NOMEM, "report: out of memory");
-    else add_bytes(h, "request", s.p, s.n);
+    bool failed;
+    if (request) json_canonical(&s, request);
+    if (!(failed = s.failed)) add_bytes(h, "request", s.p, s.n);
     str_release(&s);
+    return failed ? E_NOMEM : E_OK;
 }
 
 static void digest(const hash *h, char out[CERT_HASH])
@@ -152,6 +153,21 @@ static void digest(const hash *h, char out[CERT_HASH])
     char digits[HASH_TEXT];
     hash_text(h, digits);
     snprintf(out, CERT_HASH, "xxh3-128:%s", digits);
+}
+
+status report_asked(const report *r, char out[CERT_HASH], error *err)
+{
+    hash *h = hash_new();
+    if (!h) return error_set(err, E_NOMEM, "report: out of memory");
+    add_inputs(h, &r->cert);
+    add_files(h, &r->cert);
+    status st = add_request(h, r->cert.request);
+    add_text(h, "precision", r->cert.precision);
+    add_text(h, "engine", r->cert.engine);
+    if (st == E_OK) digest(h, out);
+    else error_set(err, st, "report: out of memory");
+    hash_free(h);
+    return st;
 }
 
 void build_hashes(report *r)
@@ -165,7 +181,7 @@ void build_hashes(report *r)
     add_inputs(h, &r->cert);
     add_files(h, &r->cert);
     digest(h, inputs);
-    add_request(r, h);
+    if (add_request(h, r->cert.request) != E_OK) report_fail(r, E_NOMEM, "report: out of memory");
     add_method(h, &r->cert);
     for (const report_array *a = r->array; a; a = a->next)
         if (!a->informal) add_array(h, a);

@@ -146,6 +146,11 @@ void report_warn(report *r, const char *fmt, ...) __attribute__((format(printf, 
 void report_request(report *r, json_t *own_request);
 void report_where(report *r, const char *key, json_t *own_value);
 
+/* A hash of what is asked for so far: the request, model, inputs, files, precision and engine version.
+ *
+ * [err: NOMEM | owns: nothing | thread: the report's own | cost: O(bytes of inputs)] */
+status report_asked(const report *r, char out[CERT_HASH], error *err);
+
 /* Keep a failure of the caller's own, unless one is there.
  *
  * [err: kept | owns: nothing | thread: the report's own | cost: O(1)] */

@@ -1,0 +1,212 @@
+/* t_resume -- a sweep that was killed, cut in shards or spread over ranks comes to the same hash as one that was not. */
+#define TEST_FILE t_resume
+#include "test.h"
+#include "base/file.h"
+#include "include/microtome.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SWEEP                                                                                      \
+    "\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the dog sat " \
+    "on the cat\",\"answer\":\"sat\",\"wrong\":\"ran\",\"what\":\"resid_pre,head_out_by_pos\","    \
+    "\"direction\":\"both\",\"seed\":5"
+#define FLAGS                                                                                      \
+    "patch demo:induction --clean 'the cat sat on the cat' --corrupt 'the dog sat on the cat' "    \
+    "--answer sat --wrong ran --what resid_pre,head_out_by_pos --direction both --seed 5 --quiet"
+
+typedef struct result {
+    mt_status st;
+    char hash[80], says[2000];
+} result;
+
+/* Run it; `more` is further JSON. */
+static result swept(const char *instrument, const char *more, mt_tell *tell)
+{
+    result out = { 0 };
+    char request[3000];
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    snprintf(request, sizeof request, "{%s}", more);
+    out.st = mt_run(&r, instrument, request, tell, NULL, &err);
+    snprintf(out.says, sizeof out.says, "%s", err.message);
+    if (r) {
+        char *text = mt_report_render(r, "text", 200, false, NULL);
+        snprintf(out.hash, sizeof out.hash, "%s", mt_report_hash(r));
+        const char *notes = text ? strstr(text, "Shard") : NULL;
+        if (notes) snprintf(out.says, sizeof out.says, "%s", notes);
+        mt_text_free(text);
+    }
+    mt_report_free(r);
+    return out;
+}
+
+static result resumed(const char *file, const char *shard)
+{
+    char more[2500];
+    snprintf(more, sizeof more, SWEEP ",\"memory\":1,\"resume\":\"%s\"%s%s%s", file,
+             shard ? ",\"shard\":\"" : "", shard ? shard : "", shard ? "\"" : "");
+    return swept("patch", more, NULL);
+}
+
+static result merged(const char *file, bool finish)
+{
+    char more[2500];
+    snprintf(more, sizeof more, "\"journal\":\"%s\"%s", file, finish ? ",\"finish\":true" : "");
+    return swept("merge", more, NULL);
+}
+
+static const char *whole_hash(void)
+{
+    static result r;
+    if (!*r.hash) r = swept("patch", SWEEP, NULL);
+    REQUIRE(r.st == 0);
+    return r.hash;
+}
+
+static const char *path_in(char room[1200], const char *name)
+{
+    snprintf(room, 1200, "%s/%s", test_dir(), name);
+    return room;
+}
+
+static bool stop_late(void *user, const char *what, double done)
+{
+    (void)user, (void)what;
+    return done < 0.4;
+}
+
+TEST("a sweep that was stopped goes on from its journal to the hash of one that was not")
+{
+    char file[1200], more[2500];
+    path_in(file, "sweep.journal");
+    snprintf(more, sizeof more, SWEEP ",\"memory\":1,\"resume\":\"%s\"", file);
+    result r = swept("patch", more, stop_late);
+    CHECK(r.st == MT_INTERRUPTED || r.st == 0);
+    r = resumed(file, NULL);
+    CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));
+    r = resumed(file, NULL); /* nothing is left to run */
+    CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));
+}
+
+TEST("killed at any moment, a sweep goes on to the same hash")
+{
+    char file[1200];
+    path_in(file, "killed.journal");
+    const char *want = whole_hash();
+    for (unsigned i = 0; i < 5; i++) {
+        unlink(file);
+        pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (!child) {
+            (void)resumed(file, NULL);
+            _exit(0);
+        }
+        usleep((useconds_t)((test_seed * 31 + i * 15485863u) % 60000u));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        result r = resumed(file, NULL);
+        CHECK(r.st == 0 && !strcmp(r.hash, want));
+    }
+}
+
+TEST("a journal of another sweep is refused")
+{
+    char file[1200], more[2500];
+    path_in(file, "other.journal");
+    CHECK(resumed(file, NULL).st == 0);
+    snprintf(more, sizeof more, SWEEP ",\"metric\":\"prob\",\"resume\":\"%s\"", file);
+    result r = swept("patch", more, NULL);
+    CHECK(r.st != 0 && strstr(r.says, "another request"));
+}
+
+TEST(
+    "shards are merged to the hash of one process; a missing and a dead one are named and finished")
+{
+    char file[1200], part[1300], name[20], shard[20];
+    for (int n = 1; n <= 4; n++) {
+        snprintf(name, sizeof name, "sweep%d", n);
+        path_in(file, name);
+        for (int i = 1; i <= n; i++) {
+            if (n == 4 && i == 3) continue;
+            snprintf(shard, sizeof shard, "%d/%d", i, n);
+            CHECK(resumed(file, shard).st == 0);
+        }
+        if (n < 4) {
+            result r = merged(file, false);
+            CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));
+        }
+    }
+    str all = { 0 };
+    snprintf(part, sizeof part, "%s.2-of-4", file);
+    REQUIRE(file_read(&all, part, 1 << 20, NULL) == E_OK);
+    REQUIRE(truncate(part, (off_t)all.n - 40) == 0);
+    str_release(&all);
+    result r = merged(file, false);
+    CHECK(r.st != 0 && strstr(r.says, "shard 2/4") && strstr(r.says, "shard 3/4 has 0 of"));
+    r = resumed(file, NULL);
+    CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()) && strstr(r.says, "Shard 2/4 stopped"));
+    unlink(file);
+    r = merged(file, true);
+    CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));
+    CHECK(resumed(file, "5/4").st != 0 && strstr(resumed(file, "mpi").says, "no rank"));
+}
+
+/* ---- other machines, as far as one machine has them ---- */
+
+static const char *program(void)
+{
+    static char path[1200];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
+    if (n <= 0) return NULL;
+    path[n] = 0;
+    char *slash = strrchr(path, '/');
+    if (slash) snprintf(slash + 1, 16, "microtome");
+    return access(path, X_OK) == 0 ? path : NULL;
+}
+
+static bool shell_does(const char *line)
+{
+    int st = system(line);
+    return WIFEXITED(st) && WEXITSTATUS(st) == 0;
+}
+
+TEST("four ranks under mpirun are merged to the hash of one process")
+{
+    char file[1200], line[5000];
+    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!shell_does("command -v mpirun >/dev/null 2>&1")) SKIP("there is no mpirun");
+    path_in(file, "mpi");
+    snprintf(
+        line, sizeof line,
+        "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+        "OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe "
+        "OMPI_MCA_plm_rsh_agent=/bin/false timeout 60 mpirun -n 4 '%s' " FLAGS
+        " --threads 1 --resume '%s' --shard mpi >'%s.said' 2>&1 </dev/null",
+        program(), file, file);
+    if (!shell_does(line)) {
+        snprintf(line, sizeof line, "tail -5 '%s.said'", file);
+        CHECK(shell_does(line) && !"mpirun failed");
+        return;
+    }
+    result r = merged(file, false);
+    CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));
+}
+
+TEST("two processes that share no network are merged to the hash of one")
+{
+    char file[1200], line[5000];
+    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!shell_does("unshare -n true 2>/dev/null")) SKIP("network namespaces are forbidden");
+    path_in(file, "net");
+    snprintf(line, sizeof line,
+             "unshare -n '%s' " FLAGS " --resume '%s' --shard 1/2 >/dev/null & "
+             "unshare -n '%s' " FLAGS " --resume '%s' --shard 2/2 >/dev/null && wait $!",
+             program(), file, program(), file);
+    CHECK(shell_does(line));
+    result r = merged(file, false);
+    CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));
+}
+/* SPDX-License-Identifier: MIT */
