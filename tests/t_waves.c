@@ -17,8 +17,11 @@ static const char *const right[] = { "sat", "horse", "took" }, *const wrong[] = 
                                                                                   "gave" };
 enum { N_PAIR = 3 };
 
-/* Patching of `n` of the pairs from `first` on; `more` goes into the request. */
-static mt_status sweep(mt_report **r, int first, int n, const char *more)
+static const char all_kinds[] =
+    ",\"direction\":\"both\",\"what\":\"resid_pre,head_out_by_pos,pattern_all_pos,ablate\"";
+
+/* Patching of `n` of the pairs from `first` on; `what` and `more` go into the request. */
+static mt_status patch(mt_report **r, int first, int n, const char *what, const char *more)
 {
     char path[1200], request[1600];
     mt_error err = { 0 };
@@ -34,13 +37,16 @@ static mt_status sweep(mt_report **r, int first, int n, const char *more)
     snprintf(path, sizeof path, "%s/waves.json", test_dir());
     REQUIRE(json_dump_file(v, path, 0) == 0);
     json_decref(v);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"pairs\":\"%s\",\"direction\":\"both\",\"what\":"
-             "\"resid_pre,head_out_by_pos,pattern_all_pos,ablate\"%s}",
-             path, more);
+    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"pairs\":\"%s\"%s%s}", path,
+             what, more);
     mt_status st = mt_run(r, "patch", request, NULL, NULL, &err);
     if (st && st != MT_INTERRUPTED) printf("  patch %s: %s\n", request, err.message);
     return st;
+}
+
+static mt_status sweep(mt_report **r, int first, int n, const char *more)
+{
+    return patch(r, first, n, all_kinds, more);
 }
 
 static json_t *json_of(const mt_report *r)
@@ -194,7 +200,7 @@ TEST("sweeps without number leave no memory behind (--soak: 10,000)")
     long pages = 0;
     for (int i = 0; i < n; i++) {
         mt_report *r = NULL;
-        REQUIRE(sweep(&r, i % N_PAIR, 1, i % 2 ? ",\"memory\":1" : "") == 0);
+        REQUIRE(patch(&r, i % N_PAIR, 1, "", i % 2 ? ",\"memory\":1" : "") == 0);
         mt_report_free(r);
         if (i == 5) live = mem_state.live_bytes, blocks = mem_state.n_live;
         if (i == n / 10) pages = resident();

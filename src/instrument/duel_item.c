@@ -65,7 +65,7 @@ static status item_told(void *user, int64_t first, int64_t n_done, error *err)
     status st = wave_done(d, d->item + first, n_done - first, err);
     const char *what = d->item[first].out->name;
     if (st == E_OK) st = work_tell(d->w, what, (double)d->n_done / (double)d->n_planned, err);
-    if (st != E_OK || !d->until || clock_seconds() < d->until || d->n_done == d->n_planned)
+    if (st != E_OK || d->until <= 0 || clock_seconds() < d->until || d->n_done == d->n_planned)
         return st;
     return error_set(err, E_INTERRUPTED, "%s: the time given was over after %lld of %lld cells",
                      d->w->def->name, (long long)d->n_done, (long long)d->n_planned);
