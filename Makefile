@@ -4,7 +4,7 @@
 #   make check    install what is missing, then every check there is (budget: 8 minutes, 2 cores)
 #   make build    the command, optimised: build/microtome
 #   make test     the tests in gcc's build; T=part-of-a-name, ROOMS=base,tensor for those rooms alone
-#   make bench    the measurements of bench/
+#   make bench    the measurements of bench/ beside their peers: docs/benchmarks.md; QUICK=1: no peers
 #   make fuzz     F=name (default: each), SECONDS_EACH=600
 #   make soak     the tests on millions of inputs, a fresh seed, with sanitizers too
 #   make mutate   break the source on purpose, see that a test notices
@@ -35,8 +35,8 @@ test:
 
 bench:
 	@$(CC_RELEASE) tools/build.sh $(B)/bench -Dtests=false -Dbench=true
-	@for b in $(B)/bench/bench_*; do [ ! -f $$b -o ! -x $$b ] || { echo "== $${b##*/}"; $$b || exit 1; }; done
-	@for b in bench/bench_*.sh; do echo "== $${b##*/}"; sh $$b $(B)/bench/microtome $${MICROTOME_BENCH:-build/bench}/gpt2-small || exit 1; done
+	@[ -n "$(QUICK)" ] || sh bench/peers.sh >/dev/null || echo "no peers: what could not be installed is left out"
+	@python3 bench/bench.py $(B)/bench $${MICROTOME_BENCH:-build/bench}/gpt2-small
 
 fuzz:
 	@python3 tools/check.py $(B) --fuzz $(SECONDS_EACH) $(F)

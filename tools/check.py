@@ -66,7 +66,7 @@ def build(folder, cc, *options):
 
 def build_san(folder):
     return build(folder, "clang", "-Doptimization=1", "-Db_sanitize=address,undefined",
-                 "-Db_lundef=false", "-Dfuzz=true")
+                 "-Db_lundef=false", "-Dfuzz=true", "-Dbench=true")
 
 
 class Tests:

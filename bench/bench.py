@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""bench.py BUILD MODEL -- run the benches and their peers, and write docs/benchmarks.md from what they print.
+
+QUICK=1 leaves out the peers; PYTHON is a Python that has them (bench/peers.sh makes one)."""
+import datetime
+import os
+import platform
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HEAD = """# Benchmarks
+
+Written by `make bench`; every number is what it printed on the machine it names. Seconds differ between
+machines, ratios carry over. All of one table comes from one run, one after the other.
+
+"""
+FORWARD = [  # task, peer's tool, how many times faster it should be
+    ("forward 1 x 64, all logits", "transformers", 1.5),
+    ("forward 32 x 16, all logits", "transformers", 1.15),
+    ("forward 8 x 128, all logits", "transformers", 1.15),
+    ("a 15-token pass", "transformers", 3),
+    ("a 15-token pass", "TransformerLens", 3),
+    ("prefill 512, last logits", "transformers", None),
+    ("decode one token", "transformers", None),
+]
+SWEEP = {  # task: targets against TransformerLens and the expert, p0 = 0 and 10
+    "resid_pre, 180 cells": ((22, 80), (2.4, 9)),
+    "head x position, 2,160 cells": ((30, 120), None),
+    "heads, all positions, 144": ((13, 30), None),
+    "one sender, all receivers, 288": ((18, 40), None),
+    "all edges, 32,491": ((18, 50), None),
+    "8 pairs at once, resid_pre": ((8, 30), None),
+}
+
+
+def run(command):
+    print("$ " + " ".join(os.path.relpath(c, ROOT) if c.startswith(ROOT) else c for c in command), flush=True)
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout
+    print(out, flush=True)
+    return out.splitlines()
+
+
+def fields(lines, kind):
+    return [line.split("|")[1:] for line in lines if line.startswith(kind + "|")]
+
+
+def times(ours, peer, target):
+    if not peer:
+        return "-"
+    ratio = peer / ours
+    if target is None:
+        return "%.3g x" % ratio
+    return "%.3g x (%s %g)" % (ratio, "met:" if ratio >= target else "**not met:**", target)
+
+
+def table(head, rows):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+                     + ["| " + " | ".join(row) + " |" for row in rows]) + "\n\n"
+
+
+def processor():
+    with open("/proc/cpuinfo") as f:
+        found = re.search(r"model name\s*: (.*)", f.read())
+    return found.group(1) if found else platform.machine()
+
+
+def linear(lines, peers):
+    """One thread, from memory: what bench_linear printed beside OpenBLAS."""
+    rows = []
+    for line in lines:
+        found = re.match(r"\s*(\d+ x\s+\d+)  \[(.*?)\]\s+(\d+) rows\s+(\S+)\s+(\S+) GFLOP/s\s+(\S+) GB/s(?:\s+(\S+) of)?", line)
+        if found and found.group(4) in ("avx2", "avx512"):
+            shape, layout, n, name, speed, read, ratio = found.groups()
+            rows.append([re.sub(r" +", " ", shape), layout, n, name, speed, read, (ratio or "-") + " x"])
+    text = "## Linear, one thread\n\nGFLOP/s; GB/s of weight read; times OpenBLAS's speed in the same run.\n\n"
+    text += table(["inputs x outputs", "stored", "rows", "backend", "GFLOP/s", "GB/s", "OpenBLAS"], rows)
+    mkl = fields(peers, "mkl_linear")
+    if mkl:
+        text += "MKL through torch, 2 threads, 768 x 3072 stored by inputs, from memory: " + ", ".join(
+            "%s rows %s" % (n, speed) for n, speed in mkl) + " GFLOP/s.\n\n"
+    return text
+
+
+def forward(lines, peers):
+    there = {(task, tool): float(s) for task, _, tool, s in peers}
+    text, rows = "## Whole runs\n\n", []
+    for task, tokens, seconds, speed, sgemm in fields(lines, "forward"):
+        for name, tool, target in FORWARD:
+            if name == task:
+                peer = there.get((task, tool))
+                rows.append([task, "%.4g" % float(seconds), "%.0f" % (int(tokens) / float(seconds)), speed,
+                             "%.2f" % (float(speed) / float(sgemm)) if float(sgemm) else "-",
+                             tool, "%.4g" % peer if peer else "-", times(float(seconds), peer, target)])
+    text += table(["task", "seconds", "tokens/s", "GFLOP/s", "of sgemm", "peer", "its seconds", "we are faster by"], rows)
+    every = {f[0]: float(f[2]) for f in fields(lines, "forward")}
+    if "every activation, 1 x 64" in every:
+        ratio = every["every activation, 1 x 64"] / every["forward 1 x 64, all logits"]
+        text += "Every activation of a run, 1 x 64: %.2f of our forward (at most 1.1: %s).\n\n" % (
+            ratio, "met" if ratio <= 1.1 else "**not met**")
+    return text
+
+
+def sweeps(lines, peers):
+    there = {(task, p0, tool): float(s) for task, p0, tool, s in peers}
+    rows = []
+    for task, p0, n, n_run, seconds, share, speed, sgemm, bound in fields(lines, "sweep"):
+        lens, expert = SWEEP[task]
+        at, ours = p0 == "10", float(seconds)
+        of = float(speed) / float(sgemm) if float(sgemm) else 0
+        rows.append([task, p0, seconds + ("" if n == n_run else " (from %s)" % n_run), bound,
+                     share + ("" if float(share) <= 1.15 else " **(1.15)**"),
+                     "%.2f" % of + ("" if of >= 0.75 else " **(0.75)**"),
+                     times(ours, there.get((task, p0, "TransformerLens")), lens[at]),
+                     times(ours, there.get((task, p0, "expert")), expert[at] if expert else None)])
+    return ("## Sweeps, exactly\n\nA pair of 15 tokens that differs from position p0 on. The bound is what the operations"
+            " that any exact method must do\n(`bench/least.c`) take at this machine's sgemm speed; operations done over those"
+            " should be at most 1.15, speed over\nsgemm's at least 0.75. TransformerLens and the expert (from the patched"
+            " layer on, one batch a layer, the last position\nunembedded) are measured in the same run; how many times faster"
+            " we are, and the target.\n\n"
+            + table(["sweep", "p0", "seconds", "bound", "done / least", "of sgemm", "TransformerLens", "expert"], rows))
+
+
+def main():
+    build, model = sys.argv[1:3]
+    python = os.environ.get("PYTHON") or os.path.join(ROOT, "build/peers/bin/python")
+    one = {name: run([os.path.join(build, "bench_" + name)]) for name in ("forward", "sweep", "linear", "plan")}
+    lines, peers = [], []
+    if not os.environ.get("QUICK") and os.path.exists(python):
+        lines = run([python, os.path.join(ROOT, "bench/peer.py"), model])
+        peers = fields(lines, "peer")
+    name, threads, sgemm, read = fields(one["forward"], "machine")[0]
+    mkl = fields(lines, "mkl")
+    text = HEAD + "%s: %s, backend %s, %s threads; sgemm %s GFLOP/s (OpenBLAS)%s; %s GB/s read.\n\n" % (
+        datetime.date.today(), processor(), name, threads, sgemm, ", %s (MKL)" % mkl[0][0] if mkl else "", read)
+    text += sweeps(one["sweep"], peers) + forward(one["forward"], peers) + linear(one["linear"], lines)
+    text += "## Planning\n\n```\n" + "\n".join(one["plan"]) + "\n```\n"
+    for script in ("bench_open.sh", "bench_start.sh"):
+        out = run(["sh", os.path.join(ROOT, "bench", script), os.path.join(build, "microtome"), model])
+        text += "\n`%s`:\n\n```\n%s\n```\n" % (script, "\n".join(out))
+    if not peers:
+        text += "\nNo peers in this run.\n"
+    with open(os.path.join(ROOT, "docs/benchmarks.md"), "w") as f:
+        f.write(text)
+    print("wrote docs/benchmarks.md")
+
+
+main()
