@@ -73,44 +73,66 @@ ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float 
             else vec_store_part(y[r] + c + h * VEC, acc[r][h], left - h * VEC);
 }
 
-/* n rows of x from `row` on, times the strip. */
-ALWAYS void strip_group(const product *p, const strip *s, int64_t row, int n, dtype t)
+/* All whole panels of the strip. */
+ALWAYS void strip_panels(const product *p, const strip *s, const float *x, float *const *y, int n,
+                         dtype t)
 {
-    float x[STRIP_K * PANEL_ROWS];
-    float *y[PANEL_ROWS];
-    int64_t c = 0;
-    for (int r = 0; r < n; r++) {
-        y[r] = s->onto[row + r];
-        for (int64_t k = 0; k < s->n_k; k++)
-            x[k * PANEL_ROWS + r] = p->x[row + r][p->x0 + s->k + k];
-    }
-    for (; c + PANEL <= s->n_col; c += PANEL) strip_panel(p, s, x, y, c, n, true, t);
-    if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, t);
+    for (int64_t c = 0; c + PANEL <= s->n_col; c += PANEL) strip_panel(p, s, x, y, c, n, true, t);
 }
 
-ALWAYS void strip_rows(const product *p, const strip *s, int64_t row, int64_t n, dtype t)
+ALWAYS void strip_rows(const product *p, const strip *s, const float *x, float *const *y, int n,
+                       dtype t)
 {
     switch (n) {
-    case 1: strip_group(p, s, row, 1, t); break;
-    case 2: strip_group(p, s, row, 2, t); break;
-    case 3: strip_group(p, s, row, 3, t); break;
-    case 4: strip_group(p, s, row, 4, t); break;
-    case 5: strip_group(p, s, row, 5, t); break;
-    case 6: strip_group(p, s, row, 6, t); break;
+    case 1: strip_panels(p, s, x, y, 1, t); break;
+    case 2: strip_panels(p, s, x, y, 2, t); break;
+    case 3: strip_panels(p, s, x, y, 3, t); break;
+    case 4: strip_panels(p, s, x, y, 4, t); break;
+    case 5: strip_panels(p, s, x, y, 5, t); break;
+    case 6: strip_panels(p, s, x, y, 6, t); break;
 #if VEC == 16
-    case 7: strip_group(p, s, row, 7, t); break;
-    case 8: strip_group(p, s, row, 8, t); break;
-    case 9: strip_group(p, s, row, 9, t); break;
-    case 10: strip_group(p, s, row, 10, t); break;
-    case 11: strip_group(p, s, row, 11, t); break;
-    case 12: strip_group(p, s, row, 12, t); break;
+    case 7: strip_panels(p, s, x, y, 7, t); break;
+    case 8: strip_panels(p, s, x, y, 8, t); break;
+    case 9: strip_panels(p, s, x, y, 9, t); break;
+    case 10: strip_panels(p, s, x, y, 10, t); break;
+    case 11: strip_panels(p, s, x, y, 11, t); break;
+    case 12: strip_panels(p, s, x, y, 12, t); break;
 #endif
     default: break;
     }
 }
 
+/* The panel that is cut short, and weights of any other type: once, for all numbers of rows. */
+static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, const float *x,
+                                                 float *const *y, int n)
+{
+    int64_t whole = s->n_col / PANEL * PANEL, c = whole;
+    if (p->w.dtype != DTYPE_F32 && p->w.dtype != DTYPE_F16 && p->w.dtype != DTYPE_BF16)
+        for (c = 0; c < whole; c += PANEL) strip_panel(p, s, x, y, c, n, true, p->w.dtype);
+    if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, p->w.dtype);
+}
+
+/* n rows of x from `row` on, times the strip. */
+static void strip_group(const product *p, const strip *s, int64_t row, int n)
+{
+    float x[STRIP_K * PANEL_ROWS];
+    float *y[PANEL_ROWS];
+    for (int r = 0; r < n; r++) {
+        y[r] = s->onto[row + r];
+        for (int64_t k = 0; k < s->n_k; k++)
+            x[k * PANEL_ROWS + r] = p->x[row + r][p->x0 + s->k + k];
+    }
+    switch (p->w.dtype) {
+    case DTYPE_F32: strip_rows(p, s, x, y, n, DTYPE_F32); break;
+    case DTYPE_F16: strip_rows(p, s, x, y, n, DTYPE_F16); break;
+    case DTYPE_BF16: strip_rows(p, s, x, y, n, DTYPE_BF16); break;
+    default: break;
+    }
+    strip_rest(p, s, x, y, n);
+}
+
 /* Rows in groups as equal as can be: 15 are 8 + 7.  What is to be added to y is summed elsewhere first. */
-ALWAYS void strips(const product *p, float *scratch, dtype t)
+static void strips(const product *p, float *scratch)
 {
     int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
     float *onto[SOME];
@@ -123,7 +145,7 @@ ALWAYS void strips(const product *p, float *scratch, dtype t)
             s.n_k = at_most(p->n_k - s.k, p->n_row <= FRESH ? FRESH_K : STRIP_K);
             for (int64_t g = 0; g < n_group; g++) {
                 int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
-                strip_rows(p, &s, first, end - first, t);
+                strip_group(p, &s, first, (int)(end - first));
             }
         }
         for (int64_t r = 0; p->add && r < p->n_row; r++) {
@@ -359,9 +381,8 @@ static bool is_some(const product *p) { return p->n_row < SOME && !p->by_out; }
 
 void product_run(const product *p, float *scratch)
 {
-    if (is_some(p)) {
-        BY_TYPE(strips, p, scratch)
-    } else if (p->by_out && p->n_row <= FEW) {
+    if (is_some(p)) strips(p, scratch);
+    else if (p->by_out && p->n_row <= FEW) {
         BY_TYPE(few, p, (int)p->n_row)
     } else if (p->by_out) by_out(p, scratch);
     else by_in(p, scratch);
