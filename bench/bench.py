@@ -125,7 +125,7 @@ def sweeps(lines, peers):
 def main():
     build, model = sys.argv[1:3]
     python = os.environ.get("PYTHON") or os.path.join(ROOT, "build/peers/bin/python")
-    one = {name: run([os.path.join(build, "bench_" + name)]) for name in ("forward", "sweep", "linear", "plan")}
+    one = {name: run([os.path.join(build, "bench_" + name)]) for name in ("forward", "sweep", "scale", "linear", "plan")}
     lines, peers = [], []
     if not os.environ.get("QUICK") and os.path.exists(python):
         lines = run([python, os.path.join(ROOT, "bench/peer.py"), model])
@@ -135,7 +135,8 @@ def main():
     text = HEAD + "%s: %s, backend %s, %s threads; sgemm %s GFLOP/s (OpenBLAS)%s; %s GB/s read.\n\n" % (
         datetime.date.today(), processor(), name, threads, sgemm, ", %s (MKL)" % mkl[0][0] if mkl else "", read)
     text += sweeps(one["sweep"], peers) + forward(one["forward"], peers) + linear(one["linear"], lines)
-    text += "## Planning\n\n```\n" + "\n".join(one["plan"]) + "\n```\n"
+    text += "## Scale\n\nMost memory of a process beside its file and values; the target is 1.2 x.\n\n```\n"
+    text += "\n".join(one["scale"]) + "\n```\n\n## Planning\n\n```\n" + "\n".join(one["plan"]) + "\n```\n"
     for script in ("bench_open.sh", "bench_start.sh"):
         out = run(["sh", os.path.join(ROOT, "bench", script), os.path.join(build, "microtome"), model])
         text += "\n`%s`:\n\n```\n%s\n```\n" % (script, "\n".join(out))

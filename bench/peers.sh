@@ -3,7 +3,7 @@
 set -eu
 dir=${1:-build/peers}
 [ -x "$dir/bin/python" ] || python3 -m venv "$dir"
-"$dir/bin/python" -c 'import torch, transformers, transformer_lens' 2>/dev/null ||
-    "$dir/bin/pip" install --quiet torch transformers transformer-lens
+"$dir/bin/python" -c 'from transformer_lens import HookedTransformer' 2>/dev/null ||
+    "$dir/bin/pip" install --quiet torch transformers "transformer-lens<4"
 echo "$dir/bin/python"
 # SPDX-License-Identifier: MIT
