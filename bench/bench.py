@@ -125,6 +125,8 @@ def sweeps(lines, peers):
 def main():
     build, model = sys.argv[1:3]
     python = os.environ.get("PYTHON") or os.path.join(ROOT, "build/peers/bin/python")
+    if os.path.exists(python):
+        os.environ["PYTHON"] = python  # for the scripts
     one = {name: run([os.path.join(build, "bench_" + name)]) for name in ("forward", "sweep", "scale", "linear", "plan")}
     lines, peers = [], []
     if not os.environ.get("QUICK") and os.path.exists(python):
