@@ -143,7 +143,7 @@ static lane *prompt(bench *b, lane *parent, int change)
 {
     error err = { 0 };
     double *v = calloc((size_t)b->len, sizeof *v);
-    lane *l;
+    lane *l = NULL;
     for (int i = 0; v && i < b->len; i++) v[i] = (double)((i * 7919 + 11) % 7000 + (i == change));
     if (!v || lane_new(&l, b->s, parent, b->len, &err) || lane_give(l, b->m->token, v, &err))
         give_up("prompt", &err);
