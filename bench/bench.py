@@ -22,6 +22,7 @@ FORWARD = [  # task, peer's tool, how many times faster it should be
     ("forward 8 x 128, all logits", "transformers", 1.15),
     ("a 15-token pass", "transformers", 3),
     ("a 15-token pass", "TransformerLens", 3),
+    ("a 15-token pass", "TransformerLens as it comes", None),
     ("prefill 512, last logits", "transformers", None),
     ("decode one token", "transformers", None),
 ]
@@ -109,7 +110,7 @@ def sweeps(lines, peers):
         lens, expert = SWEEP[task]
         at, ours = p0 == "10", float(seconds)
         of = float(speed) / float(sgemm) if float(sgemm) else 0
-        rows.append([task, p0, seconds + ("" if n == n_run else " (from %s)" % n_run), bound,
+        rows.append([task, p0, seconds + ("" if n == n_run else " (scaled from %s run)" % n_run), bound,
                      share + ("" if float(share) <= 1.15 else " **(1.15)**"),
                      "%.2f" % of + ("" if of >= 0.75 else " **(0.75)**"),
                      times(ours, there.get((task, p0, "TransformerLens")), lens[at]),
@@ -117,8 +118,8 @@ def sweeps(lines, peers):
     return ("## Sweeps, exactly\n\nA pair of 15 tokens that differs from position p0 on. The bound is what the operations"
             " that any exact method must do\n(`bench/least.c`) take at this machine's sgemm speed; operations done over those"
             " should be at most 1.15, speed over\nsgemm's at least 0.75. TransformerLens and the expert (from the patched"
-            " layer on, one batch a layer, the last position\nunembedded) are measured in the same run; how many times faster"
-            " we are, and the target.\n\n"
+            " layer on, one batch a layer, the last position\nunembedded) run beside it; how many times faster"
+            " we are, and the target.\n\nNot all is run: TransformerLens's sweeps are scaled from 24 to 48 cells and one figure stands for both p0 (it runs\nthe whole model either way), edges are timed as edges into queries, 8 pairs are 8 times one pair, its own and the\nexpert's; our edges are every 41st, scaled, where it says so.\n\n"
             + table(["sweep", "p0", "seconds", "bound", "done / least", "of sgemm", "TransformerLens", "expert"], rows))
 
 
@@ -142,8 +143,7 @@ def main():
     for script in ("bench_open.sh", "bench_start.sh"):
         out = run(["sh", os.path.join(ROOT, "bench", script), os.path.join(build, "microtome"), model])
         text += "\n`%s`:\n\n```\n%s\n```\n" % (script, "\n".join(out))
-    if not peers:
-        text += "\nNo peers in this run.\n"
+    text += "\nllama.cpp is not measured here.\n" + ("" if peers else "\nNo peers in this run.\n")
     with open(os.path.join(ROOT, "docs/benchmarks.md"), "w") as f:
         f.write(text)
     print("wrote docs/benchmarks.md")
