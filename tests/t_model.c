@@ -549,7 +549,7 @@ TEST("rotary frequencies are the floats that float32 code gets, step by step")
         model_config c = { .d_head = 128 };
         double f[128];
         REQUIRE(!json_parse(&json, config[k], strlen(config[k]), "config", NULL) &&
-                !config_rotary(json, &c, f, NULL));
+                !config_rotary_of(json, NULL, 10000, 1, &c, f, NULL));
         for (int i = 0; i < 7; i++) {
             double want = (double)(k ? llama3 : plain)[i];
             CHECK(f[64 + at[i]] == want && fabs(f[at[i]] - want) < 1e-6 * want);

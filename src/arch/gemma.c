@@ -8,8 +8,6 @@
  *
  * Weights are [out, in].  The gain of every norm is stored less one. */
 #include "model/decoder.h"
-#include "ops.gen.h"
-#include <math.h>
 #include <string.h>
 
 static const config_key KEYS[] = {
@@ -61,34 +59,20 @@ static status configure(builder *b, error *err)
     return st == E_OK ? configure_activation(b, err) : st;
 }
 
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
     attention a = decoder_attention(b, x, bias, bias);
-    a.inv_freq = inv_freq;
+    a.inv_freq = *inv_freq;
     return build_attention(b, &a);
 }
 
-static node *feed_forward(builder *b, node *x)
-{
-    mlp p = decoder_mlp(b, false);
-    return build_mlp(b, x, &p);
-}
+static const decoder_parts PARTS = { .attend = attend, .embed_scaled = true };
 
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = op_scale(b->g, build_embed(b, w_e), sqrt(b->c->d_model));
-    graph_site(b->g, graph_axes(x, "", "d_model"), "embed_scaled");
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_gemma_def = {

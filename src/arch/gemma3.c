@@ -11,7 +11,6 @@
  *
  * Weights are [out, in].  The gain of every norm is stored less one. */
 #include "model/decoder.h"
-#include "ops.gen.h"
 #include <math.h>
 
 static const config_key KEYS[] = {
@@ -35,21 +34,12 @@ static const config_key KEYS[] = {
 static const char *const TYPES[] = { "gemma3_text", NULL };
 static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
-/* Null is no cap. */
-static status cap_of(const builder *b, const char *key, double otherwise, double *out, error *err)
-{
-    const json_t *v = json_object_get(b->json, key);
-    *out = 0;
-    if (v ? json_is_null(v) : otherwise == 0) return E_OK;
-    return config_positive(b->json, key, otherwise, out, err);
-}
-
 static status configure_scores(builder *b, error *err)
 {
     double scalar, cap;
     status st = config_positive(b->json, "query_pre_attn_scalar", 256, &scalar, err);
-    if (st == E_OK) st = cap_of(b, "attn_logit_softcapping", 0, &cap, err);
-    if (st == E_OK) st = cap_of(b, "final_logit_softcapping", 0, &b->c->logit_cap, err);
+    if (st == E_OK) st = decoder_cap(b, "attn_logit_softcapping", 0, &cap, err);
+    if (st == E_OK) st = decoder_cap(b, "final_logit_softcapping", 0, &b->c->logit_cap, err);
     int32_t pattern;
     if (st == E_OK) st = config_count(b->json, "sliding_window_pattern", 6, 4096, &pattern, err);
     if (st == E_OK) b->c->score_scale = 1 / sqrt(scalar);
@@ -92,7 +82,7 @@ static int32_t window(const builder *b)
     return local(b, b->layer) ? 4096 : 0;
 }
 
-static node *attend(builder *b, node *x, node *const inv_freq[2])
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
     attention a = decoder_attention(b, x, bias, bias);
@@ -100,7 +90,7 @@ static node *attend(builder *b, node *x, node *const inv_freq[2])
     if (a.window) a.rotary_factor = 1;
     a.q_gain = decoder_weight(b, 1, b->c->d_head, "self_attn.q_norm");
     a.k_gain = decoder_weight(b, 1, b->c->d_head, "self_attn.k_norm");
-    cap_of(b, "attn_logit_softcapping", 0, &a.cap, NULL); /* configure() has seen it */
+    decoder_cap(b, "attn_logit_softcapping", 0, &a.cap, NULL); /* configure() has seen it */
     a.post_gain = decoder_weight(b, 1, b->c->d_model, "post_attention_layernorm");
     return build_attention(b, &a);
 }
@@ -112,23 +102,18 @@ static node *feed_forward(builder *b, node *x)
     return build_mlp(b, x, &p);
 }
 
+static const decoder_parts PARTS = { .attend = attend,
+                                     .feed_forward = feed_forward,
+                                     .mlp_norm = "pre_feedforward_layernorm",
+                                     .embed_scaled = true };
+
 static void build(builder *b)
 {
     node *inv_freq[2] = {
         decoder_frequencies(b, "rotary.inv_freq", "full_attention", 1e6, 1),
         decoder_frequencies(b, "rotary_local.inv_freq", "sliding_attention", 1e4, 1),
     };
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = op_scale(b->g, build_embed(b, w_e), sqrt(b->c->d_model));
-    graph_site(b->g, graph_axes(x, "", "d_model"), "embed_scaled");
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "pre_feedforward_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, inv_freq, &PARTS);
 }
 
 const arch_def arch_gemma3_def = {

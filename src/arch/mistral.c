@@ -44,32 +44,19 @@ static int32_t window(const builder *b)
     return json_object_get(b->json, "sliding_window") ? decoder_window(b, b->layer, NULL) : 4096;
 }
 
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     attention a = decoder_attention(b, x, false, false);
-    a.inv_freq = inv_freq, a.window = window(b);
+    a.inv_freq = *inv_freq, a.window = window(b);
     return build_attention(b, &a);
 }
 
-static node *feed_forward(builder *b, node *x)
-{
-    mlp p = decoder_mlp(b, false);
-    return build_mlp(b, x, &p);
-}
+static const decoder_parts PARTS = { .attend = attend };
 
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = build_embed(b, w_e);
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_mistral_def = {

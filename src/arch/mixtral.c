@@ -39,51 +39,35 @@ static status configure(builder *b, error *err)
                                         .act = "silu",
                                         .eps_key = "rms_norm_eps",
                                         .act_key = "hidden_act" };
-    int32_t n, k;
     b->c->norm = "rmsnorm", b->c->gated = true;
     status st = decoder_configure(b, &d, err);
-    if (st == E_OK) st = config_count(b->json, "num_local_experts", 8, 1 << 12, &n, err);
-    if (st == E_OK) st = config_count(b->json, "num_experts_per_tok", 2, 1 << 12, &k, err);
-    if (st == E_OK && k > n)
-        return error_set(err, E_RANGE, "config.json: %d experts a token of %d, expected no more", k,
-                         n);
-    b->c->n_expert = n;
+    if (st == E_OK) st = experts_configure(b, "num_local_experts", 8, 2, err);
     return st == E_OK ? decoder_windows(b, err) : st;
 }
 
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     attention a = decoder_attention(b, x, false, false);
-    a.inv_freq = inv_freq, a.window = decoder_window(b, b->layer, NULL);
+    a.inv_freq = *inv_freq, a.window = decoder_window(b, b->layer, NULL);
     return build_attention(b, &a);
 }
 
 static node *feed_forward(builder *b, node *x)
 {
-    experts e = { .n = b->c->n_expert,
-                  .d_expert = b->c->d_mlp,
+    experts e = { .d_expert = b->c->d_mlp,
                   .norm = true,
-                  .prefix = "model.layers",
                   .router = "block_sparse_moe.gate",
                   .expert = "block_sparse_moe.experts",
                   .name = { "w1", "w3", "w2" } };
-    config_count(b->json, "num_experts_per_tok", 2, 1 << 12, &e.k, NULL); /* seen in configure() */
     return build_experts_out(b, x, build_experts(b, x, &e));
 }
+
+static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
 
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 1e6, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = build_embed(b, w_e);
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_mixtral_def = {

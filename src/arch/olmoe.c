@@ -39,29 +39,23 @@ static status configure(builder *b, error *err)
                                         .act = "silu",
                                         .eps_key = "rms_norm_eps",
                                         .act_key = "hidden_act" };
-    int32_t n, k;
     bool unused;
     double clip;
     b->c->norm = "rmsnorm", b->c->gated = true;
     status st = decoder_configure(b, &d, err);
-    if (st == E_OK) st = config_count(b->json, "num_experts", 64, 1 << 12, &n, err);
-    if (st == E_OK) st = config_count(b->json, "num_experts_per_tok", 8, 1 << 12, &k, err);
-    if (st == E_OK && k > n)
-        return error_set(err, E_RANGE, "config.json: %d experts a token of %d, expected no more", k,
-                         n);
-    b->c->n_expert = n;
+    if (st == E_OK) st = experts_configure(b, "num_experts", 64, 8, err);
     if (st == E_OK) st = json_flag(b->json, "attention_bias", false, &unused, err);
     if (st == E_OK) st = json_flag(b->json, "norm_topk_prob", false, &unused, err);
     if (st == E_OK) st = config_positive(b->json, "clip_qkv", 1, &clip, err);
     return st;
 }
 
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     const model_config *c = b->c;
     bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
     attention a = decoder_attention(b, x, bias, bias);
-    a.inv_freq = inv_freq, a.whole_norm = true;
+    a.inv_freq = *inv_freq, a.whole_norm = true;
     a.q_gain = decoder_weight(b, 1, (int64_t)c->n_head * c->d_head, "self_attn.q_norm");
     a.k_gain = decoder_weight(b, 1, (int64_t)c->n_kv_head * c->d_head, "self_attn.k_norm");
     a.clip = json_number_value(json_object_get(b->json, "clip_qkv"));
@@ -71,30 +65,20 @@ static node *attend(builder *b, node *x, node *inv_freq)
 
 static node *feed_forward(builder *b, node *x)
 {
-    experts e = { .n = b->c->n_expert,
-                  .d_expert = b->c->d_mlp,
-                  .prefix = "model.layers",
+    experts e = { .d_expert = b->c->d_mlp,
                   .router = "mlp.gate",
                   .expert = "mlp.experts",
                   .name = { "gate_proj", "up_proj", "down_proj" } };
-    config_count(b->json, "num_experts_per_tok", 8, 1 << 12, &e.k, NULL); /* seen in configure() */
     e.norm = json_is_true(json_object_get(b->json, "norm_topk_prob"));
     return build_experts_out(b, x, build_experts(b, x, &e));
 }
 
+static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
+
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 1e4, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = build_embed(b, w_e);
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_olmoe_def = {

@@ -41,12 +41,12 @@ static status configure(builder *b, error *err)
     return st == E_OK ? decoder_windows(b, err) : st;
 }
 
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     const model_config *c = b->c;
     int64_t d = c->d_head, q = c->n_head * d, kv = c->n_kv_head * d;
     node *w = decoder_weight(b, q + 2 * kv, c->d_model, "self_attn.qkv_proj");
-    attention a = { .layout = OUT_IN, .scale = c->score_scale, .inv_freq = inv_freq };
+    attention a = { .layout = OUT_IN, .scale = c->score_scale, .inv_freq = *inv_freq };
     a.rotary_factor = c->rope_factor;
     a.window = decoder_window(b, b->layer, NULL);
     a.q = build_linear(b, x, w, NULL, OUT_IN, 0, c->n_head, d);
@@ -65,19 +65,12 @@ static node *feed_forward(builder *b, node *x)
     return build_mlp(b, x, &p);
 }
 
+static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
+
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = build_embed(b, w_e);
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_phi3_def = {

@@ -38,54 +38,23 @@ static status configure(builder *b, error *err)
                                         .act_key = "hidden_act",
                                         .act = "silu" };
     b->c->norm = "rmsnorm", b->c->gated = true;
-    bool slides;
-    int32_t first;
     status st = decoder_configure(b, &d, err);
-    if (st == E_OK) st = decoder_windows(b, err);
-    if (st == E_OK) st = json_flag(b->json, "use_sliding_window", false, &slides, err);
-    if (st != E_OK || !slides) return st;
-    return config_count(b->json, "max_window_layers", 28, 1 << 16, &first, err);
+    return st == E_OK ? decoder_late_windows(b, err) : st;
 }
 
-static bool late(const builder *b, int32_t layer)
-{
-    const json_t *first = json_object_get(b->json, "max_window_layers");
-    return layer >= (json_is_integer(first) ? json_integer_value(first) : 28);
-}
-
-static int32_t window(const builder *b)
-{
-    if (!json_is_true(json_object_get(b->json, "use_sliding_window"))) return 0;
-    if (!json_object_get(b->json, "sliding_window")) return late(b, b->layer) ? 4096 : 0;
-    return decoder_window(b, b->layer, late);
-}
-
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     attention a = decoder_attention(b, x, true, false);
-    a.inv_freq = inv_freq, a.window = window(b);
+    a.inv_freq = *inv_freq, a.window = decoder_late_window(b);
     return build_attention(b, &a);
 }
 
-static node *feed_forward(builder *b, node *x)
-{
-    mlp p = decoder_mlp(b, false);
-    return build_mlp(b, x, &p);
-}
+static const decoder_parts PARTS = { .attend = attend };
 
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = build_embed(b, w_e);
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, feed_forward(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_qwen2_def = {

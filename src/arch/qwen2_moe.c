@@ -47,18 +47,12 @@ static status configure(builder *b, error *err)
                                         .act = "silu",
                                         .eps_key = "rms_norm_eps",
                                         .act_key = "hidden_act" };
-    int32_t n, k;
     bool unused;
     int32_t size;
     const json_t *plain = json_object_get(b->json, "mlp_only_layers");
     b->c->norm = "rmsnorm", b->c->gated = true;
     status st = decoder_configure(b, &d, err);
-    if (st == E_OK) st = config_count(b->json, "num_experts", 60, 1 << 12, &n, err);
-    if (st == E_OK) st = config_count(b->json, "num_experts_per_tok", 4, 1 << 12, &k, err);
-    if (st == E_OK && k > n)
-        return error_set(err, E_RANGE, "config.json: %d experts a token of %d, expected no more", k,
-                         n);
-    b->c->n_expert = n;
+    if (st == E_OK) st = experts_configure(b, "num_experts", 60, 4, err);
     if (st == E_OK) st = json_flag(b->json, "qkv_bias", true, &unused, err);
     if (st == E_OK) st = json_flag(b->json, "norm_topk_prob", false, &unused, err);
     if (st == E_OK) st = config_count(b->json, "moe_intermediate_size", 1408, 1 << 24, &size, err);
@@ -85,10 +79,10 @@ static bool flag(const builder *b, const char *key, bool otherwise)
     return v;
 }
 
-static node *attend(builder *b, node *x, node *inv_freq)
+static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     attention a = decoder_attention(b, x, flag(b, "qkv_bias", true), false);
-    a.inv_freq = inv_freq;
+    a.inv_freq = *inv_freq;
     return build_attention(b, &a);
 }
 
@@ -123,11 +117,8 @@ static node *shared(builder *b, node *x)
 
 static node *mixture(builder *b, node *x)
 {
-    experts e = { .n = b->c->n_expert,
-                  .k = count(b, "num_experts_per_tok", 4),
-                  .d_expert = count(b, "moe_intermediate_size", 1408),
+    experts e = { .d_expert = count(b, "moe_intermediate_size", 1408),
                   .norm = flag(b, "norm_topk_prob", false),
-                  .prefix = "model.layers",
                   .router = "mlp.gate",
                   .expert = "mlp.experts",
                   .name = { "gate_proj", "up_proj", "down_proj" } };
@@ -136,25 +127,19 @@ static node *mixture(builder *b, node *x)
     return build_experts_out(b, x, out);
 }
 
-static node *plain(builder *b, node *x)
+static node *feed_forward(builder *b, node *x)
 {
+    if (is_sparse(b)) return mixture(b, x);
     mlp p = decoder_mlp(b, false);
     return build_mlp(b, x, &p);
 }
 
+static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
+
 static void build(builder *b)
 {
     node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 1e4, 1);
-    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
-    node *x = build_embed(b, w_e);
-    for (int32_t i = 0; i < b->c->n_layer; i++) {
-        build_block(b, i, x);
-        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
-        x = build_add(b, x, attend(b, n, inv_freq), "resid_mid");
-        n = decoder_norm(b, x, "ln2", "post_attention_layernorm", false);
-        x = build_add(b, x, is_sparse(b) ? mixture(b, n) : plain(b, n), "resid_post");
-    }
-    decoder_logits(b, x, w_e);
+    decoder_build(b, &inv_freq, &PARTS);
 }
 
 const arch_def arch_qwen2_moe_def = {

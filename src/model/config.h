@@ -32,14 +32,10 @@ status config_positive(const json_t *json, const char *key, double otherwise, do
 status config_activation(const json_t *json, const char *key, const char *otherwise,
                          const char **out, error *err);
 
-/* The inverse frequencies of rotary positions, [2, d_head/2] into inv_freq (for float64, for float32), from the older keys rope_theta
- * and rope_scaling or the newer rope_parameters; fills rope_theta and rope_scaling of *c.
- *
- * [err: UNSUPPORTED, FORMAT, RANGE | owns: nothing | thread: any | cost: O(d_head)] */
-status config_rotary(const json_t *json, model_config *c, double *inv_freq, error *err);
-
-/* The same for the layers of one kind ("full_attention", "sliding_attention"; NULL: all), theta and the share of a head that turns where config.json
- * has none.  Fills c->n_rot too; [2, n_rot/2] are written.
+/* The inverse frequencies of rotary positions, [2, n_rot/2] into inv_freq (for float64, for float32), for the layers of one kind
+ * ("full_attention", "sliding_attention"; NULL: all), from the older keys rope_theta and rope_scaling or the newer
+ * rope_parameters; theta and the share of a head that turns where config.json has none.  Fills n_rot, rope_theta, rope_factor
+ * and rope_scaling of *c.
  *
  * [err: UNSUPPORTED, FORMAT, RANGE, SHAPE | owns: nothing | thread: any | cost: O(d_head)] */
 status config_rotary_of(const json_t *json, const char *layers, double theta, double share,

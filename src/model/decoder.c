@@ -86,6 +86,37 @@ int32_t decoder_window(const builder *b, int32_t layer, bool (*otherwise)(const 
     return slides ? (int32_t)json_integer_value(window) : 0;
 }
 
+static bool late(const builder *b, int32_t layer)
+{
+    const json_t *first = json_object_get(b->json, "max_window_layers");
+    return layer >= (json_is_integer(first) ? json_integer_value(first) : 28);
+}
+
+status decoder_late_windows(builder *b, error *err)
+{
+    bool slides;
+    int32_t first;
+    status st = decoder_windows(b, err);
+    if (st == E_OK) st = json_flag(b->json, "use_sliding_window", false, &slides, err);
+    if (st != E_OK || !slides) return st;
+    return config_count(b->json, "max_window_layers", 28, 1 << 16, &first, err);
+}
+
+int32_t decoder_late_window(const builder *b)
+{
+    if (!json_is_true(json_object_get(b->json, "use_sliding_window"))) return 0;
+    if (!json_object_get(b->json, "sliding_window")) return late(b, b->layer) ? 4096 : 0;
+    return decoder_window(b, b->layer, late);
+}
+
+status decoder_cap(const builder *b, const char *key, double otherwise, double *out, error *err)
+{
+    const json_t *v = json_object_get(b->json, key);
+    *out = 0;
+    if (v ? json_is_null(v) : otherwise == 0) return E_OK;
+    return config_positive(b->json, key, otherwise, out, err);
+}
+
 /* ---- pieces ---- */
 
 static const char *layers(const builder *b) { return b->layers ? b->layers : "model.layers"; }
@@ -196,5 +227,33 @@ void decoder_logits(builder *b, node *x, node *w_e)
     x = build_norm(b, x, build_weight(b, 1, b->c->d_model, "model.norm.weight"), NULL, "ln_final");
     node *w_u = build_unembed(b, w_e, "model.embed_tokens.weight", "lm_head.weight");
     build_logits(b, x, w_u, NULL, false);
+}
+
+/* ---- the whole ---- */
+
+static node *plain_mlp(builder *b, node *x)
+{
+    mlp p = decoder_mlp(b, false);
+    return build_mlp(b, x, &p);
+}
+
+void decoder_build(builder *b, node *const *inv_freq, const decoder_parts *p)
+{
+    node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
+    node *x = build_embed(b, w_e);
+    if (p->embed_scaled) {
+        x = op_scale(b->g, x, sqrt(b->c->d_model));
+        graph_site(b->g, graph_axes(x, "", "d_model"), "embed_scaled");
+    }
+    for (int32_t i = 0; i < b->c->n_layer; i++) {
+        build_block(b, i, x);
+        node *n = decoder_norm(b, x, "ln1", "input_layernorm", false);
+        x = build_add(b, x, p->attend(b, n, inv_freq), "resid_mid");
+        n = decoder_norm(b, x, "ln2", p->mlp_norm ? p->mlp_norm : "post_attention_layernorm",
+                         false);
+        x = build_add(b, x, p->feed_forward ? p->feed_forward(b, n) : plain_mlp(b, n),
+                      "resid_post");
+    }
+    decoder_logits(b, x, w_e);
 }
 /* SPDX-License-Identifier: MIT */

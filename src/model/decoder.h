@@ -46,6 +46,18 @@ status decoder_windows(builder *b, error *err);
 int32_t decoder_window(const builder *b, int32_t layer,
                        bool (*otherwise)(const builder *, int32_t));
 
+/* The same where "use_sliding_window" must be true for any to slide: the layers that layer_types names, in older
+ * files those from max_window_layers on.
+ *
+ * [err: FORMAT, RANGE, UNSUPPORTED | owns: nothing | thread: b's own | cost: O(layers); O(1)] */
+status decoder_late_windows(builder *b, error *err);
+int32_t decoder_late_window(const builder *b);
+
+/* json[key], a soft cap; 0: none, which null says too.
+ *
+ * [err: FORMAT, RANGE | owns: nothing | thread: any | cost: one lookup] */
+status decoder_cap(const builder *b, const char *key, double otherwise, double *out, error *err);
+
 /* Block b->layer's weight or bias: "model.layers.I.NAME.weight".
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(log weights)] */
@@ -104,6 +116,19 @@ node *decoder_frequencies(builder *b, const char *name, const char *layers, doub
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 void decoder_logits(builder *b, node *x, node *w_e);
+
+/* What a block of Llama's shape adds to the stream, from the norm of it. */
+typedef struct decoder_parts {
+    node *(*attend)(builder *b, node *x, node *const *inv_freq);
+    node *(*feed_forward)(builder *b, node *x); /* NULL: decoder_mlp without biases */
+    const char *mlp_norm;                       /* NULL: "post_attention_layernorm" */
+    bool embed_scaled;                          /* the embedding times sqrt(d_model) */
+} decoder_parts;
+
+/* All of such a model: the embedding, its blocks, the logits.  inv_freq is handed on to attend.
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(layers)] */
+void decoder_build(builder *b, node *const *inv_freq, const decoder_parts *p);
 
 #endif
 /* SPDX-License-Identifier: MIT */

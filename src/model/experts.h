@@ -10,16 +10,20 @@
  * route away. */
 #ifndef MICROTOME_MODEL_EXPERTS_H
 #define MICROTOME_MODEL_EXPERTS_H
-#include "model/builder.h"
+#include "model/decoder.h"
 
 typedef struct experts {
-    int32_t n, k, d_expert; /* how many, how many chosen, neurons of one */
-    bool norm;              /* the chosen weights add up to one */
-    const char *prefix;     /* of the block: "model.layers" */
-    const char *router;     /* "mlp.gate" */
-    const char *expert;     /* "mlp.experts" */
-    const char *name[3];    /* of gate, up and down in it: "gate_proj" ... */
+    int32_t d_expert;    /* neurons of one */
+    bool norm;           /* the chosen weights add up to one */
+    const char *router;  /* "mlp.gate" */
+    const char *expert;  /* "mlp.experts" */
+    const char *name[3]; /* of gate, up and down in it: "gate_proj" ... */
 } experts;
+
+/* c->n_expert, under its key, and c->n_expert_used; where config.json is silent, n and used.
+ *
+ * [err: FORMAT, RANGE | owns: nothing | thread: b's own | cost: O(1)] */
+status experts_configure(builder *b, const char *key, int32_t n, int32_t used, error *err);
 
 /* The sum over the chosen experts, before mlp.out; x becomes the MLP's reader.
  *

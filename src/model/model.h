@@ -30,6 +30,7 @@ typedef struct model_config {
     const char *activation;   /* "gelu_tanh", "gelu_erf", "gelu_quick", "relu", "silu" */
     bool gated;               /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
     int32_t n_expert;         /* 0: no mixture of experts */
+    int32_t n_expert_used;    /* of them, by each token */
     bool parallel;            /* attention and MLP read the same stream: no resid_mid */
     double logit_cap;         /* logits are cap tanh(logit / cap); 0: as they are */
     bool tied;                /* the unembedding is the embedding */

@@ -276,9 +276,4 @@ status config_rotary_of(const json_t *json, const char *layers, double theta, do
     c->rope_scaling = kind;
     return E_OK;
 }
-
-status config_rotary(const json_t *json, model_config *c, double *inv_freq, error *err)
-{
-    return config_rotary_of(json, NULL, 10000, 1, c, inv_freq, err);
-}
 /* SPDX-License-Identifier: MIT */
