@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/str.h"
 #include <math.h>
 #include <string.h>
 
@@ -335,5 +336,23 @@ TEST("rand_below reaches both ends of a range of 63 bits")
         low = x < low ? x : low, high = x > high ? x : high;
     }
     CHECK(low < n / 50 && high > n / 50 * 49);
+}
+
+/* ---- lists of words ---- */
+
+TEST("a list of words is cut at commas and spaces, and whole words are found in it")
+{
+    const char *list = ", mlp,  head_out head,";
+    size_t n;
+    const char *word = str_word(&list, &n);
+    CHECK(word && str_is(word, n, "mlp") && !str_is(word, n, "ml") && !str_is(word, n, "mlps"));
+    word = str_word(&list, &n);
+    CHECK(word && str_is(word, n, "head_out"));
+    word = str_word(&list, &n);
+    CHECK(word && str_is(word, n, "head"));
+    CHECK(!str_word(&list, &n) && !str_word(&list, &n));
+    CHECK(str_listed("head_out, head", "head") && str_listed("head", "head"));
+    CHECK(!str_listed("head_out", "head") && !str_listed("out_head", "head"));
+    CHECK(!str_listed("", "head") && !str_listed(" , ", "head"));
 }
 /* SPDX-License-Identifier: MIT */

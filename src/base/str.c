@@ -108,6 +108,27 @@ bool str_ends(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
+const char *str_word(const char **list, size_t *n)
+{
+    const char *word = *list + strspn(*list, ", ");
+    *n = strcspn(word, ", ");
+    *list = word + *n;
+    return *n ? word : NULL;
+}
+
+bool str_is(const char *text, size_t n, const char *word)
+{
+    return strlen(word) == n && !memcmp(text, word, n);
+}
+
+bool str_listed(const char *list, const char *word)
+{
+    size_t n;
+    for (const char *w; (w = str_word(&list, &n));)
+        if (str_is(w, n, word)) return true;
+    return false;
+}
+
 bool glob_match(const char *glob, const char *text)
 {
     const char *star = NULL, *from = NULL;

@@ -44,6 +44,14 @@ int utf8_put(uint32_t cp, char out[4]);
  * [err: none | owns: nothing | thread: any | cost: O(length)] */
 bool str_ends(const char *text, const char *end);
 
+/* Lists of words, with commas or spaces between them: the next word, *n bytes, and *list behind it, or NULL after the
+ * last; are these n bytes that word; is it one of the list's?
+ *
+ * [err: NULL, false | owns: points into the list | thread: any | cost: O(bytes)] */
+const char *str_word(const char **list, size_t *n);
+bool str_is(const char *text, size_t n, const char *word);
+bool str_listed(const char *list, const char *word);
+
 /* Does `text` match `glob`, in which '*' stands for any run of characters but '.'?
  *
  * [err: none | owns: nothing | thread: any | cost: O(product of lengths) at worst] */

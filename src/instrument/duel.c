@@ -65,6 +65,14 @@ static status sweep_check(duel *d, error *err)
     return E_OK;
 }
 
+status duel_needs_reference(const duel *d, error *err)
+{
+    if (d->p->n_reference) return E_OK;
+    error_set(err, E_USAGE, "%s: a mean needs reference prompts", d->w->def->name);
+    error_hint(err, "they are \"ablation_reference_set\" of the file given with --pairs");
+    return E_USAGE;
+}
+
 bool duel_wants(const duel *d, int direction)
 {
     return d->both || d->noise_only == (direction == NOISE);

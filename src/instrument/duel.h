@@ -146,6 +146,11 @@ status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil 
                          error *err);
 void duel_close(duel *d);
 
+/* Means need reference prompts: are there any?
+ *
+ * [err: USAGE | owns: nothing | thread: any | cost: O(1)] */
+status duel_needs_reference(const duel *d, error *err);
+
 /* Is this direction asked for?  "denoise" or "noise".
  *
  * [err: none | owns: static | thread: any | cost: O(1)] */
@@ -222,6 +227,11 @@ void duel_show_controls(duel *d, const duel_plan *p);
  *
  * [err: as sweep_run | owns: nothing | thread: the work's | cost: the cells] */
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);
+
+/* Where an item's value and mark stand in item->out.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+int64_t duel_item_at(const duel *d, const duel_item *x);
 
 /* Show what sweeping would cost, and what a whole run for every cell would, after duel_items_run() filled d->cost; the
  * machine is measured for it.

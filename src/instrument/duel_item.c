@@ -29,7 +29,7 @@ static status item_make(void *user, int64_t i, lane **out, error *err)
     return st;
 }
 
-static int64_t item_at(const duel *d, const duel_item *x) { return x->cell.at * d->p->n + x->pair; }
+int64_t duel_item_at(const duel *d, const duel_item *x) { return x->cell.at * d->p->n + x->pair; }
 
 static status item_take(void *user, int64_t i, lane *l, error *err)
 {
@@ -41,8 +41,8 @@ static status item_take(void *user, int64_t i, lane *l, error *err)
     d->w->n_fork++;
     d->n_done++;
     if (!x->out->v || !x->out->mark) return error_set(err, E_NOMEM, "sweep: out of memory");
-    x->out->mark[item_at(d, x)] = marks[lane_effect(l)];
-    return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &x->out->v[item_at(d, x)], err);
+    x->out->mark[duel_item_at(d, x)] = marks[lane_effect(l)];
+    return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &x->out->v[duel_item_at(d, x)], err);
 }
 
 /* Is this item's result there already?  Then it is put in, with its mark, and the item is not run.  Here a journal of
@@ -50,7 +50,8 @@ static status item_take(void *user, int64_t i, lane *l, error *err)
 static bool item_known(duel *d, const duel_item *x)
 {
     if (d->cost || !x->out->v || !x->out->mark) return false;
-    return duel_journal_has(d, x->index, &x->out->v[item_at(d, x)], &x->out->mark[item_at(d, x)]);
+    return duel_journal_has(d, x->index, &x->out->v[duel_item_at(d, x)],
+                            &x->out->mark[duel_item_at(d, x)]);
 }
 
 /* Items [0, n) of a finished wave: their values stand in x->out.  Here they are written to a journal. */

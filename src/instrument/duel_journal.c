@@ -187,7 +187,7 @@ status duel_journal_add(duel *d, const duel_item *x, int64_t n, error *err)
 {
     status st = E_OK;
     for (int64_t i = 0; d->journal && i < n && st == E_OK; i++) {
-        int64_t at = x[i].cell.at * d->p->n + x[i].pair;
+        int64_t at = duel_item_at(d, &x[i]);
         st = journal_add(d->journal, x[i].index, &x[i].out->v[at], x[i].out->mark[at], err);
     }
     return st == E_OK && d->journal ? journal_flush(d->journal, err) : st;

@@ -41,20 +41,12 @@ typedef struct components {
 
 /* ---- what there is ---- */
 
-static bool listed(const char *list, const char *word)
-{
-    for (const char *p = list + strspn(list, ", "); *p; p += strcspn(p, ", "), p += strspn(p, ", "))
-        if (strcspn(p, ", ") == strlen(word) && !strncmp(p, word, strlen(word))) return true;
-    return false;
-}
-
 static status check_request(const work *w, error *err)
 {
-    const char *list = work_text(w, "components"), *fill = work_text(w, "fill");
+    const char *list = work_text(w, "components"), *fill = work_text(w, "fill"), *p = list;
     int n = 0;
-    for (const char *p = list + strspn(list, ", "); *p; p += strcspn(p, ", "), p += strspn(p, ", "))
-        n++;
-    if (!n || n != listed(list, "head") + listed(list, "mlp"))
+    for (size_t length; str_word(&p, &length);) n++;
+    if (!n || n != str_listed(list, "head") + str_listed(list, "mlp"))
         return error_set(err, E_USAGE, "components is '%.60s', expected head, mlp or head,mlp",
                          list);
     if (strcmp(fill, "zero") && strcmp(fill, "mean"))
@@ -98,15 +90,11 @@ static status find_components(duel *d, components *x, error *err)
     bool *on = arena_array(&d->w->mem, c->n_layer, sizeof *on);
     x->c = arena_array(&d->w->mem, (int64_t)c->n_layer * (c->n_head + 1), sizeof *x->c);
     if (!on || !x->c) return error_set(err, E_NOMEM, "interact: out of memory");
-    if (!strcmp(work_text(d->w, "fill"), "mean") && !d->p->n_reference) {
-        error_set(err, E_USAGE, "interact: a mean needs reference prompts");
-        error_hint(err, "they are \"ablation_reference_set\" of the file given with --pairs");
-        return E_USAGE;
-    }
-    status st = work_layers(d->w, "layer", on, err);
+    status st = strcmp(work_text(d->w, "fill"), "mean") ? E_OK : duel_needs_reference(d, err);
+    if (st == E_OK) st = work_layers(d->w, "layer", on, err);
     for (int l = 0; l < c->n_layer && st == E_OK; l++) {
-        if (on[l] && listed(list, "head")) st = add_node(d, x, l, false, err);
-        if (st == E_OK && on[l] && listed(list, "mlp")) st = add_node(d, x, l, true, err);
+        if (on[l] && str_listed(list, "head")) st = add_node(d, x, l, false, err);
+        if (st == E_OK && on[l] && str_listed(list, "mlp")) st = add_node(d, x, l, true, err);
     }
     if (st == E_OK && x->n < 2)
         st = error_set(err, E_USAGE, "interact: one component only, there is nothing to interact");

@@ -6,7 +6,6 @@
 #include "instrument/duel.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const param params[] = {
     { "layer", PARAM_TEXT, "all", "which layers: all, or with commas and ranges: 3 or 0,4:8",
@@ -60,29 +59,21 @@ static const char *const KINDS[] = { "patch", "zero", "mean" };
 static bool wanted(const duel *d, int kind)
 {
     const char *list = work_text(d->w, "what");
-    if (!list) return kind < 2 || d->p->n_reference;
-    for (const char *p = list + strspn(list, ", "); *p; p += strcspn(p, ", "), p += strspn(p, ", "))
-        if (strcspn(p, ", ") == strlen(KINDS[kind]) &&
-            !strncmp(p, KINDS[kind], strlen(KINDS[kind])))
-            return true;
-    return false;
+    return list ? str_listed(list, KINDS[kind]) : kind < 2 || d->p->n_reference;
 }
 
 static status check_what(const work *w, error *err)
 {
     const char *list = work_text(w, "what");
-    const char *p = list ? list : "";
-    for (p += strspn(p, ", "); *p; p += strspn(p, ", ")) {
-        size_t n = strcspn(p, ", ");
+    size_t n;
+    for (const char *word; list && (word = str_word(&list, &n));) {
         bool known = false;
-        for (int k = 0; k < 3; k++) known |= n == strlen(KINDS[k]) && !strncmp(p, KINDS[k], n);
-        if (!known) {
-            error_set(err, E_USAGE, "neurons: '%.*s' is nothing that is done to neurons",
-                      (int)(n < 60 ? n : 60), p);
-            error_hint(err, "what is one or more of patch, zero, mean");
-            return E_USAGE;
-        }
-        p += n;
+        for (int k = 0; k < 3; k++) known |= str_is(word, n, KINDS[k]);
+        if (known) continue;
+        error_set(err, E_USAGE, "neurons: '%.*s' is nothing that is done to neurons",
+                  (int)(n < 60 ? n : 60), word);
+        error_hint(err, "what is one or more of patch, zero, mean");
+        return E_USAGE;
     }
     return E_OK;
 }
@@ -130,11 +121,8 @@ static duel_plan plan_of(const about *x, int direction, const char *name)
 static status plan_mean(duel *d, about *x, about *mean, error *err)
 {
     *mean = *x;
-    if (!d->p->n_reference) {
-        error_set(err, E_USAGE, "neurons: a mean needs reference prompts");
-        error_hint(err, "they are \"ablation_reference_set\" of the file given with --pairs");
-        return E_USAGE;
-    }
+    status st = duel_needs_reference(d, err);
+    if (st != E_OK) return st;
     mean->mean = arena_array(&d->w->mem, x->n_layer, sizeof *mean->mean);
     if (!mean->mean) return error_set(err, E_NOMEM, "neurons: out of memory");
     return work_means(d->w, x->n, x->n_layer, d->p->reference, d->p->n_reference, 0, mean->mean,

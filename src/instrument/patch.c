@@ -54,32 +54,23 @@ typedef struct about {
 
 static bool wanted(const work *w, const char *name)
 {
-    const char *list = work_text(w, "what");
-    size_t n = strlen(name);
-    if (work_flag(w, "all")) return true;
-    for (const char *p = list; (p = strstr(p, name)); p += n)
-        if ((p == list || p[-1] == ',' || p[-1] == ' ') && (!p[n] || p[n] == ',' || p[n] == ' '))
-            return true;
-    return false;
+    return work_flag(w, "all") || str_listed(work_text(w, "what"), name);
 }
 
 static status check_what(const work *w, error *err)
 {
-    char word[64];
-    for (const char *p = work_text(w, "what"); *p;) {
-        size_t n = strcspn(p, ", ");
-        bool known = n == 6 && !strncmp(p, "ablate", 6);
-        for (int i = 0; i < N_KIND; i++)
-            known |= strlen(kinds[i].name) == n && !strncmp(p, kinds[i].name, n);
-        if (!known && n) {
-            snprintf(word, sizeof word, "%.*s", (int)(n < 60 ? n : 60), p);
-            error_set(err, E_USAGE, "patch: '%s' is nothing that is patched", word);
-            error_hint(err, "what is one of resid_pre resid_mid resid_post attn_out mlp_out "
-                            "head_out_all_pos head_out_by_pos "
-                            "q_all_pos q_by_pos (k, v too) pattern_all_pos pattern_by_pos ablate");
-            return E_USAGE;
-        }
-        p += n + strspn(p + n, ", ");
+    const char *list = work_text(w, "what");
+    size_t n;
+    for (const char *word; (word = str_word(&list, &n));) {
+        bool known = str_is(word, n, "ablate");
+        for (int i = 0; i < N_KIND; i++) known |= str_is(word, n, kinds[i].name);
+        if (known) continue;
+        error_set(err, E_USAGE, "patch: '%.*s' is nothing that is patched", (int)(n < 60 ? n : 60),
+                  word);
+        error_hint(err, "what is one of resid_pre resid_mid resid_post attn_out mlp_out "
+                        "head_out_all_pos head_out_by_pos "
+                        "q_all_pos q_by_pos (k, v too) pattern_all_pos pattern_by_pos ablate");
+        return E_USAGE;
     }
     return E_OK;
 }

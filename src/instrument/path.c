@@ -63,15 +63,6 @@ static node *end_node(const model *m, const end *e, int layer)
     return graph_find(&m->g, name);
 }
 
-static bool listed(const char *list, const char *word)
-{
-    size_t n = strlen(word);
-    for (const char *p = list; (p = strstr(p, word)); p += n)
-        if ((p == list || p[-1] == ',' || p[-1] == ' ') && (!p[n] || p[n] == ',' || p[n] == ' '))
-            return true;
-    return false;
-}
-
 /* ---- one tensor: a kind of sender to a kind of receiver ---- */
 
 typedef struct about {
@@ -213,18 +204,15 @@ static void draw(duel *d, const duel_plan *p)
 /* A word of --senders or --receivers that is none. */
 static status check_words(const char *flag, const char *list, const end *ends, int n, error *err)
 {
-    for (const char *p = list + strspn(list, ", "); *p;) {
-        size_t k = strcspn(p, ", ");
+    size_t k;
+    for (const char *word; (word = str_word(&list, &k));) {
         bool known = false;
-        for (int i = 0; i < n; i++)
-            known |= strlen(ends[i].word) == k && !strncmp(p, ends[i].word, k);
-        if (!known) {
-            error_set(err, E_USAGE, "path: '%.*s' is none of the %s", (int)(k < 60 ? k : 60), p,
-                      flag);
-            error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
-            return E_USAGE;
-        }
-        p += k + strspn(p + k, ", ");
+        for (int i = 0; i < n; i++) known |= str_is(word, k, ends[i].word);
+        if (known) continue;
+        error_set(err, E_USAGE, "path: '%.*s' is none of the %s", (int)(k < 60 ? k : 60), word,
+                  flag);
+        error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
+        return E_USAGE;
     }
     return E_OK;
 }
@@ -244,7 +232,7 @@ static status plan_direction(work *w, int direction, duel_plan *list, int *n, er
     for (int i = 0; i < N_SENDER * N_RECEIVER && st == E_OK; i++) {
         const end *a = &senders[i / N_RECEIVER], *b = &receivers[i % N_RECEIVER];
         bool there;
-        if (!all && !(listed(from, a->word) && listed(to, b->word))) continue;
+        if (!all && !(str_listed(from, a->word) && str_listed(to, b->word))) continue;
         st = plan_ends(w, a, b, direction, &list[*n], &there, err);
         *n += st == E_OK && there;
         if (st != E_OK || there || all || (!asked && end_is_there(w, a))) continue;

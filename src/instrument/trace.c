@@ -287,19 +287,16 @@ static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
 
 static bool wanted(const work *w, const kind *k)
 {
-    const char *p = work_text(w, "what");
-    for (p += strspn(p, ", "); *p; p += strcspn(p, ", "), p += strspn(p, ", "))
-        if (strcspn(p, ", ") == strlen(k->name) && !strncmp(p, k->name, strlen(k->name)))
-            return true;
-    return false;
+    return str_listed(work_text(w, "what"), k->name);
 }
 
 static status check_what(const work *w, error *err)
 {
     const char *p = work_text(w, "what"), *scored = work_text(w, "metric");
     int n_known = 0, n_word = 0;
+    size_t n;
     for (int k = 0; k < N_KIND; k++) n_known += wanted(w, &kinds[k]);
-    for (p += strspn(p, ", "); *p; p += strcspn(p, ", "), p += strspn(p, ", ")) n_word++;
+    while (str_word(&p, &n)) n_word++;
     if (!n_known || n_known != n_word) {
         error_set(err, E_USAGE, "trace: what is '%.80s', expected places to put back",
                   work_text(w, "what"));
