@@ -45,14 +45,6 @@ static int64_t fast_units(const batch *b)
 
 /* ---- parts ---- */
 
-static float wide(uint16_t h)
-{
-    uint32_t u = (uint32_t)h << 16;
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
 /* To nearest, ties to even; what would become infinite is cut instead. */
 static uint16_t nearest(float x)
 {
@@ -73,9 +65,9 @@ static void split(float x, uint16_t part[PARTS])
         return;
     }
     part[0] = nearest(x);
-    float rest = x - wide(part[0]);
+    float rest = x - dtype_bf16(part[0]);
     part[1] = nearest(rest);
-    part[2] = nearest(rest - wide(part[1]));
+    part[2] = nearest(rest - dtype_bf16(part[1]));
 }
 
 /* ---- packing ---- */

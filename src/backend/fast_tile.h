@@ -7,6 +7,7 @@
  * Software Developer's Manual, TDPBF16PS.) */
 #ifndef MICROTOME_BACKEND_FAST_TILE_H
 #define MICROTOME_BACKEND_FAST_TILE_H
+#include "tensor/dtype.h"
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -79,13 +80,7 @@ static inline void tile_store(const tiles *t, int c, void *to)
 
 static inline float tile_flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0.0f, x) : x; }
 
-static inline float tile_number(uint16_t h)
-{
-    uint32_t u = (uint32_t)h << 16;
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return tile_flushed(x);
-}
+static inline float tile_number(uint16_t h) { return tile_flushed(dtype_bf16(h)); }
 
 static inline void tile_dot(tiles *t, int c, int a, int b)
 {

@@ -10,8 +10,6 @@
 
 #define ALWAYS __attribute__((always_inline)) static inline
 
-enum { AHEAD = 4, LINE = 64 }; /* rows of a weight to ask for in advance; bytes of a cache line */
-
 ALWAYS int64_t type_bytes(dtype t)
 {
     return t == DTYPE_F32 ? 4 : t == DTYPE_F16 || t == DTYPE_BF16 ? 2 : (int64_t)dtype_bytes(t);

@@ -67,9 +67,10 @@ pool *pool_new(int n_thread)
 {
     pool *p = mem_zero(sizeof *p);
     if (!p) return NULL;
-    p->n_thread = n_thread > 0 ? n_thread : cpus_allowed();
+    int allowed = cpus_allowed();
+    p->n_thread = n_thread > 0 ? n_thread : allowed;
     if (p->n_thread > MAX_THREAD) p->n_thread = MAX_THREAD;
-    p->looks = p->n_thread <= cpus_allowed() ? LOOKS : 0;
+    p->looks = p->n_thread <= allowed ? LOOKS : 0;
     return p;
 }
 
