@@ -45,23 +45,20 @@ static int64_t fast_units(const batch *b)
 
 /* ---- parts ---- */
 
-/* To nearest, ties to even; what would become infinite is cut instead. */
+/* To the nearest; what would become infinite is cut instead. */
 static uint16_t nearest(float x)
 {
     uint32_t u;
     memcpy(&u, &x, sizeof u);
-    uint32_t r = u + 0x7fffu + (u >> 16 & 1u);
-    if ((r & 0x7f800000u) == 0x7f800000u) r = u;
-    return (uint16_t)(r >> 16);
+    uint16_t h = dtype_to_bf16(x);
+    return isfinite(dtype_bf16(h)) ? h : (uint16_t)(u >> 16);
 }
 
 static void split(float x, uint16_t part[PARTS])
 {
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
     part[1] = part[2] = 0;
-    if ((u & 0x7f800000u) == 0x7f800000u) { /* a NaN stays one when its lower half is cut off */
-        part[0] = (uint16_t)(u >> 16 | (u & 0x7fffffu ? 0x40u : 0u));
+    if (!isfinite(x)) {
+        part[0] = dtype_to_bf16(x);
         return;
     }
     part[0] = nearest(x);

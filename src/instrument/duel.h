@@ -223,7 +223,7 @@ void duel_control_plan(const duel_plan *p, duel_plan *out);
 void duel_show_controls(duel *d, const duel_plan *p);
 
 /* Run these items of held pairs, those that change the same depth together (the list is reordered), and write what the
- * metric became.  Known ones (item_known) are not run; each finished wave is told (wave_done): duel_item.c.
+ * metric became.  Those that the journal has are not run; each finished wave is written to it.
  *
  * [err: as sweep_run | owns: nothing | thread: the work's | cost: the cells] */
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);

@@ -45,8 +45,8 @@ static status item_take(void *user, int64_t i, lane *l, error *err)
     return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &x->out->v[duel_item_at(d, x)], err);
 }
 
-/* Is this item's result there already?  Then it is put in, with its mark, and the item is not run.  Here a journal of
- * an earlier run is looked up: by x->index, which is the same in every run of the request. */
+/* Is this item's result in the journal, by x->index, which is the same in every run of the request?  Then it is put in,
+ * with its mark, and the item is not run. */
 static bool item_known(duel *d, const duel_item *x)
 {
     if (d->cost || !x->out->v || !x->out->mark) return false;
@@ -54,16 +54,10 @@ static bool item_known(duel *d, const duel_item *x)
                             &x->out->mark[duel_item_at(d, x)]);
 }
 
-/* Items [0, n) of a finished wave: their values stand in x->out.  Here they are written to a journal. */
-static status wave_done(duel *d, const duel_item *x, int64_t n, error *err)
-{
-    return duel_journal_add(d, x, n, err);
-}
-
 static status item_told(void *user, int64_t first, int64_t n_done, error *err)
 {
     duel *d = user;
-    status st = wave_done(d, d->item + first, n_done - first, err);
+    status st = duel_journal_add(d, d->item + first, n_done - first, err);
     const char *what = d->item[first].out->name;
     if (st == E_OK) st = work_tell(d->w, what, (double)d->n_done / (double)d->n_planned, err);
     if (st != E_OK || d->until <= 0 || clock_seconds() < d->until || d->n_done == d->n_planned)

@@ -27,17 +27,6 @@ static size_t scratch_bytes(const batch *b, size_t real_bytes)
     return (size_t)b->n->n_part * real_bytes;
 }
 
-/* To the nearest bfloat16, ties to even; x is finite. */
-static real to_bf16(real x)
-{
-    float f = (float)x;
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    u = (u + 0x7fff + ((u >> 16) & 1)) & 0xffff0000u;
-    memcpy(&f, &u, sizeof f);
-    return (real)f;
-}
-
 static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     const real *slope = op_vector(&b->w[1], b->n->n_part, scratch);
@@ -49,7 +38,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
         for (int32_t a = b->a0; a < b->a1; a++)
             for (int32_t s = 0; s < w; s++, x++, y++) {
                 real lean = slope[a] * (real)(key0 + s);
-                if (b->n->attr[1] != 0) lean = to_bf16(lean);
+                if (b->n->attr[1] != 0) lean = (real)dtype_bf16(dtype_to_bf16((float)lean));
                 lean = lean * factor;
                 *y = *x + lean;
             }

@@ -56,14 +56,6 @@ void dtype_row_f32(dtype t, const void *src, float *out, int64_t n) { ROWS(float
 
 void dtype_row_f64(dtype t, const void *src, double *out, int64_t n) { ROWS(double) }
 
-static uint16_t to_bf16(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    if (f != f) return (uint16_t)(u >> 16 | 0x40u);
-    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
-}
-
 static uint16_t to_f16(float f)
 {
     uint32_t u, sign;
@@ -87,7 +79,7 @@ void dtype_row_from_f32(dtype t, const float *src, void *out, int64_t n)
 {
     char *p = out;
     for (int64_t i = 0; i < n; i++, p += dtype_bytes(t)) {
-        uint16_t h = t == DTYPE_F16 ? to_f16(src[i]) : to_bf16(src[i]);
+        uint16_t h = t == DTYPE_F16 ? to_f16(src[i]) : dtype_to_bf16(src[i]);
         double d = (double)src[i];
         if (t == DTYPE_F32) memcpy(p, &src[i], sizeof src[i]);
         else if (t == DTYPE_F64) memcpy(p, &d, sizeof d);

@@ -64,6 +64,15 @@ static inline float dtype_bf16(uint16_t h)
     return f;
 }
 
+/* To the nearest bfloat16, ties to even; a NaN stays one. */
+static inline uint16_t dtype_to_bf16(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    if (f != f) return (uint16_t)(u >> 16 | 0x40u);
+    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1u)) >> 16);
+}
+
 /* n numbers of type t (any type; 64-bit integers and F64 round to float) as float, as double.
  * src need not be aligned.
  *
