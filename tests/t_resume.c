@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +111,28 @@ TEST("killed at any moment, a sweep goes on to the same hash")
         result r = resumed(file, NULL);
         CHECK(r.st == 0 && !strcmp(r.hash, want));
     }
+}
+
+TEST("a disk that is full names the file, and with room the sweep goes on to the same hash")
+{
+    struct rlimit was;
+    char file[1200];
+    path_in(file, "full.journal");
+    const char *want = whole_hash();
+    void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &was) == 0);
+    for (rlim_t room = 100; room < 8000; room = room * 3 / 2) {
+        struct rlimit small = { room, was.rlim_max };
+        unlink(file);
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+        result r = resumed(file, NULL);
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &was) == 0);
+        CHECK(r.st == 0 || (!strcmp(mt_status_name(r.st), "IO") && strstr(r.says, file)));
+        CHECK(room > 3000 || r.st != 0);
+        r = resumed(file, NULL);
+        CHECK(r.st == 0 && !strcmp(r.hash, want));
+    }
+    signal(SIGXFSZ, old);
 }
 
 TEST("a journal of another sweep is refused")

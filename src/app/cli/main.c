@@ -401,6 +401,7 @@ static int run(const json_t *d, const json_t *request, const outputs *o)
     if (!text) return 1;
     signal(SIGINT, on_signal);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
     mt_status st = mt_run(&r, text_of(d, "name"), text, tell, &p, &err);
     text_free(text);
     if (p.line) fputs("\r\033[K", stderr);
