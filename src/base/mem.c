@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { BLOCK_ALIGN = 64, ITEM_ALIGN = 32, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
+enum { HUGE_PAGE = 1 << 21, HUGE_FROM = 1 << 22 };
 
 mem_hook mem_state = { .fail_at = -1 };
 
@@ -26,6 +28,17 @@ static void count(int64_t blocks, int64_t bytes)
     while (live > peak && !atomic_compare_exchange_weak(&mem_state.peak_bytes, &peak, live)) {}
 }
 
+/* Large blocks lie in huge pages where the system gives them: a run's values are written once, and a
+ * page of 4 KB costs as much to get as to fill. */
+static void *block(size_t bytes)
+{
+    void *p = NULL;
+    if (bytes < HUGE_FROM) return aligned_alloc(BLOCK_ALIGN, bytes);
+    if (posix_memalign(&p, HUGE_PAGE, bytes)) return NULL;
+    (void)madvise(p, bytes & ~((size_t)HUGE_PAGE - 1), MADV_HUGEPAGE);
+    return p;
+}
+
 void *mem_resize(void *old, size_t old_bytes, size_t new_bytes)
 {
     if (!new_bytes) {
@@ -34,7 +47,7 @@ void *mem_resize(void *old, size_t old_bytes, size_t new_bytes)
     }
     size_t whole = (new_bytes + BLOCK_ALIGN - 1) & ~(size_t)(BLOCK_ALIGN - 1);
     if (whole < new_bytes || must_fail()) return NULL;
-    void *p = aligned_alloc(BLOCK_ALIGN, whole);
+    void *p = block(whole);
     if (!p) return NULL;
     if (old) memcpy(p, old, old_bytes < new_bytes ? old_bytes : new_bytes);
     count(1, (int64_t)new_bytes);
