@@ -73,6 +73,29 @@ status duel_needs_reference(const duel *d, error *err)
     return E_USAGE;
 }
 
+int32_t duel_longest(const duel *d)
+{
+    int32_t n = 0;
+    for (int i = 0; i < d->p->n; i++) n = d->p->clean[i]->n > n ? d->p->clean[i]->n : n;
+    return n;
+}
+
+status duel_means(duel *d, node *const *n, int n_node, bool by_pos, double ***out, error *err)
+{
+    int32_t rows = by_pos ? duel_longest(d) : 0;
+    status st = duel_needs_reference(d, err);
+    for (int i = 0; st == E_OK && i < d->p->n_reference; i++)
+        if (d->p->reference[i]->n < rows)
+            return error_set(
+                err, E_SHAPE,
+                "%s: reference prompt %d has %d tokens, fewer than the %d it is a mean for",
+                d->w->def->name, i, d->p->reference[i]->n, rows);
+    *out = arena_array(&d->w->mem, n_node, sizeof **out);
+    if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    if (st != E_OK) return st;
+    return work_means(d->w, n, n_node, d->p->reference, d->p->n_reference, rows, *out, err);
+}
+
 bool duel_wants(const duel *d, int direction)
 {
     return d->both || d->noise_only == (direction == NOISE);

@@ -151,6 +151,13 @@ void duel_close(duel *d);
  * [err: USAGE | owns: nothing | thread: any | cost: O(1)] */
 status duel_needs_reference(const duel *d, error *err);
 
+/* Those means of nodes, (*out)[n_node] as of work_means: of all rows of all reference prompts; or position by position,
+ * for as many as the longest pair has.  How many that is.
+ *
+ * [err: USAGE, SHAPE (a reference prompt is shorter), as work_means | owns: the work | thread: the work's | cost: a run a reference prompt] */
+status duel_means(duel *d, node *const *n, int n_node, bool by_pos, double ***out, error *err);
+int32_t duel_longest(const duel *d);
+
 /* Is this direction asked for?  "denoise" or "noise".
  *
  * [err: none | owns: static | thread: any | cost: O(1)] */
@@ -189,6 +196,7 @@ struct duel_plan {
     const void *user;
     bool at_position; /* a cell is one position: a random other one is a control */
     bool directed;    /* values are vectors: a random direction is a control */
+    int n_top;        /* so many of the largest are shown; 0: ten */
 };
 
 /* Run all plans on all pairs, with their controls; before(), which may be NULL, is called once for each pair, when its

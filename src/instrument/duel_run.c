@@ -281,7 +281,7 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
                     { raw ? "change" : "effect", raw ? d->def->unit : NULL, CELL_REAL, 0, false },
                     { "95 % low", NULL, CELL_REAL, 0, false },
                     { "high", NULL, CELL_REAL, 0, false } });
-    for (int64_t i = 0; i < n && i < 10 && list[i].e != 0; i++) {
+    for (int64_t i = 0; i < n && i < (p->n_top ? p->n_top : 10) && list[i].e != 0; i++) {
         interval v;
         int k = 0;
         for (int q = 0; q < d->p->n; q++) {

@@ -75,13 +75,6 @@ static status check_what(const work *w, error *err)
     return E_OK;
 }
 
-static int longest(const pairs *p)
-{
-    int n = 0;
-    for (int i = 0; i < p->n; i++) n = p->clean[i]->n > n ? p->clean[i]->n : n;
-    return n;
-}
-
 /* Cell i of a plan for a prompt of len tokens; false where it is past the end. */
 static bool cell_at(const duel_plan *p, int64_t i, int32_t len, duel_cell *c)
 {
@@ -128,7 +121,7 @@ static status plan_kind(duel *d, const kind *k, int direction, duel_plan *out, b
     static const char *const axes[] = { "layer pos", "layer head", "layer pos head",
                                         "layer head query" };
     const model *m = d->w->m;
-    int n_layer = m->config.n_layer, n_pos = longest(d->p);
+    int n_layer = m->config.n_layer, n_pos = duel_longest(d);
     char name[64];
     about *x = arena_zero(&d->w->mem, sizeof *x);
     if (x) *x = (about){ .k = k, .n = arena_array(&d->w->mem, n_layer, sizeof *x->n) };
@@ -183,22 +176,6 @@ static status ablation_nodes(duel *d, ablation *x, bool *there, error *err)
     return E_OK;
 }
 
-/* The means that cells are set to: once for all pairs. */
-static status ablation_means(duel *d, ablation *x, error *err)
-{
-    int n_layer = d->w->m->config.n_layer;
-    int32_t rows = x->how == FILL_MEAN_BY_POS ? longest(d->p) : 0;
-    for (int i = 0; i < d->p->n_reference; i++)
-        if (d->p->reference[i]->n < rows)
-            return error_set(
-                err, E_SHAPE,
-                "ablate: reference prompt %d has %d tokens, fewer than the %d it is a mean for", i,
-                d->p->reference[i]->n, rows);
-    x->mean = arena_array(&d->w->mem, n_layer, sizeof *x->mean);
-    if (!x->mean) return error_set(err, E_NOMEM, "ablate: out of memory");
-    return work_means(d->w, x->n, n_layer, d->p->reference, d->p->n_reference, rows, x->mean, err);
-}
-
 static int64_t ablation_cells(const duel *d, const duel_plan *p, duel_cell *cell)
 {
     const ablation *x = p->user;
@@ -239,7 +216,8 @@ static status plan_ablations(duel *d, duel_plan *out, int *n_out, error *err)
         *x = (ablation){ .mlp = i % 2, .how = (filling)(i / 2) };
         bool there = false;
         status st = ablation_nodes(d, x, &there, err);
-        if (st == E_OK && there && x->how != FILL_ZERO) st = ablation_means(d, x, err);
+        if (st == E_OK && there && x->how != FILL_ZERO)
+            st = duel_means(d, x->n, c->n_layer, x->how == FILL_MEAN_BY_POS, &x->mean, err);
         if (st != E_OK) return st;
         if (!there) continue;
         out[n] = (duel_plan){ .direction = ABLATE,
@@ -315,7 +293,7 @@ static void draw(duel *d, const duel_plan *p)
 static status keep_logits(duel *d, lane *l, bool clean, error *err)
 {
     const char *name = clean ? "logits_clean" : "logits_corrupt";
-    int32_t vocab = d->w->m->config.n_vocab, len = longest(d->p);
+    int32_t vocab = d->w->m->config.n_vocab, len = duel_longest(d);
     int64_t per = (int64_t)len * vocab;
     const report_array *there = report_find_tensor(d->w->r, name);
     double *v = there ? (double *)there->t.data

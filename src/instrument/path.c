@@ -5,7 +5,7 @@
  * Tensors are named after the reader and, unless it is a head, the sender: path.D.to_q [src_layer src_head dst_layer
  * dst_head pair], path.D.mlp.to_q, path.D.embed.to_q ...  NaN where there is no such edge. */
 #include "graph/mirror.h"
-#include "instrument/duel.h"
+#include "instrument/ends.h"
 #include <math.h>
 #include <string.h>
 
@@ -16,52 +16,6 @@ static const param params[] = {
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
-
-typedef enum end_kind {
-    END_HEAD,
-    END_MLP,
-    END_EMBED,
-    END_POS_EMBED,
-    END_BIAS,
-    END_Q,
-    END_K,
-    END_V,
-    END_MLP_IN,
-    END_LOGITS
-} end_kind;
-
-/* One end of edges: a node per layer (or one), and its parts. */
-typedef struct end {
-    end_kind kind;
-    const char *word, *name; /* in --senders; in the tensor's name */
-    const char *site;        /* of a block, or of the model; NULL: model_block knows */
-    bool layers, parts;
-} end;
-
-static const end senders[] = {
-    { END_HEAD, "head", "", "attn.result", true, true },
-    { END_MLP, "mlp", "mlp.", "mlp.out", true, false },
-    { END_EMBED, "embed", "embed.", "embed", false, false },
-    { END_POS_EMBED, "pos_embed", "pos_embed.", "pos_embed", false, false },
-    { END_BIAS, "bias", "bias.", "attn.bias", true, false },
-};
-static const end receivers[] = {
-    { END_Q, "q", "to_q", "attn.q", true, true },
-    { END_K, "k", "to_k", "attn.k", true, true },
-    { END_V, "v", "to_v", "attn.v", true, true },
-    { END_MLP_IN, "mlp", "to_mlp_in", NULL, true, false },
-    { END_LOGITS, "logits", "to_final_resid", NULL, false, false },
-};
-
-static node *end_node(const model *m, const end *e, int layer)
-{
-    char name[64];
-    if (e->kind == END_LOGITS) return m->logits_reader;
-    if (e->kind == END_MLP_IN) return m->block[layer].mlp_reader;
-    if (e->layers) snprintf(name, sizeof name, "blocks.%d.%s", layer, e->site);
-    else snprintf(name, sizeof name, "%s", e->site);
-    return graph_find(&m->g, name);
-}
 
 /* ---- one tensor: a kind of sender to a kind of receiver ---- */
 
@@ -79,21 +33,10 @@ static void add_dim(duel_plan *p, const char *axis, int64_t n)
     p->dim[p->n_dim++] = n;
 }
 
-static node **nodes_of(work *w, const end *e, int *n)
-{
-    *n = e->layers ? w->m->config.n_layer : 1;
-    node **list = arena_array(&w->mem, *n, sizeof *list);
-    for (int i = 0; list && i < *n; i++) {
-        list[i] = end_node(w->m, e, i);
-        if (!list[i]) return NULL; /* no MLPs, no biases, no learned positions */
-    }
-    return list;
-}
-
 static bool end_is_there(work *w, const end *e)
 {
     int n;
-    return nodes_of(w, e, &n) != NULL;
+    return end_nodes(w, e, &n) != NULL;
 }
 
 /* Indices of element i: src layer and part, dst layer and part. */
@@ -102,15 +45,6 @@ static void split(const about *x, int64_t i, int at[4])
     at[3] = (int)(i % x->dst_part), i /= x->dst_part;
     at[2] = (int)(i % x->n_dst), i /= x->n_dst;
     at[1] = (int)(i % x->src_part), at[0] = (int)(i / x->src_part);
-}
-
-static void end_text(const end *e, int layer, int part, char *out, size_t bytes)
-{
-    const char *reader = e->kind == END_MLP_IN ? "mlp" : e->kind == END_LOGITS ? "logits" : e->site;
-    int n = e->layers ? snprintf(out, bytes, "blocks.%d.%s", layer, reader)
-                      : snprintf(out, bytes, "%s", reader);
-    if (e->parts && n > 0 && n < (int)bytes)
-        snprintf(out + n, bytes - (size_t)n, "[head=%d]", part);
 }
 
 static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
@@ -163,7 +97,7 @@ static status plan_ends(work *w, const end *from, const end *to, int direction, 
     about *x = arena_zero(&w->mem, sizeof *x);
     if (!x) return error_set(err, E_NOMEM, "path: out of memory");
     *x = (about){ .from = from, .to = to };
-    x->src = nodes_of(w, from, &x->n_src), x->dst = nodes_of(w, to, &x->n_dst);
+    x->src = end_nodes(w, from, &x->n_src), x->dst = end_nodes(w, to, &x->n_dst);
     *there = x->src && x->dst;
     if (!*there) return E_OK;
     x->src_part = from->parts ? x->src[0]->n_part : 1,
@@ -201,27 +135,6 @@ static void draw(duel *d, const duel_plan *p)
     report_heatmap(d->w->r, title, name, a->axis[0], a->axis[1], &o);
 }
 
-/* A word of --senders or --receivers that is none. */
-static status check_words(const char *flag, const char *list, const end *ends, int n, error *err)
-{
-    size_t k;
-    for (const char *word; (word = str_word(&list, &k));) {
-        bool known = false;
-        for (int i = 0; i < n; i++) known |= str_is(word, k, ends[i].word);
-        if (known) continue;
-        error_set(err, E_USAGE, "path: '%.*s' is none of the %s", (int)(k < 60 ? k : 60), word,
-                  flag);
-        error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
-        return E_USAGE;
-    }
-    return E_OK;
-}
-
-enum {
-    N_SENDER = sizeof senders / sizeof *senders,
-    N_RECEIVER = sizeof receivers / sizeof *receivers
-};
-
 /* Ends that were asked for by name and that the model does not have are refused; by default, and with --all, they are
  * left out. */
 static status plan_direction(work *w, int direction, duel_plan *list, int *n, error *err)
@@ -230,7 +143,7 @@ static status plan_direction(work *w, int direction, duel_plan *list, int *n, er
     bool all = work_flag(w, "all"), asked = json_object_get(w->request, "receivers") != NULL;
     status st = E_OK;
     for (int i = 0; i < N_SENDER * N_RECEIVER && st == E_OK; i++) {
-        const end *a = &senders[i / N_RECEIVER], *b = &receivers[i % N_RECEIVER];
+        const end *a = &end_sender[i / N_RECEIVER], *b = &end_receiver[i % N_RECEIVER];
         bool there;
         if (!all && !(str_listed(from, a->word) && str_listed(to, b->word))) continue;
         st = plan_ends(w, a, b, direction, &list[*n], &there, err);
@@ -248,9 +161,8 @@ static status run(work *w, error *err)
     int n = 0;
     duel_plan *list = arena_array(&w->mem, 2 * N_SENDER * N_RECEIVER, sizeof *list);
     status st = list ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
-    if (st == E_OK) st = check_words("senders", work_text(w, "senders"), senders, N_SENDER, err);
-    if (st == E_OK)
-        st = check_words("receivers", work_text(w, "receivers"), receivers, N_RECEIVER, err);
+    if (st == E_OK) st = end_words(w, true, work_text(w, "senders"), err);
+    if (st == E_OK) st = end_words(w, false, work_text(w, "receivers"), err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     for (int direction = DENOISE; direction <= NOISE && st == E_OK; direction++)

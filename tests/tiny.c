@@ -1,0 +1,134 @@
+/* tiny -- see tiny.h. */
+#include "tiny.h"
+#include "test.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "format/format.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+mt_report *ran(const char *instrument, const char *request)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    if (mt_run(&r, instrument, request, NULL, NULL, &err))
+        printf("  %s %s: %s\n", instrument, request, err.message);
+    return r;
+}
+
+void refuses(const char *instrument, const char *request, const char *says)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    bool fine =
+        mt_run(&r, instrument, request, NULL, NULL, &err) != 0 && !r && strstr(err.message, says);
+    if (!fine) printf("  %s %s: %s\n", instrument, request, err.message);
+    CHECK(fine);
+}
+
+bool shows(const mt_report *r, const char *what)
+{
+    char *text = mt_report_render(r, "text", 80, false, NULL);
+    bool there = text && strstr(text, what);
+    if (!there) printf("  not in the report: %s\n", what);
+    mt_text_free(text);
+    return there;
+}
+
+double *tensor_of(const mt_report *r, const char *name, int64_t *n)
+{
+    char path[1200];
+    container *c = NULL;
+    double *v = NULL;
+    snprintf(path, sizeof path, "%s/sweep.npz", test_dir());
+    REQUIRE(r && mt_report_write_tensors(r, path, NULL) == 0);
+    REQUIRE(container_open(&c, path, NULL) == E_OK);
+    const tensor_view *t = container_find(c, name);
+    if (!t) printf("  there is no tensor %s\n", name);
+    if (t) {
+        *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
+        v = malloc((size_t)(*n + 1) * sizeof *v);
+        if (v) dtype_row_f64(t->dtype, t->data, v, *n);
+    }
+    container_free(c);
+    return v;
+}
+
+double number_of(const mt_report *r, const char *name, int64_t at)
+{
+    int64_t n = 0;
+    double *v = tensor_of(r, name, &n);
+    REQUIRE(v && at < n);
+    double x = v[at];
+    free(v);
+    return x;
+}
+
+void write_json(const char *path, json_t *own_v)
+{
+    str text = { 0 };
+    json_write(&text, own_v, 0);
+    REQUIRE(!text.failed && file_write(path, text.p, text.n, NULL) == E_OK);
+    str_release(&text);
+    json_decref(own_v);
+}
+
+bool tiny_open(tiny *t)
+{
+    static const char *const lists[] = { "clean", "corrupt", "correct", "wrong" };
+    char path[1100];
+    json_t *all = NULL, *one = json_object();
+    const char *dir = shared_path("goldens/methods/tl-patching-gpt2");
+    if (!dir) {
+        json_decref(one);
+        return false;
+    }
+    snprintf(t->dir, sizeof t->dir, "%s", dir);
+    snprintf(path, sizeof path, "%s/prompts.json", dir);
+    REQUIRE(json_open(&all, path, 1 << 20, NULL) == E_OK);
+    for (int i = 0; i < 4; i++) {
+        json_t *list = json_array();
+        json_array_append(list, json_array_get(json_object_get(all, lists[i]), 0));
+        json_object_set_new(one, lists[i], list);
+    }
+    json_t *clean = json_array_get(json_object_get(one, "clean"), 0);
+    json_t *both = json_pack("[O,O]", clean, json_array_get(json_object_get(one, "corrupt"), 0));
+    json_t *reference = json_object_get(all, "ablation_reference_set");
+    t->len = json_array_size(clean);
+    t->correct = json_integer_value(json_array_get(json_object_get(one, "correct"), 0));
+    t->wrong = json_integer_value(json_array_get(json_object_get(one, "wrong"), 0));
+    json_object_set(one, "ablation_reference_set", reference);
+    snprintf(t->pairs, sizeof t->pairs, "%s/pairs.json", test_dir());
+    snprintf(t->reference, sizeof t->reference, "%s/reference.json", test_dir());
+    snprintf(t->tokens, sizeof t->tokens, "%s/tokens.json", test_dir());
+    write_json(t->tokens, both);
+    write_json(t->reference, json_incref(reference));
+    write_json(t->pairs, one);
+    json_decref(all);
+    return true;
+}
+
+double *by_hand(const tiny *t, int which, const char *edits)
+{
+    char request[3000];
+    int64_t n = 0;
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"tokens\":\"%s\",\"edit\":[%s],\"no_fuse\":true}", t->dir,
+             t->tokens, edits);
+    mt_report *r = ran("run", request);
+    double *v = tensor_of(r, *edits ? "logits_edited" : "logits", &n);
+    REQUIRE(v && n == 2 * 83);
+    memmove(v, v + which * 83, 83 * sizeof *v);
+    mt_report_free(r);
+    return v;
+}
+
+double diff_by_hand(const tiny *t, int which, const char *edits)
+{
+    double *v = by_hand(t, which, edits);
+    float d = (float)v[t->correct] - (float)v[t->wrong];
+    free(v);
+    return (double)d;
+}
+/* SPDX-License-Identifier: MIT */

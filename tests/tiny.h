@@ -1,0 +1,40 @@
+/* tiny -- reports asked for and looked into, and the tiny GPT-2 of the goldens, on which what a sweep says of a cell can
+ * be asked for by hand. */
+#ifndef TESTS_TINY_H
+#define TESTS_TINY_H
+#include "include/microtome.h"
+#include <stdbool.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Run an instrument; NULL, with the reason printed, when it fails. */
+mt_report *ran(const char *instrument, const char *request);
+/* It fails, and says this. */
+void refuses(const char *instrument, const char *request, const char *says);
+/* Is this in the report's text? */
+bool shows(const mt_report *r, const char *what);
+
+/* A tensor of a report as doubles (to be freed), by way of a file, as users read it; one of its numbers. */
+double *tensor_of(const mt_report *r, const char *name, int64_t *n);
+double number_of(const mt_report *r, const char *name, int64_t at);
+
+/* A JSON value as a file (taken). */
+void write_json(const char *path, json_t *own_v);
+
+/* The tiny GPT-2 of the goldens (3 layers, 5 heads, 122 neurons, 83 tokens) and a file with its first pair and the
+ * reference prompts; false: no ../shared. */
+typedef struct tiny {
+    char dir[1000], pairs[1100], reference[1100], tokens[400];
+    int64_t correct, wrong;
+    size_t len;
+} tiny;
+bool tiny_open(tiny *t);
+
+/* The logits of `which` (0 the clean, 1 the corrupted prompt) under edits as they are written (to be freed), and the
+ * difference of the two answers' logits. */
+double *by_hand(const tiny *t, int which, const char *edits);
+double diff_by_hand(const tiny *t, int which, const char *edits);
+
+#endif
+/* SPDX-License-Identifier: MIT */
