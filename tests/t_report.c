@@ -27,6 +27,7 @@ static report *sample(int twist)
     if (v) v[4] = NAN;
     if (v && twist == 3) v[5] = nextafterf(v[5], 9);
     report_axis_token(r, "effect", "pos", 1, EVIL, sizeof EVIL - 1);
+    report_cell_token(r, "effect", 2, EVIL, sizeof EVIL - 1);
     report_heatmap(r, EVIL, "effect", "layer", "pos", NULL);
     report_model(r, "m", twist == 4 ? "xxh3-128:b" : "xxh3-128:a");
     report_precision(r, "f32");
@@ -135,6 +136,7 @@ TEST("allocation failing at any call of filling and drawing is an error and leav
         report *r = report_new("x", "y");
         double *v = report_tensor(r, "v", DTYPE_F64, "a b", (int64_t[]){ 2, 2 });
         if (v) v[0] = 1;
+        report_cell_token(r, "v", 3, "x", 1);
         report_heatmap(r, "v", "v", "a", "b", NULL);
         report_request(r, json_pack("{s:i}", "a", 1));
         status st = report_finish(r, NULL);

@@ -39,6 +39,12 @@ static void cell_attributes(str *s, const figure *f, int64_t row, int64_t col, c
         show_element(s, f->array, figure_index(f, row, col));
         str_puts(s, "\"");
     }
+    report_label token = figure_cell(f, row, col);
+    if (token.p && valued(mark)) {
+        str_puts(s, " data-t=\"");
+        html_label(s, token);
+        str_puts(s, "\"");
+    }
     if (mark != MARK_NONE) str_printf(s, " data-m=\"%s\"", cell_mark_text(mark));
 }
 
@@ -140,10 +146,18 @@ static void heat_row(str *s, const figure *f, int64_t row, int64_t n_col, int de
         str_puts(s, "<td");
         cell_attributes(s, f, row, j, "");
         str_puts(s, ">");
-        if (valued(mark) && !dense) show_figure(s, figure_value(f, row, j), decimals);
+        report_label token = figure_cell(f, row, j);
+        if (valued(mark) && !dense && token.p) html_label(s, token);
+        else if (valued(mark) && !dense) show_figure(s, figure_value(f, row, j), decimals);
         if (!dense || !valued(mark)) str_puts(s, mark_sign(mark, true));
     }
     str_puts(s, "</tr>\n");
+}
+
+/* Numbers of many columns are not shown at first; tokens are, as long as they fit. */
+static bool hides_cells(const figure *f, int64_t n_col)
+{
+    return n_col > (f->array->cell ? DENSE_COLUMNS : NUMBER_COLUMNS);
 }
 
 static void heatmap(str *s, const figure *f)
@@ -151,7 +165,7 @@ static void heatmap(str *s, const figure *f)
     int64_t n_col = f->n_col < COLUMN_MAX ? f->n_col : COLUMN_MAX,
             n_row = f->n_row < ROW_MAX ? f->n_row : ROW_MAX;
     if (n_row > CELL_MAX / n_col) n_row = CELL_MAX / n_col;
-    bool dense = n_col > DENSE_COLUMNS, plain = n_col > NUMBER_COLUMNS;
+    bool dense = n_col > DENSE_COLUMNS, plain = hides_cells(f, n_col);
     if (n_col < f->n_col || n_row < f->n_row)
         str_printf(s,
                    "<p class=\"warning\">Drawn: the first %lld of %lld rows, the first %lld of "
@@ -291,9 +305,8 @@ static void caption(str *s, const figure *f)
     str_puts(s, "</h2>");
     if (f->kind == FIGURE_HEATMAP && f->n_col <= DENSE_COLUMNS && f->n_row)
         str_printf(
-            s,
-            "<button type=\"button\" class=\"numbers\" aria-pressed=\"%s\" hidden>Numbers</button>",
-            f->n_col > NUMBER_COLUMNS ? "false" : "true");
+            s, "<button type=\"button\" class=\"numbers\" aria-pressed=\"%s\" hidden>%s</button>",
+            hides_cells(f, f->n_col) ? "false" : "true", f->array->cell ? "Tokens" : "Numbers");
     str_puts(s, "</div>");
 }
 

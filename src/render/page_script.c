@@ -43,6 +43,7 @@ const char *const page_script[] = {
     "function show(c,x,y){if(at&&at!==c)hide();at=c;c.classList.add('at');\n"
     " tip.textContent='';var b=document.createElement('b'),s=document.createElement('span');\n"
     " b.textContent=(c.dataset.v||'')+(c.dataset.m?(c.dataset.v?' \\u2013 ':'')+c.dataset.m:'');\n"
+    " if(c.dataset.t)b.textContent='\\u201c'+c.dataset.t+'\\u201d '+b.textContent;\n"
     " s.textContent=words(c);tip.append(b,s);\n"
     " if(c.cellIndex!==undefined){c.closest('table').classList.add('on');\n"
     "  heads(c).forEach(function(h){h.classList.add('hit')})}\n"

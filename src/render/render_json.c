@@ -91,6 +91,14 @@ static void table_value(pen *w, const table *t)
 
 /* ---- tensors ---- */
 
+/* One label or token, null where there is none. */
+static void label_value(pen *w, const report_label *l)
+{
+    if (l->p && l->token) token_value(w, l->p, l->n, NULL);
+    else if (l->p) pen_bytes(w, l->p, l->n);
+    else pen_text(w, NULL);
+}
+
 static void array_labels(pen *w, const report_array *a)
 {
     pen_key(w, "labels");
@@ -99,15 +107,20 @@ static void array_labels(pen *w, const report_array *a)
         if (!a->label[i]) continue;
         pen_key(w, a->axis[i]);
         pen_begin(w, '[', false);
-        for (int64_t k = 0; k < a->t.dim[i]; k++) {
-            const report_label *l = &a->label[i][k];
-            if (l->p && l->token) token_value(w, l->p, l->n, NULL);
-            else if (l->p) pen_bytes(w, l->p, l->n);
-            else pen_text(w, NULL);
-        }
+        for (int64_t k = 0; k < a->t.dim[i]; k++) label_value(w, &a->label[i][k]);
         pen_end(w, ']');
     }
     pen_end(w, '}');
+}
+
+/* What is written in cells, where something is. */
+static void array_cells(pen *w, const report_array *a)
+{
+    if (!a->cell || a->n_element > RENDER_JSON_MAX) return;
+    pen_key(w, "cells");
+    pen_begin(w, '[', false);
+    for (int64_t i = 0; i < a->n_element; i++) label_value(w, &a->cell[i]);
+    pen_end(w, ']');
 }
 
 static void array_data(pen *w, const report_array *a)
@@ -165,6 +178,7 @@ static void array_entry(pen *w, const report_array *a)
     pen_bool_at(w, "hashed", !a->informal);
     array_labels(w, a);
     array_data(w, a);
+    array_cells(w, a);
     array_marks(w, a);
     pen_end(w, '}');
 }

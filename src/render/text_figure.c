@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CELL_MAX = 6000, N_LARGEST = 10, BLOCK = 2 };
+enum { CELL_MAX = 6000, N_LARGEST = 10, BLOCK = 2, TOKEN_CELL = 9 };
 
 static str *label(view *v, const figure *f, int axis, int64_t i)
 {
@@ -30,12 +30,16 @@ static int label_width(view *v, const figure *f, int axis, int64_t n, int most)
     return w > most ? most : w;
 }
 
-/* A cell as text: its number, a mark's sign instead of an exact nothing. */
+/* A cell as text: its token or number, a mark's sign instead of an exact nothing. */
 static str *cell(view *v, const figure *f, int64_t row, int64_t col, int decimals)
 {
     str *s = view_scratch(v);
     cell_mark mark = figure_mark(f, row, col);
-    if (mark == MARK_NONE || mark == MARK_RAW) show_figure(s, figure_value(f, row, col), decimals);
+    report_label token = figure_cell(f, row, col);
+    if (mark == MARK_NONE || mark == MARK_RAW) {
+        if (token.p) show_label(s, token, v->unicode);
+        else show_figure(s, figure_value(f, row, col), decimals);
+    }
     str_puts(s, mark_sign(mark, v->unicode));
     return s;
 }
@@ -182,6 +186,7 @@ static grid plan_grid(view *v, const figure *f)
     int heads = label_width(v, f, f->col_axis, f->n_col, 7);
     if (heads > g.cell) g.cell = heads;
     if (g.cell > v->width / 2) g.cell = v->width / 2;
+    if (f->array->cell && g.cell > TOKEN_CELL) g.cell = TOKEN_CELL;
     if (v->colour && f->n_col * (g.cell + 1) + g.label > v->width)
         g = (grid){ .label = g.label, .cell = BLOCK };
     return g;

@@ -165,6 +165,20 @@ void report_axis_token(report *r, const char *name, const char *axis, int64_t in
     l[index] = (report_label){ .p = p, .n = p ? n : 0, .token = true };
 }
 
+void report_cell_token(report *r, const char *name, int64_t index, const void *bytes, size_t n)
+{
+    report_array *a = find(r, name);
+    if (!a) return;
+    if (index < 0 || index >= a->n_element) {
+        report_fail(r, E_USAGE, "report: tensor '%s': cell %lld of %lld", name, (long long)index,
+                    (long long)a->n_element);
+        return;
+    }
+    if (!a->cell) a->cell = build_get(r, (size_t)a->n_element * sizeof *a->cell);
+    const char *p = a->cell ? build_copy(r, bytes, n) : NULL;
+    if (p) a->cell[index] = (report_label){ .p = p, .n = n, .token = true };
+}
+
 /* The options into f; false when an index or an interval's array does not fit. */
 static bool set_options(report *r, figure *f, const figure_options *o)
 {
@@ -269,6 +283,12 @@ report_label figure_label(const figure *f, int axis, int64_t index, char number[
     if (l && l[index].p) return l[index];
     snprintf(number, 24, "%lld", (long long)index);
     return (report_label){ .p = number, .n = strlen(number) };
+}
+
+report_label figure_cell(const figure *f, int64_t row, int64_t col)
+{
+    if (!f->array->cell) return (report_label){ 0 };
+    return f->array->cell[figure_index(f, row, col)];
 }
 
 void build_span(figure *f)

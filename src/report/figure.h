@@ -20,6 +20,8 @@ typedef struct report_array {
     const char *axis[TENSOR_DIMS];    /* [n_dim] */
     report_label *label[TENSOR_DIMS]; /* [n_dim][dim], or NULL: numbers */
     uint8_t *mark;                    /* [elements] of cell_mark, or NULL: none is marked */
+    report_label
+        *cell; /* [elements] what a picture writes in a cell instead of its number; or NULL */
     int64_t n_element;
     const char *unit; /* or NULL */
     bool informal;    /* not part of the hash */
@@ -69,6 +71,11 @@ cell_mark figure_mark(const figure *f, int64_t row, int64_t col);
  *
  * [err: none | owns: borrowed from the array, or in number | thread: any | cost: O(1)] */
 report_label figure_label(const figure *f, int axis, int64_t index, char number[24]);
+
+/* What is written in the figure's cell (row, col) instead of its number; p NULL: nothing, so the number.
+ *
+ * [err: none | owns: borrowed from the array | thread: any | cost: O(axes)] */
+report_label figure_cell(const figure *f, int64_t row, int64_t col);
 
 /* (value - centre) / span, held within -1..1; NaN stays NaN.
  *

@@ -89,6 +89,11 @@ void report_axis_numbers(report *r, const char *name, const char *axis, const ch
 void report_axis_token(report *r, const char *name, const char *axis, int64_t index,
                        const void *bytes, size_t n);
 
+/* Write a token into an element's cell, where pictures would write its number (a heatmap's colour stays the number's).
+ *
+ * [err: kept: USAGE (no such tensor, index), NOMEM | owns: the report copies | thread: the report's own | cost: O(bytes); O(elements) once] */
+void report_cell_token(report *r, const char *name, int64_t index, const void *bytes, size_t n);
+
 /* A tensor by name.
  *
  * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(tensors)] */

@@ -1,0 +1,58 @@
+/* unembed -- from a value of the residual stream to logits: final norm, unembedding, softcap, whatever the model has
+ * behind its last block.
+ *
+ * The nodes between the last block's output and the logits are copied onto an input of their own (an overlay), so any
+ * rows of d_model numbers can be sent through them, by the same kernels and so with the same bits as the model's own
+ * rows.  Norms compute their statistics anew for each row.  Edits of a lane do not act on the copies. */
+#ifndef MICROTOME_INSTRUMENT_UNEMBED_H
+#define MICROTOME_INSTRUMENT_UNEMBED_H
+#include "instrument/work.h"
+
+typedef struct unembed {
+    work *w;
+    node *stream; /* the last block's output in the model */
+    node *in;     /* what stands for it: ROW, d_model numbers */
+    node *logits, *logprob, *prob;
+    int32_t n_vocab, d_model;
+} unembed;
+
+/* What to write for n rows, [n][n_vocab] each; NULL: not wanted. */
+typedef struct unembed_out {
+    double *logits, *logprob, *prob;
+} unembed_out;
+
+/* Build the overlay.
+ *
+ * [err: UNSUPPORTED (no last block), NOMEM | owns: the session's graph | thread: the work's | cost: O(nodes behind the last block)] */
+status unembed_open(unembed *u, work *w, error *err);
+
+/* Send n rows of x [n][d_model] through.
+ *
+ * [err: as work_run | owns: the caller's buffers | thread: the work's | cost: n times the unembedding] */
+status unembed_rows(unembed *u, const double *x, int32_t n, unembed_out out, error *err);
+
+/* How many rows should go at once: a few million logits, whatever the machine.
+ *
+ * [err: none, at least 1 | owns: nothing | thread: any | cost: O(1)] */
+int32_t unembed_most(const unembed *u);
+
+/* The token with the largest logit, ties to the lower id; its place among all, 1 the first.
+ *
+ * [err: -1 where all are NaN | owns: nothing | thread: any | cost: O(n)] */
+int32_t unembed_best(const double *logits, int32_t n);
+int64_t unembed_rank(const double *logits, int32_t n, int32_t id);
+
+/* sum p (log p - log q), in nats, as sum of p (log p - log q) - p + q: the same for numbers that sum to one, with rounding
+ * that cancels; what rounding leaves below zero is zero.
+ *
+ * [err: NaN where something is | owns: nothing | thread: any | cost: O(n)] */
+double unembed_kl(const double *logp, const double *p, const double *logq, const double *q,
+                  int32_t n);
+
+/* -sum p log p, in nats.
+ *
+ * [err: NaN where something is | owns: nothing | thread: any | cost: O(n)] */
+double unembed_entropy(const double *logp, const double *p, int32_t n);
+
+#endif
+/* SPDX-License-Identifier: MIT */
