@@ -27,19 +27,69 @@ static status read_pairs(work *w, pairs **out, error *err)
                             err);
 }
 
-static status find_metric(duel *d, error *err)
+static status add_metric(duel *d, const char *name, error *err)
 {
-    const char *name = work_text(d->w, "metric");
-    status st = work_metric(d->w,
-                            name          ? name
-                            : d->p->wrong ? "logit_diff"
-                                          : "logit",
-                            &d->metric, &d->def, err);
-    if (st == E_OK && d->def->n_answer > 1 && !d->p->wrong) {
-        error_set(err, E_USAGE, "%s needs a wrong answer for every pair", d->def->name);
-        error_hint(err, "give --wrong, or --metric logit");
-        st = E_USAGE;
+    duel_metric *x = &d->metric[d->n_metric];
+    if (d->n_metric == MAX_METRIC)
+        return error_set(err, E_USAGE, "more than %d metrics", MAX_METRIC);
+    status st = work_metric(d->w, name, &x->on, &x->def, err);
+    if (st != E_OK) return st;
+    for (int k = 0; k < d->n_metric; k++)
+        if (d->metric[k].def == x->def) return error_set(err, E_USAGE, "metric %s twice", name);
+    d->n_metric++;
+    if (x->def->n_answer == 1 || d->p->wrong) return E_OK;
+    error_set(err, E_USAGE, "%s needs a wrong answer for every pair", x->def->name);
+    error_hint(err, "give --wrong, or --metric logit");
+    return E_USAGE;
+}
+
+static status find_metrics(duel *d, error *err)
+{
+    const char *list = work_text(d->w, "metric");
+    size_t n;
+    status st = E_OK;
+    if (!list) list = d->p->wrong ? "logit_diff" : "logit";
+    for (const char *word; st == E_OK && (word = str_word(&list, &n));) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)n, word);
+        st = add_metric(d, name, err);
     }
+    if (st != E_OK || d->n_metric) return st;
+    error_set(err, E_USAGE, "--metric names none");
+    error_hint(err, "logit_diff, or several: logit_diff,prob");
+    return E_USAGE;
+}
+
+void duel_metric_at(duel *d, int k)
+{
+    const duel_metric *x = &d->metric[k];
+    d->def = x->def, d->value[0] = x->value[0], d->value[1] = x->value[1], d->scale = x->scale;
+    d->suffix[0] = 0;
+    if (d->n_metric > 1) snprintf(d->suffix, sizeof d->suffix, ".%s", x->def->name);
+}
+
+status duel_give(duel *d, lane *l, int pair, error *err)
+{
+    double answer[2] = { d->p->correct[pair], d->p->wrong ? d->p->wrong[pair] : 0 };
+    status st = E_OK;
+    for (int k = 0; k < d->n_metric && st == E_OK; k++)
+        st = lane_give(l, d->metric[k].on.answer, answer, err);
+    return st;
+}
+
+status duel_ask(duel *d, lane *l, error *err)
+{
+    status st = E_OK;
+    for (int k = 0; k < d->n_metric && st == E_OK; k++)
+        st = lane_ask(l, d->metric[k].on.value, (box){ 0, 1, 0, 1 }, err);
+    return st;
+}
+
+status duel_values(duel *d, lane *l, double *out, error *err)
+{
+    status st = E_OK;
+    for (int k = 0; k < d->n_metric && st == E_OK; k++)
+        st = lane_read(l, d->metric[k].on.value, (box){ 0, 1, 0, 1 }, &out[k], err);
     return st;
 }
 
@@ -112,16 +162,14 @@ lane *duel_source(const duel *d, int direction)
 static status duel_lane(duel *d, lane **out, lane *parent, const prompt *p, int pair,
                         const char *what, error *err)
 {
-    double answer[2] = { d->p->correct[pair], d->p->wrong ? d->p->wrong[pair] : 0 };
     char name[40];
     bool first = isnan(d->value[0][pair]) && !(d->spoil && (parent || pair % d->n_draw));
     snprintf(name, sizeof name, "%s %d", d->spoil ? "prompt" : what, pair / d->n_draw);
     status st = work_lane(d->w, out, parent, p, first ? name : NULL, err);
     if (st == E_OK && d->spoil && parent) st = d->spoil(d, *out, pair, err);
-    if (st == E_OK) st = lane_give(*out, d->metric.answer, answer, err);
+    if (st == E_OK) st = duel_give(d, *out, pair, err);
     if (st == E_OK) lane_keep(*out);
-    if (st == E_OK) st = lane_ask(*out, d->metric.value, (box){ 0, 1, 0, 1 }, err);
-    return st;
+    return st == E_OK ? duel_ask(d, *out, err) : st;
 }
 
 /* What sweeps read of the two: every site is computed and held, so that forks start from there. */
@@ -149,21 +197,36 @@ static status duel_lanes(duel *d, int pair, error *err)
 
 static status read_values(duel *d, error *err)
 {
-    box one = { 0, 1, 0, 1 };
-    status st = lane_read(d->corrupt, d->metric.value, one, &d->value[0][d->pair], err);
-    return st == E_OK ? lane_read(d->clean, d->metric.value, one, &d->value[1][d->pair], err) : st;
+    double v[2][MAX_METRIC];
+    status st = duel_values(d, d->corrupt, v[0], err);
+    if (st == E_OK) st = duel_values(d, d->clean, v[1], err);
+    for (int k = 0; k < d->n_metric && st == E_OK; k++)
+        for (int i = 0; i < 2; i++) d->metric[k].value[i][d->pair] = v[i][k];
+    return st;
+}
+
+/* Both lanes run, with all that sweeps read of them. */
+static status hold_lanes(duel *d, int pair, error *err)
+{
+    run_info info = { 0 };
+    status st = ask_sites(d, d->clean, err);
+    if (st == E_OK) st = ask_sites(d, d->corrupt, err);
+    if (st == E_OK) st = session_plan(d->w->s, &info, err);
+    if (st == E_OK) st = work_run(d->w, err);
+    d->held_bytes[pair] = info.value_bytes;
+    return st;
 }
 
 status duel_hold(duel *d, int pair, int64_t *bytes, error *err)
 {
-    run_info info = { 0 };
-    status st = duel_lanes(d, pair, err);
-    if (st == E_OK) st = ask_sites(d, d->clean, err);
-    if (st == E_OK) st = ask_sites(d, d->corrupt, err);
-    if (st == E_OK) st = session_plan(d->w->s, &info, err);
-    if (st == E_OK) st = work_run(d->w, err);
-    *bytes = info.value_bytes;
-    return st == E_OK ? read_values(d, err) : st;
+    status st = E_OK;
+    bool there = d->held[pair][0] != NULL;
+    if (there) duel_at(d, pair);
+    else st = duel_lanes(d, pair, err);
+    if (st == E_OK && !there) st = hold_lanes(d, pair, err);
+    if (st == E_OK && !there) st = read_values(d, err);
+    *bytes = d->held_bytes[pair];
+    return st;
 }
 
 void duel_at(duel *d, int pair)
@@ -191,7 +254,7 @@ status duel_read(duel *d, lane *l, const edit *e, double **out, error *err)
 }
 
 /* The largest of the answers' logits, of either run: what the metric's rounding error is a share of. */
-static status read_scale(duel *d, lane *l, int pair, error *err)
+static status largest_logit(duel *d, lane *l, int pair, double *out, error *err)
 {
     int32_t last = lane_len(l) - 1;
     for (int k = 0; k < (d->p->wrong ? 2 : 1); k++) {
@@ -199,9 +262,23 @@ static status read_scale(duel *d, lane *l, int pair, error *err)
         double x;
         status st = lane_read(l, d->w->m->logits, (box){ last, last + 1, id, id + 1 }, &x, err);
         if (st != E_OK) return st;
-        if (fabs(x) > d->scale[pair]) d->scale[pair] = fabs(x);
+        if (fabs(x) > *out) *out = fabs(x);
     }
     return E_OK;
+}
+
+static status read_scale(duel *d, int pair, error *err)
+{
+    double largest = 0;
+    status st = largest_logit(d, d->clean, pair, &largest, err);
+    if (st == E_OK) st = largest_logit(d, d->corrupt, pair, &largest, err);
+    for (int k = 0; k < d->n_metric && st == E_OK; k++) {
+        const duel_metric *x = &d->metric[k];
+        x->scale[pair] = largest;
+        if (x->def->relative)
+            x->scale[pair] *= fmax(fabs(x->value[0][pair]), fabs(x->value[1][pair]));
+    }
+    return st;
 }
 
 static status ask_last(duel *d, lane *l, error *err)
@@ -210,27 +287,40 @@ static status ask_last(duel *d, lane *l, error *err)
     return lane_ask(l, d->w->m->logits, (box){ last, last + 1, 0, d->w->m->logits->n_part }, err);
 }
 
+static bool base_room(duel *d)
+{
+    int n = d->p->n;
+    d->held = arena_array(&d->w->mem, n, sizeof *d->held);
+    d->held_bytes = arena_array(&d->w->mem, n, sizeof *d->held_bytes);
+    for (int k = 0; k < d->n_metric; k++) {
+        duel_metric *x = &d->metric[k];
+        x->scale = arena_array(&d->w->mem, n, sizeof *x->scale);
+        for (int i = 0; i < 2; i++) {
+            x->value[i] = arena_array(&d->w->mem, n, sizeof **x->value);
+            for (int j = 0; x->value[i] && j < n; j++) x->value[i][j] = (double)NAN;
+        }
+        if (!x->scale || !x->value[0] || !x->value[1]) return false;
+    }
+    duel_metric_at(d, 0);
+    return d->held && d->held_bytes;
+}
+
 static status base_values(duel *d, error *err)
 {
     int n = d->p->n;
+    if (!base_room(d)) return error_set(err, E_NOMEM, "pairs: out of memory");
     status st = E_OK;
-    d->value[0] = arena_array(&d->w->mem, n, sizeof(double)),
-    d->value[1] = arena_array(&d->w->mem, n, sizeof(double)),
-    d->scale = arena_array(&d->w->mem, n, sizeof(double));
-    d->held = arena_array(&d->w->mem, n, sizeof *d->held);
-    if (!d->value[0] || !d->value[1] || !d->scale || !d->held)
-        return error_set(err, E_NOMEM, "pairs: out of memory");
-    for (int i = 0; i < n; i++) d->value[0][i] = d->value[1][i] = (double)NAN;
+    int64_t room = session_room(d->w->s) / 8; /* for pairs that need not be run again to be swept */
     for (int i = 0; i < n && st == E_OK; i++) {
+        bool hold = room > 0;
         st = duel_lanes(d, i, err);
         if (st == E_OK) st = ask_last(d, d->clean, err);
         if (st == E_OK) st = ask_last(d, d->corrupt, err);
-        if (st == E_OK) st = work_run(d->w, err);
+        if (st == E_OK) st = hold ? hold_lanes(d, i, err) : work_run(d->w, err);
         if (st == E_OK) st = read_values(d, err);
-        if (st == E_OK) st = read_scale(d, d->clean, i, err);
-        if (st == E_OK) st = read_scale(d, d->corrupt, i, err);
-        if (d->def->relative) d->scale[i] *= fmax(fabs(d->value[0][i]), fabs(d->value[1][i]));
-        duel_drop(d, i);
+        if (st == E_OK) st = read_scale(d, i, err);
+        if (st == E_OK && hold) room -= d->held_bytes[i];
+        if (st != E_OK || room <= 0) duel_drop(d, i);
     }
     return st;
 }
@@ -256,7 +346,9 @@ static void show_base(duel *d)
 {
     char name[80];
     double sum[2] = { 0 };
-    table *t = report_table(d->w->r, "base runs", 6,
+    snprintf(name, sizeof name, "base runs%s%s", *d->suffix ? ": " : "",
+             *d->suffix ? d->def->name : "");
+    table *t = report_table(d->w->r, name, 6,
                             (column[]){ { "pair", NULL, CELL_INT, 0, false },
                                         { "answer", NULL, CELL_TOKEN, 0, false },
                                         { "wrong", NULL, CELL_TOKEN, 0, false },
@@ -300,9 +392,10 @@ status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil 
     *d = (duel){ .w = w, .p = own_p, .n_draw = n_draw, .spoil = spoil, .user = user };
     status st = direction_check(d, err);
     if (st == E_OK) st = sweep_check(d, err);
-    if (st == E_OK) st = find_metric(d, err);
+    if (st == E_OK) st = find_metrics(d, err);
     if (st == E_OK) st = base_values(d, err);
-    if (st == E_OK) show_base(d), st = note_answers(d, err);
+    for (int k = 0; k < d->n_metric && st == E_OK; k++) duel_metric_at(d, k), show_base(d);
+    if (st == E_OK) duel_metric_at(d, 0), st = note_answers(d, err);
     if (st != E_OK) duel_close(d);
     return st;
 }

@@ -7,7 +7,8 @@
  * A result is a tensor D.NAME with the raw metric of every cell and pair (the last axis): NaN where there is no
  * such cell.  Beside it `effect.D.NAME`: the mean over pairs of (metric - base) / (other - base), 0: as the base
  * run, 1: as the other.  A gap too small to divide by is said, and the difference stands undivided.  Ablations have
- * no other run: NAME, and as effect the mean of metric - clean.
+ * no other run: NAME, and as effect the mean of metric - clean.  With several metrics, which one run of each cell gives,
+ * every name ends in ".METRIC".
  *
  * What is swept is said as plans beforehand; duel_run does the rest: every cell of every pair is marked incomplete
  * before the first is run, and the share that is done is known.  duel.c: pairs, metric, base runs; duel_item.c: waves of
@@ -35,7 +36,7 @@
           ROLE_WHAT },                                                                             \
         { "wrong", PARAM_TEXT, NULL, "the wrong answer, one token", ROLE_WHAT },                   \
         { "metric", PARAM_TEXT, NULL,                                                              \
-          "logit_diff, logit, logprob or prob; logit_diff where there is a wrong answer",          \
+          "with commas: logit_diff logit logprob prob; logit_diff where there is a wrong answer",  \
           ROLE_WHAT },                                                                             \
         { "direction", PARAM_TEXT, NULL, "denoise, noise or both; denoise, and with --all both",   \
           ROLE_WHAT },                                                                             \
@@ -71,7 +72,7 @@ typedef struct duel_cell {
     int n_more;
 } duel_cell;
 
-/* A tensor being filled. */
+/* A tensor being filled, of one metric. */
 typedef struct duel_tensor {
     char name[90]; /* "denoise.resid_pre" */
     double *v;     /* [n_cell][n_pair] */
@@ -87,7 +88,7 @@ typedef struct duel_item {
     int pair;
     int level; /* 0: on the coarsest grid */
     lane *base;
-    const duel_tensor *out;
+    const duel_tensor *out; /* [n_metric] */
     duel_cell cell;
 } duel_item;
 
@@ -98,7 +99,15 @@ typedef struct duel_cost {
     bool exact; /* every cell was planned */
 } duel_cost;
 
-enum { ABLATE = -1, DENOISE, NOISE };
+enum { ABLATE = -1, DENOISE, NOISE, MAX_METRIC = 8 };
+
+/* A metric, and what it says of the base runs. */
+typedef struct duel_metric {
+    metric on;
+    const metric_def *def;
+    double *value[2]; /* [pair] of the corrupted, of the clean run */
+    double *scale;    /* [pair] how large the logits are that it is made of */
+} duel_metric;
 
 typedef struct duel duel;
 
@@ -108,17 +117,20 @@ typedef status duel_spoil(duel *d, lane *l, int pair, error *err);
 struct duel {
     work *w;
     pairs *p;
-    metric metric;
-    const metric_def *def;
+    duel_metric metric[MAX_METRIC];
+    int n_metric;
+    const metric_def *
+        def; /* of the metric that is looked at, as the next two: the first, or as duel_metric_at says */
+    double *value[2], *scale;
+    char suffix[24];       /* of its tensors' names: "" or ".prob" */
     lane *clean, *corrupt; /* of the pair under way */
-    double *value[2];      /* [pair] the metric of the corrupted, of the clean run */
-    double *scale;         /* [pair] how large the logits are that it is made of */
     bool both, noise_only;
-    duel_spoil *spoil; /* makes the corrupted run, where prompts do not; or NULL */
-    int n_draw;        /* so many pairs in a row are draws of it for one prompt; 1 without */
-    int pair;          /* the pair under way, and so clean, corrupt */
-    lane *(*held)[2];  /* [pair]: its two lanes while they are held */
-    duel_item *item;   /* those being run */
+    duel_spoil *spoil;   /* makes the corrupted run, where prompts do not; or NULL */
+    int n_draw;          /* so many pairs in a row are draws of it for one prompt; 1 without */
+    int pair;            /* the pair under way, and so clean, corrupt */
+    lane *(*held)[2];    /* [pair]: its two lanes while they are held */
+    int64_t *held_bytes; /* [pair]: what their values take */
+    duel_item *item;     /* those being run */
     int64_t n_planned, n_done; /* cells of all plans and controls */
     double until;              /* the clock when --seconds are over; 0: never */
     bool coarse;               /* --order coarse */
@@ -146,6 +158,18 @@ status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil 
                          error *err);
 void duel_close(duel *d);
 
+/* Look at metric k: def, value, scale, suffix and the tensors of plans are its.
+ *
+ * [err: none | owns: nothing | thread: the work's | cost: O(1)] */
+void duel_metric_at(duel *d, int k);
+
+/* Give a lane the answers of pair i, and ask for all metrics; read them, out[n_metric].
+ *
+ * [err: as lane_give, lane_ask; as lane_read | owns: nothing | thread: the work's | cost: O(metrics)] */
+status duel_give(duel *d, lane *l, int pair, error *err);
+status duel_ask(duel *d, lane *l, error *err);
+status duel_values(duel *d, lane *l, double *out, error *err);
+
 /* Means need reference prompts: are there any?
  *
  * [err: USAGE | owns: nothing | thread: any | cost: O(1)] */
@@ -164,8 +188,9 @@ int32_t duel_longest(const duel *d);
 bool duel_wants(const duel *d, int direction);
 const char *duel_direction(int direction);
 
-/* Hold pair i: its two lanes, everything they compute kept; several pairs may be held.  Look at a held pair: d->pair,
- * clean and corrupt are its.  Drop it: the lanes go.  *bytes: what its values take.
+/* Hold pair i: its two lanes, everything they compute kept; several pairs may be held, and the first ones are from the
+ * beginning, as far as there is room.  Look at a held pair: d->pair, clean and corrupt are its.  Drop it: the lanes go.
+ * *bytes: what its values take.
  *
  * [err: as session_run | owns: d | thread: the work's | cost: two runs; O(1)] */
 status duel_hold(duel *d, int pair, int64_t *bytes, error *err);
@@ -209,23 +234,32 @@ struct duel_plan {
 status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(duel *d, error *err),
                 void (*draw)(duel *d, const duel_plan *p), error *err);
 
-/* The tensor of a plan, made if need be: all NaN, marked absent.  Its name, and that of its effects.
+/* The tensor of a plan, of the metric looked at or of all, made if need be: all NaN, marked absent.  Its name, and that of
+ * its effects.
  *
  * [err: kept by the report; out->v NULL | owns: the report | thread: the work's | cost: O(elements)] */
 void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p);
-void duel_tensor_name(const duel_plan *p, const char *before, char *out, size_t bytes);
+void duel_tensors_get(duel *d, duel_tensor out[MAX_METRIC], const duel_plan *p);
+void duel_tensor_name(const duel *d, const duel_plan *p, const char *before, char *out,
+                      size_t bytes);
 
-/* The tensor of a plan and its cells of the pair under way.
+/* Mark element `at` of the pair under way in the tensors of all metrics.
  *
- * [err: NOMEM | owns: the report, the work | thread: the work's | cost: O(elements)] */
-status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, int64_t *n,
-                  error *err);
+ * [err: none | owns: nothing | thread: the work's | cost: O(metrics)] */
+void duel_mark(const duel *d, const duel_tensor *t, int64_t at, uint8_t mark);
 
-/* Controls of a plan at its strongest cell of the pair under way: run them, items `first` on; how many cells they are;
- * show all pairs'.
+/* The cells of a plan, of the pair under way.
  *
- * [err: as sweep_run | owns: the report | thread: the work's | cost: O(draws)] */
-status duel_controls(duel *d, const duel_plan *p, int64_t first, error *err);
+ * [err: NOMEM | owns: the work | thread: the work's | cost: O(elements)] */
+status duel_cells(duel *d, const duel_plan *p, duel_cell **out, int64_t *n, error *err);
+
+/* Controls of a plan at its strongest cell of the pair under way, by the metric looked at: list them, items `first` on,
+ * behind out[*n], which has room for MAX_CONTROL; how many cells they are; show all pairs'.
+ *
+ * [err: as session_run, NOMEM | owns: the report, the work | thread: the work's | cost: O(draws)] */
+enum { MAX_CONTROL = 16 };
+status duel_controls(duel *d, const duel_plan *p, int64_t first, duel_item *out, int *n,
+                     error *err);
 int64_t duel_control_count(const duel *d, const duel_plan *p);
 void duel_control_plan(const duel_plan *p, duel_plan *out);
 void duel_show_controls(duel *d, const duel_plan *p);
@@ -236,10 +270,13 @@ void duel_show_controls(duel *d, const duel_plan *p);
  * [err: as sweep_run | owns: nothing | thread: the work's | cost: the cells] */
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);
 
-/* Where an item's value and mark stand in item->out.
+/* Where an item's value and mark stand in each of item->out.  Its values of all metrics and its mark, which says
+ * "changed" where any metric did: put down, and looked up.
  *
- * [err: none | owns: nothing | thread: any | cost: O(1)] */
+ * [err: none | owns: nothing | thread: the work's | cost: O(metrics)] */
 int64_t duel_item_at(const duel *d, const duel_item *x);
+void duel_item_put(const duel *d, const duel_item *x, const double *value, uint8_t mark);
+void duel_item_get(const duel *d, const duel_item *x, double value[MAX_METRIC], uint8_t *mark);
 
 /* Show what sweeping would cost, and what a whole run for every cell would, after duel_items_run() filled d->cost; the
  * machine is measured for it.
@@ -254,11 +291,11 @@ status duel_show_cost(duel *d, error *err);
  * [err: USAGE, as journal_open | owns: d->journal, duel_close | thread: the work's | cost: reads the journals] */
 status duel_journal_open(duel *d, int64_t n_item, error *err);
 
-/* Is this item this shard's?  Is it in the journal: then its value and mark?  Write finished ones down.
+/* Is this item this shard's?  Is it in the journal: then its values and mark?  Write finished ones down.
  *
  * [err: false; as journal_flush | owns: nothing | thread: the work's | cost: O(1); O(n)] */
 bool duel_is_mine(const duel *d, int64_t item);
-bool duel_journal_has(duel *d, int64_t item, double *value, uint8_t *mark);
+bool duel_journal_has(duel *d, int64_t item, double value[MAX_METRIC], uint8_t *mark);
 status duel_journal_add(duel *d, const duel_item *x, int64_t n, error *err);
 
 /* Call fn for every journal FILE.i-of-n beside `path`; how many of its cells a shard lacks.

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { N_DRAW = 8 };
+enum { N_DRAW = MAX_CONTROL / 2 };
 
 int64_t duel_control_count(const duel *d, const duel_plan *p)
 {
@@ -108,10 +108,9 @@ static status cell_anywhere(duel *d, const duel_plan *p, int draw, duel_cell *c,
 
 static status cell_like(duel *d, const duel_plan *p, int64_t at, duel_cell *out, error *err)
 {
-    duel_tensor t;
     int64_t n = 0;
     duel_cell *cell;
-    status st = duel_cells(d, p, &t, &cell, &n, err);
+    status st = duel_cells(d, p, &cell, &n, err);
     for (int64_t i = 0; st == E_OK && i < n; i++)
         if (cell[i].at == at) *out = cell[i];
     return st;
@@ -128,40 +127,38 @@ static duel_item control_item(const duel *d, const duel_plan *p, int64_t first,
                         .cell = *c };
 }
 
-status duel_controls(duel *d, const duel_plan *p, int64_t first, error *err)
+status duel_controls(duel *d, const duel_plan *p, int64_t first, duel_item *out, int *n, error *err)
 {
     duel_plan control;
-    duel_tensor t;
     duel_cell like = { 0 }, c;
-    duel_item item[2 * N_DRAW];
-    int n = 0;
+    duel_tensor *t = arena_array(&d->w->mem, MAX_METRIC, sizeof *t);
     int64_t count = duel_control_count(d, p), best = count ? strongest(d, p) : -1;
     if (!count) return E_OK;
+    if (!t) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     duel_control_plan(p, &control);
-    duel_tensor_get(d, &t, &control);
+    duel_tensors_get(d, t, &control);
     if (best < 0) { /* nothing to compare with: there is no such control */
-        for (int64_t i = 0; t.mark && i < t.n_cell; i++)
-            t.mark[i * d->p->n + d->pair] = MARK_ABSENT;
+        for (int64_t i = 0; i < t->n_cell; i++) duel_mark(d, t, i, MARK_ABSENT);
         d->n_done += count;
         return E_OK;
     }
     status st = cell_like(d, p, best, &like, err);
     for (int i = 0; i < N_DRAW && p->at_position && st == E_OK; i++) {
         if (d->p->clean[d->pair]->n < 2) { /* there is no other */
-            t.mark[i * d->p->n + d->pair] = MARK_ABSENT;
+            duel_mark(d, t, i, MARK_ABSENT);
             continue;
         }
         st = cell_copy(d, &like, i, &c, err);
         if (st != E_OK) break;
         cell_elsewhere(d, p, i, &c);
-        item[n++] = control_item(d, p, first, &t, &c);
+        out[(*n)++] = control_item(d, p, first, t, &c);
     }
     for (int i = 0; i < N_DRAW && p->directed && st == E_OK; i++) {
         st = cell_copy(d, &like, (p->at_position ? N_DRAW : 0) + i, &c, err);
         if (st == E_OK) st = cell_anywhere(d, p, i, &c, err);
-        if (st == E_OK) item[n++] = control_item(d, p, first, &t, &c);
+        if (st == E_OK) out[(*n)++] = control_item(d, p, first, t, &c);
     }
-    return st == E_OK ? duel_items_run(d, item, n, err) : st;
+    return st;
 }
 
 /* Mean size of the effects of draws [first, first + N_DRAW). */
@@ -177,11 +174,13 @@ static void show_one(duel *d, const duel_plan *p, const duel_tensor *t, int firs
         n_open += t->mark && t->mark[i] == MARK_INCOMPLETE;
         if (!isnan(e) && !raw) sum += fabs(e), n++;
     }
-    snprintf(name, sizeof name, "%s.%s %s", duel_direction(p->direction), p->name, what);
+    snprintf(name, sizeof name, "%s.%s%s %s", duel_direction(p->direction), p->name, d->suffix,
+             what);
     if (n_open) report_control_text(d->w->r, name, "not finished");
     else if (n)
         report_control(d->w->r, name, sum / n,
-                       "mean size of effect, %d draws at the strongest cell of each pair", N_DRAW);
+                       "mean size of effect, %d draws at the strongest cell of each pair%s%s",
+                       N_DRAW, *d->suffix ? ", by " : "", *d->suffix ? d->metric[0].def->name : "");
     else
         report_control_text(d->w->r, name,
                             "no pair has an effect, or none that could be normalised");
@@ -195,10 +194,12 @@ void duel_show_controls(duel *d, const duel_plan *p)
     if (p->direction == ABLATE) return;
     duel_control_plan(p, &control);
     if (control.dim[0]) duel_tensor_get(d, &t, &control);
-    snprintf(name, sizeof name, "%s.%s random position", duel_direction(p->direction), p->name);
+    snprintf(name, sizeof name, "%s.%s%s random position", duel_direction(p->direction), p->name,
+             d->suffix);
     if (p->at_position) show_one(d, p, &t, 0, "random position");
     else report_control_text(d->w->r, name, "none: a cell is all positions at once");
-    snprintf(name, sizeof name, "%s.%s random direction", duel_direction(p->direction), p->name);
+    snprintf(name, sizeof name, "%s.%s%s random direction", duel_direction(p->direction), p->name,
+             d->suffix);
     if (p->directed) show_one(d, p, &t, p->at_position ? N_DRAW : 0, "random direction");
     else report_control_text(d->w->r, name, "none: a row of weights has no direction");
     if (p->at_position) report_seed(d->w->r, "patch.position", d->w->seed);

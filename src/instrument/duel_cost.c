@@ -10,12 +10,11 @@ static status measure(duel *d, double *speed, error *err)
     enum { N_LANE = 6 };
     lane *l[N_LANE] = { 0 };
     run_info info = { 0 };
-    double answer[2] = { d->p->correct[0], d->p->wrong ? d->p->wrong[0] : 0 };
     status st = E_OK;
     for (int i = 0; i < N_LANE && st == E_OK; i++) {
         st = work_lane(d->w, &l[i], NULL, d->p->clean[0], NULL, err);
-        if (st == E_OK) st = lane_give(l[i], d->metric.answer, answer, err);
-        if (st == E_OK) st = lane_ask(l[i], d->metric.value, (box){ 0, 1, 0, 1 }, err);
+        if (st == E_OK) st = duel_give(d, l[i], 0, err);
+        if (st == E_OK) st = duel_ask(d, l[i], err);
     }
     double start = clock_seconds();
     if (st == E_OK) st = session_run(d->w->s, &info, err);

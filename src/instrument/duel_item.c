@@ -6,6 +6,7 @@
 #include "graph/sweep.h"
 #include "instrument/duel.h"
 #include <stdlib.h>
+#include <string.h>
 
 static status apply(lane *l, const edit *e, node *reader, box slice, error *err)
 {
@@ -23,13 +24,42 @@ static status item_make(void *user, int64_t i, lane **out, error *err)
     st = apply(l, &c->e, c->reader, c->slice, err);
     for (int k = 0; k < c->n_more && st == E_OK; k++)
         st = apply(l, &c->more[k].e, c->more[k].reader, c->more[k].slice, err);
-    if (st == E_OK) st = lane_ask(l, d->metric.value, (box){ 0, 1, 0, 1 }, err);
+    if (st == E_OK) st = duel_ask(d, l, err);
     if (st == E_OK) *out = l;
     else lane_drop(l);
     return st;
 }
 
 int64_t duel_item_at(const duel *d, const duel_item *x) { return x->cell.at * d->p->n + x->pair; }
+
+/* A metric whose bits are the base run's is marked equal, though another one may have changed. */
+void duel_item_put(const duel *d, const duel_item *x, const double *value, uint8_t mark)
+{
+    int64_t at = duel_item_at(d, x);
+    bool clean = x->base == d->held[x->pair][0];
+    for (int k = 0; k < d->n_metric; k++) {
+        const double *base = &d->metric[k].value[clean][x->pair];
+        bool equal = mark == MARK_NONE && !memcmp(&value[k], base, sizeof *base);
+        x->out[k].v[at] = value[k], x->out[k].mark[at] = equal ? MARK_EQUAL : mark;
+    }
+}
+
+void duel_item_get(const duel *d, const duel_item *x, double value[MAX_METRIC], uint8_t *mark)
+{
+    int64_t at = duel_item_at(d, x);
+    *mark = x->out[0].mark[at];
+    for (int k = 0; k < d->n_metric; k++) {
+        value[k] = x->out[k].v[at];
+        if (x->out[k].mark[at] == MARK_NONE) *mark = MARK_NONE;
+    }
+}
+
+static bool item_has_room(const duel *d, const duel_item *x)
+{
+    bool fine = true;
+    for (int k = 0; k < d->n_metric; k++) fine &= x->out[k].v && x->out[k].mark;
+    return fine;
+}
 
 static status item_take(void *user, int64_t i, lane *l, error *err)
 {
@@ -38,20 +68,25 @@ static status item_take(void *user, int64_t i, lane *l, error *err)
     };
     duel *d = user;
     const duel_item *x = &d->item[i];
+    double value[MAX_METRIC];
     d->w->n_fork++;
     d->n_done++;
-    if (!x->out->v || !x->out->mark) return error_set(err, E_NOMEM, "sweep: out of memory");
-    x->out->mark[duel_item_at(d, x)] = marks[lane_effect(l)];
-    return lane_read(l, d->metric.value, (box){ 0, 1, 0, 1 }, &x->out->v[duel_item_at(d, x)], err);
+    if (!item_has_room(d, x)) return error_set(err, E_NOMEM, "sweep: out of memory");
+    status st = duel_values(d, l, value, err);
+    if (st == E_OK) duel_item_put(d, x, value, marks[lane_effect(l)]);
+    return st;
 }
 
 /* Is this item's result in the journal, by x->index, which is the same in every run of the request?  Then it is put in,
  * with its mark, and the item is not run. */
 static bool item_known(duel *d, const duel_item *x)
 {
-    if (d->cost || !x->out->v || !x->out->mark) return false;
-    return duel_journal_has(d, x->index, &x->out->v[duel_item_at(d, x)],
-                            &x->out->mark[duel_item_at(d, x)]);
+    double value[MAX_METRIC];
+    uint8_t mark;
+    if (d->cost || !item_has_room(d, x) || !duel_journal_has(d, x->index, value, &mark))
+        return false;
+    duel_item_put(d, x, value, mark);
+    return true;
 }
 
 static status item_told(void *user, int64_t first, int64_t n_done, error *err)

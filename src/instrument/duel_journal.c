@@ -107,10 +107,8 @@ static status join(void *user, const char *path, int shard, int n_shard, error *
 
 int64_t duel_shard_lacks(const journal *j, int64_t n_cell, int shard, int n_shard)
 {
-    double v;
-    uint8_t mark;
     int64_t n = 0;
-    for (int64_t i = shard - 1; i < n_cell; i += n_shard) n += !journal_has(j, i, &v, &mark);
+    for (int64_t i = shard - 1; i < n_cell; i += n_shard) n += !journal_has(j, i, NULL, NULL);
     return n;
 }
 
@@ -134,7 +132,7 @@ static status open_journal(duel *d, const char *path, int64_t n_item, error *err
     json_t *v = json_deep_copy(d->w->r->cert.request);
     journal_of of = { .n_item = n_item,
                       .n_cell = d->n_cell,
-                      .n_value = 1,
+                      .n_value = d->n_metric,
                       .shard = d->shard,
                       .n_shard = d->n_shard };
     json_object_update(v, d->w->r->cert.where);
@@ -178,7 +176,7 @@ status duel_journal_open(duel *d, int64_t n_item, error *err)
     return st;
 }
 
-bool duel_journal_has(duel *d, int64_t item, double *value, uint8_t *mark)
+bool duel_journal_has(duel *d, int64_t item, double value[MAX_METRIC], uint8_t *mark)
 {
     return d->journal && journal_has(d->journal, item, value, mark);
 }
@@ -187,8 +185,10 @@ status duel_journal_add(duel *d, const duel_item *x, int64_t n, error *err)
 {
     status st = E_OK;
     for (int64_t i = 0; d->journal && i < n && st == E_OK; i++) {
-        int64_t at = duel_item_at(d, &x[i]);
-        st = journal_add(d->journal, x[i].index, &x[i].out->v[at], x[i].out->mark[at], err);
+        double value[MAX_METRIC];
+        uint8_t mark;
+        duel_item_get(d, &x[i], value, &mark);
+        st = journal_add(d->journal, x[i].index, value, mark, err);
     }
     return st == E_OK && d->journal ? journal_flush(d->journal, err) : st;
 }

@@ -8,12 +8,13 @@
 /* ---- tensors ---- */
 
 /* "denoise.resid_pre", "path.denoise.to_q", "ablate.zero.head". */
-void duel_tensor_name(const duel_plan *p, const char *before, char *out, size_t bytes)
+void duel_tensor_name(const duel *d, const duel_plan *p, const char *before, char *out,
+                      size_t bytes)
 {
     bool path = !strncmp(p->name, "path.", 5);
-    snprintf(out, bytes, "%s%s%s%s%s", before, path ? "path." : "",
+    snprintf(out, bytes, "%s%s%s%s%s%s", before, path ? "path." : "",
              p->direction == ABLATE ? "" : duel_direction(p->direction),
-             p->direction == ABLATE ? "" : ".", p->name + (path ? 5 : 0));
+             p->direction == ABLATE ? "" : ".", p->name + (path ? 5 : 0), d->suffix);
 }
 
 void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p)
@@ -21,7 +22,7 @@ void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p)
     char all[100];
     int64_t full[TENSOR_DIMS];
     *out = (duel_tensor){ .n_cell = 1 };
-    duel_tensor_name(p, "", out->name, sizeof out->name);
+    duel_tensor_name(d, p, "", out->name, sizeof out->name);
     for (int i = 0; i < p->n_dim; i++) full[i] = p->dim[i], out->n_cell *= p->dim[i];
     full[p->n_dim] = d->p->n;
     snprintf(all, sizeof all, "%s%spair", p->axes, *p->axes ? " " : "");
@@ -37,6 +38,21 @@ void duel_tensor_get(duel *d, duel_tensor *out, const duel_plan *p)
         out->v[i] = (double)NAN, out->mark[i] = MARK_ABSENT;
 }
 
+void duel_tensors_get(duel *d, duel_tensor out[MAX_METRIC], const duel_plan *p)
+{
+    for (int k = 0; k < d->n_metric; k++) {
+        duel_metric_at(d, k);
+        duel_tensor_get(d, &out[k], p);
+    }
+    duel_metric_at(d, 0);
+}
+
+void duel_mark(const duel *d, const duel_tensor *t, int64_t at, uint8_t mark)
+{
+    for (int k = 0; k < d->n_metric; k++)
+        if (t[k].mark) t[k].mark[at * d->p->n + d->pair] = mark;
+}
+
 /* ---- cells ---- */
 
 /* What a cell names is taken from the other run; of further edits those that say no more than "take". */
@@ -48,13 +64,12 @@ static void cell_takes(duel_cell *c, lane *from)
             c->more[k].e = edit_take(c->more[k].e, from);
 }
 
-status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, int64_t *n,
-                  error *err)
+status duel_cells(duel *d, const duel_plan *p, duel_cell **out, int64_t *n, error *err)
 {
-    duel_tensor_get(d, t, p);
-    *out = arena_array(&d->w->mem, t->n_cell + 1, sizeof **out);
-    if (!t->v || !t->mark || !*out)
-        return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    int64_t n_cell = 1;
+    for (int i = 0; i < p->n_dim; i++) n_cell *= p->dim[i];
+    *out = arena_array(&d->w->mem, n_cell + 1, sizeof **out);
+    if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     *n = p->cells(d, p, *out);
     for (int64_t i = 0; i < *n && p->direction != ABLATE; i++)
         cell_takes(&(*out)[i], duel_source(d, p->direction));
@@ -64,23 +79,22 @@ status duel_cells(duel *d, const duel_plan *p, duel_tensor *t, duel_cell **out, 
 /* What will be run: marked incomplete until it is, and counted. */
 static status expect(duel *d, const duel_plan *p, int64_t *n, error *err)
 {
-    duel_tensor t;
+    duel_tensor t[MAX_METRIC];
     duel_plan control;
     duel_cell *cell;
     arena_mark here = arena_here(&d->w->mem);
     *n = 0;
-    status st = duel_cells(d, p, &t, &cell, n, err);
-    for (int64_t i = 0; st == E_OK && i < *n; i++)
-        t.mark[cell[i].at * d->p->n + d->pair] = MARK_INCOMPLETE;
+    duel_tensors_get(d, t, p);
+    status st = duel_cells(d, p, &cell, n, err);
+    for (int64_t i = 0; st == E_OK && i < *n; i++) duel_mark(d, t, cell[i].at, MARK_INCOMPLETE);
     arena_rewind(&d->w->mem, here);
     if (st != E_OK) return st;
     int64_t n_control = duel_control_count(d, p);
     d->n_planned += *n + n_control;
     if (!n_control) return E_OK;
     duel_control_plan(p, &control);
-    duel_tensor_get(d, &t, &control);
-    for (int64_t i = 0; t.mark && i < t.n_cell; i++)
-        t.mark[i * d->p->n + d->pair] = MARK_INCOMPLETE;
+    duel_tensors_get(d, t, &control);
+    for (int64_t i = 0; i < t->n_cell; i++) duel_mark(d, t, i, MARK_INCOMPLETE);
     return E_OK;
 }
 
@@ -152,10 +166,9 @@ static int grid_level(const duel_plan *p, int64_t at)
 static status list_plan(duel *d, const duel_plan *p, int64_t first, const duel_tensor *t,
                         duel_item *out, error *err)
 {
-    duel_tensor same;
     duel_cell *cell;
     int64_t n;
-    status st = duel_cells(d, p, &same, &cell, &n, err);
+    status st = duel_cells(d, p, &cell, &n, err);
     lane *base = p->direction == ABLATE ? d->clean : duel_base(d, p->direction);
     for (int64_t i = 0; st == E_OK && i < n; i++)
         out[i] = (duel_item){ .index = first + i,
@@ -174,29 +187,36 @@ static status run_cells(duel *d, const duel_plan *plan, const numbering *x, int 
     int64_t at = (int64_t)first * x->n_plan, begin = x->cell[at],
             n = x->cell[(int64_t)end * x->n_plan] - begin;
     duel_item *item = arena_array(&d->w->mem, n + 1, sizeof *item);
-    duel_tensor *t = arena_array(&d->w->mem, x->n_plan, sizeof *t);
+    duel_tensor(*t)[MAX_METRIC] = arena_array(&d->w->mem, x->n_plan, sizeof *t);
     status st = item && t ? E_OK
                           : error_set(err, E_NOMEM, "%s: %lld cells: out of memory",
                                       d->w->def->name, (long long)n);
-    for (int k = 0; st == E_OK && k < x->n_plan; k++) duel_tensor_get(d, &t[k], &plan[k]);
+    for (int k = 0; st == E_OK && k < x->n_plan; k++) duel_tensors_get(d, t[k], &plan[k]);
     for (; st == E_OK && at < (int64_t)end * x->n_plan; at++) {
         duel_at(d, (int)(at / x->n_plan));
-        st = list_plan(d, &plan[at % x->n_plan], x->cell[at], &t[at % x->n_plan],
+        st = list_plan(d, &plan[at % x->n_plan], x->cell[at], t[at % x->n_plan],
                        item + x->cell[at] - begin, err);
     }
     return st == E_OK ? duel_items_run(d, item, n, err) : st;
 }
 
+/* Those of several plans and pairs in one list; their vectors take memory, so not of too many. */
 static status run_controls(duel *d, const duel_plan *plan, const numbering *x, int first, int end,
                            error *err)
 {
+    enum { MOST = 128 };
+    duel_item item[MOST];
+    int n = 0;
     status st = E_OK;
-    for (int64_t at = (int64_t)first * x->n_plan; st == E_OK && at < (int64_t)end * x->n_plan;
-         at++) {
-        arena_mark here = arena_here(&d->w->mem);
+    arena_mark here = arena_here(&d->w->mem);
+    for (int64_t at = (int64_t)first * x->n_plan, last = (int64_t)end * x->n_plan;
+         st == E_OK && at < last; at++) {
         duel_at(d, (int)(at / x->n_plan));
-        st = duel_controls(d, &plan[at % x->n_plan], x->control[at], err);
+        st = duel_controls(d, &plan[at % x->n_plan], x->control[at], item, &n, err);
+        if (st != E_OK || (n <= MOST - MAX_CONTROL && at + 1 < last)) continue;
+        st = duel_items_run(d, item, n, err);
         arena_rewind(&d->w->mem, here);
+        n = 0;
     }
     return st;
 }
@@ -262,7 +282,7 @@ static int by_size(const void *a, const void *b)
 static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank *list, int64_t n,
                            bool raw, error *err)
 {
-    char name[220], text[120];
+    char name[240], text[120];
     double *e = arena_array(&d->w->mem, d->p->n, sizeof *e);
     if (!e) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     bool many = d->p->n > 1;
@@ -323,7 +343,7 @@ static status show_effects(duel *d, const duel_plan *p, error *err)
     int64_t n = 0;
     bool raw = all_raw(d, p->direction);
     duel_tensor_get(d, &t, p);
-    duel_tensor_name(p, "effect.", name, sizeof name);
+    duel_tensor_name(d, p, "effect.", name, sizeof name);
     double *v = report_tensor(d->w->r, name, DTYPE_F64, p->axes, p->dim);
     uint8_t *mark = report_marks(d->w->r, name);
     rank *list = arena_array(&d->w->mem, t.n_cell + 1, sizeof *list);
@@ -369,13 +389,17 @@ status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(due
     st = duel_journal_open(d, x.n_item, err);
     if (st != E_OK) return st;
     st = run_pairs(d, plan, &x, before, err);
-    for (int i = 0; i < n_plan && (st == E_OK || st == E_INTERRUPTED); i++) {
+    bool fine = st == E_OK || st == E_INTERRUPTED;
+    for (int i = 0; i < n_plan * d->n_metric && fine; i++) {
         error why = { 0 };
-        status shown = show_effects(d, &plan[i], &why);
+        const duel_plan *p = &plan[i / d->n_metric];
+        duel_metric_at(d, i % d->n_metric);
+        status shown = show_effects(d, p, &why);
         if (shown != E_OK) return error_set(err, shown, "%s", why.msg);
-        if (draw) draw(d, &plan[i]);
-        duel_show_controls(d, &plan[i]);
+        if (draw) draw(d, p);
+        duel_show_controls(d, p);
     }
+    duel_metric_at(d, 0);
     return st;
 }
 /* SPDX-License-Identifier: MIT */

@@ -226,7 +226,7 @@ static void draw_layers(duel *d, const duel_plan *p, const report_array *a)
     if (!of || !label_of) return; /* the arena knows, and the run fails */
     int n_row = group_ends(&x->from, of, label_of),
         n_col = group_ends(&x->to, of + x->from.n, label_of + n_row);
-    duel_tensor_name(p, "layers.", name, sizeof name);
+    duel_tensor_name(d, p, "layers.", name, sizeof name);
     double *v = report_tensor(r, name, DTYPE_F64, "from to", (int64_t[]){ n_row, n_col });
     uint8_t *mark = report_marks(r, name);
     if (!v || !mark) return;
@@ -250,9 +250,9 @@ static void draw(duel *d, const duel_plan *p)
     enum { MOST = 4000 }; /* cells that can still be told apart in a picture */
     const about *x = p->user;
     char name[110], title[160];
-    duel_tensor_name(p, "", name, sizeof name);
+    duel_tensor_name(d, p, "", name, sizeof name);
     label_ends(d->w->r, name, "src", &x->from), label_ends(d->w->r, name, "dst", &x->to);
-    duel_tensor_name(p, "effect.", name, sizeof name);
+    duel_tensor_name(d, p, "effect.", name, sizeof name);
     label_ends(d->w->r, name, "src", &x->from), label_ends(d->w->r, name, "dst", &x->to);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
@@ -317,7 +317,7 @@ static status write_graph(duel *d, const duel_plan *p, file_out *out, error *err
     char name[110];
     str text = { 0 };
     json_t *v = NULL;
-    duel_tensor_name(p, "effect.", name, sizeof name);
+    duel_tensor_name(d, p, "effect.", name, sizeof name);
     const report_array *score = report_find_tensor(d->w->r, name);
     bool whole = score && is_whole(score);
     status st = whole ? graph_of(d, p, score, &v, err) : E_OK;

@@ -209,7 +209,10 @@ static void show_largest(duel *d, const duel_plan *p, const duel_tensor *t, entr
         report_note(d->w->r, n ? "No two ablations interact." : "No interaction was finished.");
         return;
     }
-    table *out = report_table(d->w->r, "largest interactions", d->p->n > 1 ? 7 : 5,
+    char name[80];
+    snprintf(name, sizeof name, "largest interactions%s%s", *d->suffix ? ": " : "",
+             *d->suffix ? d->def->name : "");
+    table *out = report_table(d->w->r, name, d->p->n > 1 ? 7 : 5,
                               (column[]){ { "components", NULL, CELL_TEXT, 0, false },
                                           { "first alone", NULL, CELL_REAL, 0, false },
                                           { "second alone", NULL, CELL_REAL, 0, false },
@@ -236,11 +239,11 @@ static void label_both(report *r, const components *x, const char *name)
 static void draw(duel *d, const duel_plan *p)
 {
     const components *x = p->user;
-    char name[60];
+    char name[80], title[120];
     duel_tensor t;
     int64_t n = 0;
     duel_tensor_get(d, &t, p);
-    snprintf(name, sizeof name, "interaction.%s", work_text(d->w, "fill"));
+    snprintf(name, sizeof name, "interaction.%s%s", work_text(d->w, "fill"), d->suffix);
     double *v = report_tensor(d->w->r, name, DTYPE_F64, p->axes, p->dim);
     uint8_t *mark = report_marks(d->w->r, name);
     entry *list = arena_array(&d->w->mem, (int64_t)x->n * x->n, sizeof *list);
@@ -257,8 +260,10 @@ static void draw(duel *d, const duel_plan *p)
     }
     label_both(d->w->r, x, name);
     show_largest(d, p, &t, list, n);
-    report_heatmap(d->w->r, "interaction: effect of both ablations minus the two alone", name,
-                   "first", "second", &(figure_options){ .value = "interaction" });
+    snprintf(title, sizeof title, "interaction%s: effect of both ablations minus the two alone",
+             d->suffix);
+    report_heatmap(d->w->r, title, name, "first", "second",
+                   &(figure_options){ .value = "interaction" });
 }
 
 static status run(work *w, error *err)

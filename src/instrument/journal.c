@@ -302,8 +302,8 @@ status journal_open(journal **out, const char *path, const journal_of *of, error
 bool journal_has(const journal *j, int64_t item, double *value, uint8_t *mark)
 {
     if (item < 0 || item >= j->n_item || !j->known[item]) return false;
-    memcpy(value, j->value + item * j->n_value, (size_t)j->n_value * sizeof *value);
-    *mark = j->mark[item];
+    if (value) memcpy(value, j->value + item * j->n_value, (size_t)j->n_value * sizeof *value);
+    if (mark) *mark = j->mark[item];
     return true;
 }
 

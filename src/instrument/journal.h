@@ -44,7 +44,7 @@ status journal_join(journal *j, const char *path, error *err);
 status journal_describe(journal_of *of, const char *path, error *err);
 void journal_text_free(const char *text);
 
-/* Is item i there?  Then its values [n_value] and its mark are written.
+/* Is item i there?  Then its values [n_value] and its mark are written (either may be NULL).
  *
  * [err: false | owns: nothing | thread: j's | cost: O(1)] */
 bool journal_has(const journal *j, int64_t item, double *value, uint8_t *mark);

@@ -188,7 +188,7 @@ static void draw(duel *d, const duel_plan *p)
     const about *x = p->user;
     report *r = d->w->r;
     int64_t n = p->dim[1], n_top = n < N_TOP ? n : N_TOP, dims[2] = { p->dim[0], n_top };
-    duel_tensor_name(p, "effect.", from, sizeof from);
+    duel_tensor_name(d, p, "effect.", from, sizeof from);
     const report_array *a = report_find_tensor(r, from);
     entry *list = arena_array(&d->w->mem, n, sizeof *list);
     snprintf(name[0], sizeof name[0], "sizes.%s", from + 7);

@@ -265,7 +265,7 @@ static void draw(duel *d, const duel_plan *p)
     char name[110], title[160];
     const about *x = p->user;
     int64_t at[3] = { 0 };
-    duel_tensor_name(p, "effect.", name, sizeof name);
+    duel_tensor_name(d, p, "effect.", name, sizeof name);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
     if (p->direction == ABLATE) {
@@ -278,8 +278,8 @@ static void draw(duel *d, const duel_plan *p)
     const char *pos = x->k->cut == CUT_HEAD_QUERY ? "query" : "pos";
     if (x->k->cut != CUT_HEAD && d->p->n == 1)
         work_label_tokens(d->w, name, pos, noise ? d->p->clean[0] : d->p->corrupt[0]);
-    snprintf(title, sizeof title, "%s: %s (0: the %s run, 1: the %s run)",
-             duel_direction(p->direction), x->k->name, noise ? "clean" : "corrupted",
+    snprintf(title, sizeof title, "%s: %s%s (0: the %s run, 1: the %s run)",
+             duel_direction(p->direction), x->k->name, d->suffix, noise ? "clean" : "corrupted",
              noise ? "corrupted" : "clean");
     figure_options o = { .value = "effect" };
     if (p->n_dim == 3) largest_at(a, p, at), o.at = at; /* the layer that has the largest entry */

@@ -120,12 +120,12 @@ static void draw(duel *d, const duel_plan *p)
     char name[110], title[160];
     int64_t at[4] = { 0 }, best = 0;
     figure_options o = { .value = "effect", .at = at };
-    duel_tensor_name(p, "effect.", name, sizeof name);
+    duel_tensor_name(d, p, "effect.", name, sizeof name);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
     for (int i = 0; i < p->n_dim; i++)
         report_axis_numbers(d->w->r, name, a->axis[i], strstr(a->axis[i], "layer") ? "L" : "H");
-    snprintf(title, sizeof title, "%s: %s", duel_direction(p->direction), p->name);
+    snprintf(title, sizeof title, "%s: %s%s", duel_direction(p->direction), p->name, d->suffix);
     if (p->n_dim == 1) report_bars(d->w->r, title, name, a->axis[0], &o);
     if (p->n_dim < 2) return;
     for (int64_t i = 0; i < a->n_element; i++)

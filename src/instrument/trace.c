@@ -32,7 +32,7 @@ static const param params[] = {
     { "window", PARAM_INT, "10", "layers at once, of mlp and attn", ROLE_WHAT },
     { "samples", PARAM_INT, "10", "draws of the noise", ROLE_WHAT },
     { "noise", PARAM_TEXT, "s3", "sigma: a number, or sN: N standard deviations", ROLE_WHAT },
-    { "metric", PARAM_TEXT, "prob", "prob, logprob or logit of the answer", ROLE_WHAT },
+    { "metric", PARAM_TEXT, "prob", "with commas: prob logprob logit (of the answer)", ROLE_WHAT },
     { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     DUEL_JOURNAL_PARAMS,
@@ -303,7 +303,7 @@ static status check_what(const work *w, error *err)
         error_hint(err, "with commas, each once: state mlp attn state_no_mlp state_no_attn");
         return E_USAGE;
     }
-    if (!strcmp(scored, "logit_diff"))
+    if (str_listed(scored, "logit_diff"))
         return error_set(err, E_USAGE,
                          "trace: a fact has no wrong answer, so no logit_diff: "
                          "metric is prob, logprob or logit");
@@ -441,7 +441,7 @@ static status draw_roles(duel *d, const duel_plan *p, const duel_tensor *t, erro
     double *v[3];
     double *unit = arena_array(&d->w->mem, d->p->n, sizeof *unit);
     for (int k = 0; k < 3; k++) {
-        snprintf(name[k], sizeof name[k], "roles.%s%s", p->name, ends[k]);
+        snprintf(name[k], sizeof name[k], "roles.%s%s%s", p->name, d->suffix, ends[k]);
         v[k] = report_tensor(d->w->r, name[k], DTYPE_F64, "layer role",
                              (int64_t[]){ p->dim[0], N_ROLE });
         report_axis_labels(d->w->r, name[k], "role", N_ROLE, roles);
@@ -454,13 +454,14 @@ static status draw_roles(duel *d, const duel_plan *p, const duel_tensor *t, erro
         status st = role_cell(d, x, t->v, p->dim[1], i, v, unit, err);
         if (st != E_OK) return st;
     }
-    snprintf(title, sizeof title, "%s at the subject's last token: mean gain, 95 %% over %d %s",
-             p->name, x->f->n > 1 ? x->f->n : x->n_draw, x->f->n > 1 ? "facts" : "draws");
+    snprintf(title, sizeof title, "%s%s at the subject's last token: mean gain, 95 %% over %d %s",
+             p->name, d->suffix, x->f->n > 1 ? x->f->n : x->n_draw,
+             x->f->n > 1 ? "facts" : "draws");
     report_bars(
         d->w->r, title, name[0], "layer",
         &(figure_options){
             .at = (int64_t[]){ 0, ROLE_LAST }, .value = "gain", .low = name[1], .high = name[2] });
-    snprintf(title, sizeof title, "%s by the token's role: mean gain", p->name);
+    snprintf(title, sizeof title, "%s%s by the token's role: mean gain", p->name, d->suffix);
     report_heatmap(d->w->r, title, name[0], "role", "layer", &(figure_options){ .value = "gain" });
     return E_OK;
 }
@@ -472,7 +473,7 @@ static void draw(duel *d, const duel_plan *p)
     duel_tensor t;
     error err = { 0 };
     duel_tensor_get(d, &t, p);
-    snprintf(name, sizeof name, "ie.%s", p->name);
+    snprintf(name, sizeof name, "ie.%s%s", p->name, d->suffix);
     double *v = report_tensor(d->w->r, name, DTYPE_F64, p->axes, p->dim);
     uint8_t *mark = report_marks(d->w->r, name);
     if (!t.v || !t.mark || !v || !mark) return; /* the report says why */
@@ -495,14 +496,17 @@ static status total_effect(duel *d, error *err)
     const tracing *t = d->user;
     int n = t->f->n > 1 ? t->f->n : t->n_draw, per = d->p->n / n;
     double *x = arena_array(&d->w->mem, n, sizeof *x);
+    char name[80];
     interval ci;
     if (!x) return error_set(err, E_NOMEM, "trace: out of memory");
     for (int i = 0; i < d->p->n; i++) x[i / per] += (d->value[1][i] - d->value[0][i]) / per;
-    report_control(d->w->r, "total effect", sample_mean(x, n), "mean of clean - corrupted, %d %s",
-                   n, t->f->n > 1 ? "facts" : "draws of the noise");
+    snprintf(name, sizeof name, "total effect%s%s", *d->suffix ? ": " : "",
+             *d->suffix ? d->def->name : "");
+    report_control(d->w->r, name, sample_mean(x, n), "mean of clean - corrupted, %d %s", n,
+                   t->f->n > 1 ? "facts" : "draws of the noise");
     status st =
         n > 1 ? interval_bootstrap(&ci, x, n, 0.95, d->w->seed, "trace.units", err) : E_RANGE;
-    if (st == E_OK) report_interval(d->w->r, "total effect", &ci);
+    if (st == E_OK) report_interval(d->w->r, name, &ci);
     return st == E_NOMEM ? st : E_OK;
 }
 
@@ -555,7 +559,9 @@ static status trace_facts(work *w, tracing *t, error *err)
                     "A pair is one draw of the noise for one fact. Intervals of 'largest' take "
                     "pairs as independent, which draws of one fact are not: those by role are "
                     "over facts.");
-    st = total_effect(&d, err);
+    for (int k = 0; k < d.n_metric && st == E_OK; k++)
+        duel_metric_at(&d, k), st = total_effect(&d, err);
+    duel_metric_at(&d, 0);
     if (st == E_OK) st = duel_run(&d, list, n, NULL, draw, err);
     duel_close(&d);
     return st;
