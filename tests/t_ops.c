@@ -27,8 +27,10 @@ typedef struct bed {
 /* Tokens and rows must be small whole numbers where an op looks things up. */
 static double number(const bed *b, const node *in, uint64_t at)
 {
+    const char *op = b->n->op->name;
     bool index = b->n->op->scattered ? in->extent == LANE
-                                     : !strcmp(b->n->op->name, "embed") && in == b->n->in[0];
+                                     : (!strcmp(op, "embed") && in == b->n->in[0]) ||
+                                           (!strcmp(op, "token_logprob") && in == b->n->in[1]);
     return index ? (double)rand_below(test_seed, rand_stream("t_ops.index"), at, 3)
                  : (double)draw_normal(test_seed, rand_stream("t_ops"), at);
 }
@@ -258,26 +260,47 @@ static const struct {
     const char *name;
     uint64_t bits;
 } WRITTEN[] = {
-    { "add", 0x64cc1bfcdd56f901 },           { "alibi", 0xf89ce18757348c19 },
-    { "broadcast", 0xac42e5f3fe8a42a1 },     { "clip", 0xd17c8b13dbf1a9e3 },
-    { "diff", 0x2b2cec2e168b0269 },          { "embed", 0x6c14ec650ca6f054 },
-    { "exp", 0x275998ebdb009243 },           { "expert_add", 0x19b6fc57c1449bcc },
-    { "expert_linear", 0xb755b9f3ff5b0c62 }, { "expert_weights", 0x33c878baf2f98b4b },
-    { "gain", 0x8d26af822c1b2bc4 },          { "gain_from_one", 0x8871cc9d62efb880 },
-    { "gelu_erf", 0x7d63e1238d3a7289 },      { "gelu_quick", 0x2af28c9a6e0df0dd },
-    { "gelu_tanh", 0x7c34297d28002ec6 },     { "headsum", 0x260b6383532cc006 },
-    { "linear", 0x2b373f65b8c63571 },        { "ln_normalized", 0x2e923ba016675cd0 },
-    { "ln_scale", 0x279bfb50d10a6a10 },      { "log_softmax", 0xfa9c835cdc8bd909 },
-    { "mix", 0xf344e4b9f10c1094 },           { "multiply", 0xffff9907a480d70d },
-    { "normalized", 0xf4a6427cdeece977 },    { "parts", 0xc1e284ddadb14280 },
-    { "pick", 0x5df763ce9aab9811 },          { "position", 0x8449f8b5ec9c2174 },
-    { "relu", 0x5a977bcf4f87044f },          { "repeat", 0x909105b7cf4a0cdc },
-    { "reshape", 0xc47f65ee53660160 },       { "result", 0x5d1686e5c981258f },
-    { "rms_scale", 0x20fbf6823403b534 },     { "rotary", 0x7a229bf47e14d684 },
-    { "scale", 0xa101c75c010a125a },         { "scores", 0x4dea053339c584fd },
-    { "sigmoid_gate", 0x19f44dc0ff059d27 },  { "silu", 0x7f3f8161d2f181af },
-    { "softcap", 0x90c0670d96d1bd0d },       { "softmax", 0x235b8595aa0b0fb1 },
-    { "top_k", 0x8eabafc3ac7e5621 },         { NULL, 0 },
+    { "add", 0x64cc1bfcdd56f901 },
+    { "alibi", 0xf89ce18757348c19 },
+    { "broadcast", 0xac42e5f3fe8a42a1 },
+    { "clip", 0xd17c8b13dbf1a9e3 },
+    { "diff", 0x2b2cec2e168b0269 },
+    { "embed", 0x6c14ec650ca6f054 },
+    { "exp", 0x275998ebdb009243 },
+    { "expert_add", 0x19b6fc57c1449bcc },
+    { "expert_linear", 0xb755b9f3ff5b0c62 },
+    { "expert_weights", 0x33c878baf2f98b4b },
+    { "gain", 0x8d26af822c1b2bc4 },
+    { "gain_from_one", 0x8871cc9d62efb880 },
+    { "gelu_erf", 0x7d63e1238d3a7289 },
+    { "gelu_quick", 0x2af28c9a6e0df0dd },
+    { "gelu_tanh", 0x7c34297d28002ec6 },
+    { "headsum", 0x260b6383532cc006 },
+    { "linear", 0x2b373f65b8c63571 },
+    { "ln_normalized", 0x2e923ba016675cd0 },
+    { "ln_scale", 0x279bfb50d10a6a10 },
+    { "log_softmax", 0xfa9c835cdc8bd909 },
+    { "mix", 0xf344e4b9f10c1094 },
+    { "multiply", 0xffff9907a480d70d },
+    { "normalized", 0xf4a6427cdeece977 },
+    { "parts", 0xc1e284ddadb14280 },
+    { "pick", 0x5df763ce9aab9811 },
+    { "position", 0x8449f8b5ec9c2174 },
+    { "relu", 0x5a977bcf4f87044f },
+    { "repeat", 0x909105b7cf4a0cdc },
+    { "reshape", 0xc47f65ee53660160 },
+    { "result", 0x5d1686e5c981258f },
+    { "rms_scale", 0x20fbf6823403b534 },
+    { "rotary", 0x7a229bf47e14d684 },
+    { "scale", 0xa101c75c010a125a },
+    { "scores", 0x4dea053339c584fd },
+    { "sigmoid_gate", 0x19f44dc0ff059d27 },
+    { "silu", 0x7f3f8161d2f181af },
+    { "softcap", 0x90c0670d96d1bd0d },
+    { "softmax", 0x235b8595aa0b0fb1 },
+    { "token_logprob", 0x906904f3bdd3c93d },
+    { "top_k", 0x8eabafc3ac7e5621 },
+    { NULL, 0 },
 };
 
 static uint64_t bits_of(const op_def *op)

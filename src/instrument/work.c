@@ -279,9 +279,11 @@ static bool on_run(void *user, int64_t n_op, int64_t n_all)
     return tell(w, w->def->name, n_all ? (double)n_op / (double)n_all : 0);
 }
 
+void work_watch(work *w) { session_on_progress(w->s, on_run, w); }
+
 status work_run(work *w, error *err)
 {
-    session_on_progress(w->s, on_run, w);
+    work_watch(w);
     return session_run(w->s, NULL, err);
 }
 

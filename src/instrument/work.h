@@ -111,10 +111,11 @@ void work_row_token(const work *w, table *t, int32_t id);
  * [err: NOMEM | owns: the session's graph | thread: w's own | cost: O(nodes) the first time] */
 status work_node(work *w, const address *a, node **out, error *err);
 
-/* session_run, with progress; say how far (0..1) between runs.
+/* session_run, with progress; let runs that others start have it (sweeps); say how far (0..1) between runs.
  *
  * [err: as session_run; INTERRUPTED | owns: nothing | thread: w's own | cost: the run] */
 status work_run(work *w, error *err);
+void work_watch(work *w);
 status work_tell(work *w, const char *what, double done, error *err);
 
 /* Label an axis of a tensor with a prompt's tokens.

@@ -1,22 +1,12 @@
 /* op: log_softmax(x)     y = (x - max) - log(sum of exp(x - max)), over all parts (the vocabulary).
  *
  * The sum is sum16 over the parts. */
-#include "op/op.h"
+#include "op/softmax.h"
 
 static const char *shape(node *n)
 {
     return n->in[0]->width != 1 || n->in[0]->extent == PAIR ? "x is not one number a part"
                                                             : shape_like(n, n->in[0]);
-}
-
-static real log_sum(const real *x, int32_t n, real max)
-{
-    real s[16] = { 0 };
-    int32_t j = 0;
-    for (; j + 16 <= n; j += 16)
-        for (int k = 0; k < 16; k++) s[k] = s[k] + real_exp(x[j + k] - max);
-    for (int k = 0; j < n; j++, k++) s[k] = s[k] + real_exp(x[j] - max);
-    return real_log(op_fold16(s));
 }
 
 static void run(const batch *b, int64_t first, int64_t end, void *scratch)
@@ -27,7 +17,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
         const real *x = op_same_line(b, 0, i);
         real *restrict y = b->y[i], max = x[0];
         for (int32_t j = 1; j < n; j++) max = x[j] > max ? x[j] : max;
-        const real rest = log_sum(x, n, max);
+        const real rest = softmax_log_sum(x, n, max);
         for (int32_t j = b->a0; j < b->a1; j++) y[j - b->a0] = (x[j] - max) - rest;
     }
 }

@@ -55,6 +55,38 @@ static void resample_means(double *mean, const double *x, int64_t n, uint64_t se
     }
 }
 
+static void resample_ratios(double *ratio, const double *x, const double *per, int64_t n,
+                            uint64_t seed, uint32_t stream)
+{
+    double whole = sample_mean(x, n) / sample_mean(per, n);
+    for (int64_t b = 0; b < INTERVAL_RESAMPLES; b++) {
+        double sum = 0, all = 0;
+        for (int64_t i = 0; i < n; i++) {
+            int64_t k = rand_below(seed, stream, (uint64_t)b * (uint64_t)n + (uint64_t)i, n);
+            sum += x[k], all += per[k];
+        }
+        ratio[b] = all > 0 ? sum / all : whole; /* units of nothing only */
+    }
+}
+
+/* From the drawn estimates, which are sorted. */
+static void fill_interval(interval *out, double *drawn, double estimate, int64_t n, double level,
+                          uint64_t seed, const char *stream, const char *method)
+{
+    qsort(drawn, INTERVAL_RESAMPLES, sizeof *drawn, by_value);
+    *out = (interval){
+        .estimate = estimate,
+        .low = sample_quantile(drawn, INTERVAL_RESAMPLES, (1 - level) / 2),
+        .high = sample_quantile(drawn, INTERVAL_RESAMPLES, (1 + level) / 2),
+        .level = level,
+        .n = n,
+        .n_resample = INTERVAL_RESAMPLES,
+        .seed = seed,
+        .stream = stream,
+        .method = method,
+    };
+}
+
 status interval_bootstrap(interval *out, const double *x, int64_t n, double level, uint64_t seed,
                           const char *stream, error *err)
 {
@@ -64,19 +96,37 @@ status interval_bootstrap(interval *out, const double *x, int64_t n, double leve
     double *mean = mem_resize(NULL, 0, bytes);
     if (!mean) return error_set(err, E_NOMEM, "interval: out of memory");
     resample_means(mean, x, n, seed, rand_stream(stream));
-    qsort(mean, INTERVAL_RESAMPLES, sizeof *mean, by_value);
-    *out = (interval){
-        .estimate = sample_mean(x, n),
-        .low = sample_quantile(mean, INTERVAL_RESAMPLES, (1 - level) / 2),
-        .high = sample_quantile(mean, INTERVAL_RESAMPLES, (1 + level) / 2),
-        .level = level,
-        .n = n,
-        .n_resample = INTERVAL_RESAMPLES,
-        .seed = seed,
-        .stream = stream,
-        .method = "percentile bootstrap of the mean",
-    };
+    fill_interval(out, mean, sample_mean(x, n), n, level, seed, stream,
+                  "percentile bootstrap of the mean");
     mem_free(mean, bytes);
+    return E_OK;
+}
+
+static status check_ratio(const double *per, int64_t n, error *err)
+{
+    bool any = false;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(per[i] >= 0 && isfinite(per[i])))
+            return error_set(err, E_RANGE, "interval: sample %lld counts %g times", (long long)i,
+                             per[i]);
+        any |= per[i] > 0;
+    }
+    return any ? E_OK : error_set(err, E_RANGE, "interval: no sample counts");
+}
+
+status interval_ratio(interval *out, const double *x, const double *per, int64_t n, double level,
+                      uint64_t seed, const char *stream, error *err)
+{
+    status st = check_sample(x, n, level, err);
+    if (st == E_OK) st = check_ratio(per, n, err);
+    if (st != E_OK) return st;
+    size_t bytes = INTERVAL_RESAMPLES * sizeof(double);
+    double *ratio = mem_resize(NULL, 0, bytes);
+    if (!ratio) return error_set(err, E_NOMEM, "interval: out of memory");
+    resample_ratios(ratio, x, per, n, seed, rand_stream(stream));
+    fill_interval(out, ratio, sample_mean(x, n) / sample_mean(per, n), n, level, seed, stream,
+                  "percentile bootstrap of a ratio of sums");
+    mem_free(ratio, bytes);
     return E_OK;
 }
 /* SPDX-License-Identifier: MIT */

@@ -41,5 +41,12 @@ double sample_quantile(const double *ascending, int64_t n, double q);
 status interval_bootstrap(interval *out, const double *x, int64_t n, double level, uint64_t seed,
                           const char *stream, error *err);
 
+/* The same of a ratio, sum of x / sum of per: units are drawn whole, so that those with more of `per` (tokens of a
+ * window) count more.  estimate: of the sample itself.
+ *
+ * [err: RANGE (n < 2, a number that is not finite, per < 0 or all 0, level), NOMEM | owns: nothing | thread: any | cost: O(2000 n)] */
+status interval_ratio(interval *out, const double *x, const double *per, int64_t n, double level,
+                      uint64_t seed, const char *stream, error *err);
+
 #endif
 /* SPDX-License-Identifier: MIT */
