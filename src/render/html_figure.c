@@ -312,6 +312,10 @@ static void caption(str *s, const figure *f)
 
 void html_figure(str *s, const figure *f)
 {
+    if (f->kind == FIGURE_HEADS) {
+        html_heads(s, f);
+        return;
+    }
     str_puts(s, "<figure class=\"card\">");
     caption(s, f);
     if (f->n_row < 1 || f->n_col < 1) str_puts(s, "<p>No cells.</p>");

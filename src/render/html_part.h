@@ -5,11 +5,12 @@
 #include "render/show.h"
 #include "report/certificate.h"
 
-/* A piece of the page: a table, a figure, the folded certificate.
+/* A piece of the page: a table, a figure (html_heads: that kind of it), the folded certificate.
  *
  * [err: s->failed | owns: s | thread: any | cost: O(what is shown)] */
 void html_table(str *s, const table *t);
 void html_figure(str *s, const figure *f);
+void html_heads(str *s, const figure *f);
 void html_certificate(str *s, const certificate *c);
 
 /* Shown text (show.h), and a number, made safe for a page.

@@ -10,6 +10,10 @@ enum { PAGE_STEPS = 32 };
 extern const char *const page_style[];
 extern const char *const page_script[];
 
+/* Those of a figure of heads, which stand inside the figure. */
+extern const char *const page_heads_style[];
+extern const char *const page_heads_script[];
+
 /* The rules of the colour steps and of the legend's ramp, light and dark.
  *
  * [err: s->failed | owns: s | thread: any | cost: O(1)] */

@@ -196,7 +196,8 @@ static void figure_entry(pen *w, const figure *f)
     pen_key(w, "at");
     pen_begin(w, '{', false);
     for (int i = 0; i < a->t.n_dim; i++)
-        if (i != f->row_axis && i != f->col_axis) pen_int_at(w, a->axis[i], f->at[i]);
+        if (i != f->row_axis && i != f->col_axis && f->kind != FIGURE_HEADS)
+            pen_int_at(w, a->axis[i], f->at[i]);
     pen_end(w, '}');
     pen_text_at(w, "value", f->value);
     pen_real_at(w, "centre", f->centre);

@@ -348,6 +348,10 @@ static void tokens(view *v, const figure *f)
 
 void text_figure(view *v, const figure *f)
 {
+    if (f->kind == FIGURE_HEADS) {
+        text_heads(v, f);
+        return;
+    }
     caption(v, f);
     if (f->n_row < 1 || f->n_col < 1) str_puts(v->s, "no cells\n");
     else if (f->n_row > CELL_MAX / f->n_col) largest(v, f);

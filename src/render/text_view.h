@@ -43,11 +43,12 @@ void view_wrap(view *v, const char *p, size_t n, int used, int indent);
  * [err: v->s->failed | owns: nothing | thread: v's own | cost: O(1)] */
 void view_marks(view *v, unsigned marks);
 
-/* A table, a figure; with its caption.
+/* A table, a figure (text_heads: that kind of it); with its caption.
  *
  * [err: v->s->failed | owns: nothing | thread: v's own | cost: O(cells)] */
 void text_table(view *v, const table *t);
 void text_figure(view *v, const figure *f);
+void text_heads(view *v, const figure *f);
 
 #endif
 /* SPDX-License-Identifier: MIT */

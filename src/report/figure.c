@@ -245,6 +245,22 @@ void report_tokens(report *r, const char *title, const char *tensor_name, const 
     add_figure(r, FIGURE_TOKENS, title, tensor_name, NULL, axis, options);
 }
 
+void report_heads(report *r, const char *title, const char *tensor_name,
+                  const figure_options *options)
+{
+    const report_array *a = find(r, tensor_name);
+    figure_options o = options ? *options : (figure_options){ 0 };
+    if (!a) return;
+    if (a->t.n_dim != 4) {
+        report_fail(r, E_USAGE,
+                    "report: figure of '%s': %d axes, expected 4 (layer head query key)",
+                    tensor_name, a->t.n_dim);
+        return;
+    }
+    if (!(o.span > 0)) o.span = 1;
+    add_figure(r, FIGURE_HEADS, title, tensor_name, a->axis[2], a->axis[3], &o);
+}
+
 double array_value(const report_array *a, int64_t index)
 {
     switch (a->t.dtype) {
@@ -312,7 +328,7 @@ double figure_shade(const figure *f, double value)
 
 const char *figure_kind_name(figure_kind kind)
 {
-    static const char *const word[] = { "heatmap", "bars", "tokens" };
+    static const char *const word[] = { "heatmap", "bars", "tokens", "heads" };
     return (unsigned)kind < sizeof word / sizeof *word ? word[kind] : "?";
 }
 /* SPDX-License-Identifier: MIT */

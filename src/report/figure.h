@@ -27,7 +27,7 @@ typedef struct report_array {
     bool informal;    /* not part of the hash */
 } report_array;
 
-typedef enum figure_kind { FIGURE_HEATMAP, FIGURE_BARS, FIGURE_TOKENS } figure_kind;
+typedef enum figure_kind { FIGURE_HEATMAP, FIGURE_BARS, FIGURE_TOKENS, FIGURE_HEADS } figure_kind;
 
 /* How a figure is drawn; {0} is a good start.
  *
@@ -82,7 +82,7 @@ report_label figure_cell(const figure *f, int64_t row, int64_t col);
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
 double figure_shade(const figure *f, double value);
 
-/* "heatmap", "bars", "tokens".
+/* "heatmap", "bars", "tokens", "heads".
  *
  * [err: none | owns: static | thread: any | cost: O(1)] */
 const char *figure_kind_name(figure_kind kind);

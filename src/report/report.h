@@ -110,6 +110,14 @@ void report_bars(report *r, const char *title, const char *tensor_name, const ch
 void report_tokens(report *r, const char *title, const char *tensor_name, const char *axis,
                    const figure_options *options);
 
+/* The next section: all attention patterns at once, each head small, one large, tokens to point at.  The tensor
+ * has four axes, what stands in the place of layer, head, query and key; its values lie between 0 and
+ * options.span (0: 1).
+ *
+ * [err: kept: USAGE (tensor, number of axes), NOMEM | owns: the report | thread: the report's own | cost: O(1)] */
+void report_heads(report *r, const char *title, const char *tensor_name,
+                  const figure_options *options);
+
 /* The certificate, a fact at a time; strings are copied, NULL is "not known".
  *
  *   report_lane     text NULL when ids were given; every lane that was run from an input, in order

@@ -1,0 +1,141 @@
+/* page_heads -- style and script of a figure of heads (html_heads.c, where the packing is described).
+ *
+ *   small heads  hover or focus shows one large, a click keeps it; arrows move among them
+ *   the large    hover shows query, key and weight, and the query's row on the tokens
+ *   tokens       hover (or arrows) on one colours those before it by its attention to them, and those after
+ *                it by theirs to it, where attention is causal; a click keeps it
+ *
+ * A small head is shrunk by taking the largest weight of each part, so that thin lines stay.  Colours are those of the
+ * page, read from its ramp, and follow the theme. */
+#include "render/page.h"
+
+const char *const page_heads_style[] = {
+    ".hview{display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-start}\n"
+    ".hgrid{display:grid;grid-template-columns:max-content repeat(var(--n),minmax(1.1rem,4.2rem));"
+    "gap:3px;max-width:calc(2.5rem + "
+    "var(--n)*4.4rem);max-height:40rem;overflow:auto;"
+    "font:.72rem var(--mono);color:var(--soft);text-align:center;align-items:center}\n"
+    ".hleft{flex:1 1 22rem;min-width:0}\n"
+    ".hgrid>span{padding:0 .3rem;position:sticky;left:0}\n"
+    ".hgrid "
+    "button{padding:0;border-radius:3px;overflow:hidden;line-height:0;border-color:var(--line);"
+    "background:var(--card)}\n"
+    ".hgrid canvas{width:100%;aspect-ratio:1;image-rendering:pixelated}\n"
+    ".hgrid button.at{outline:2px solid var(--soft)}.hgrid button.kept{outline:2px solid "
+    "var(--accent)}\n"
+    ".hlarge{flex:1 1 22rem;max-width:34rem}\n"
+    ".hname{margin:0 0 .3rem;font-weight:650}.hsay{margin:.3rem 0 "
+    "0;color:var(--soft);font-size:.82rem;min-height:2.6em}\n"
+    ".hplot{position:relative;border:1px solid var(--line);line-height:0}\n"
+    ".hplot canvas{width:100%;image-rendering:pixelated;cursor:crosshair}\n"
+    ".hplot i{position:absolute;pointer-events:none;outline:1px solid var(--accent);display:none}\n"
+    ".hrow{left:0;width:100%}.hcol{top:0;height:100%}\n"
+    ".htok{margin-top:.9rem;max-height:14rem;overflow:auto}\n"
+    ".htok .tok{cursor:pointer}.htok .tok.at{outline:2px solid var(--accent)}\n",
+    NULL,
+};
+
+const char *const page_heads_script[] = {
+    "(function(){'use strict';\n"
+    "var fig=document.currentScript.closest('figure'),root=document.documentElement;\n"
+    "var shape=fig.dataset.shape.split(' "
+    "').map(Number),L=shape[0],H=shape[1],Q=shape[2],K=shape[3];\n"
+    "var span=+fig.dataset.span,causal='causal' in fig.dataset;\n"
+    "function one(q){return fig.querySelector(q)}\n"
+    "function all(q){return Array.prototype.slice.call(fig.querySelectorAll(q))}\n"
+    "var plot=one('.hplot canvas'),row=one('.hrow'),col=one('.hcol'),name=one('.hname'),"
+    "say=one('.hsay');\n"
+    "var heads=all('.hgrid button'),toks=all('.htok .tok'),words=toks.map(function(t){return "
+    "t.textContent});\n"
+    /* unpack */
+    "var text=one('.packed').textContent,lev=new Uint8Array(L*H*Q*K),at=0,last=0;\n"
+    "for(var i=0;i<text.length;i++){var c=text.charCodeAt(i);if(c<33)continue;c-=c>60?34:33;\n"
+    " if(c<80)lev[at++]=last=c;\n"
+    " else if(c<92){var n=2<<(c-80);lev.fill(last,at,at+n);at+=n}\n"
+    " else{at=(Math.floor(at/K)+1)*K;last=0}\n"
+    " if(at%K===0)last=0}\n"
+    "text=null;\n"
+    /* colours */
+    "var lut=new Uint8Array(320);\n"
+    "function colours(){\n"
+    " var "
+    "stop=(getComputedStyle(root).getPropertyValue('--up').match(/#[0-9a-f]{6}/gi)||['#ffffff',"
+    "'#7d1023']).map(\n"
+    "  function(h){return[1,3,5].map(function(k){return parseInt(h.substr(k,2),16)})});\n"
+    " for(var l=0;l<80;l++){var x=l/79*(stop.length-1),a=Math.min(stop.length-2,Math.floor(x));\n"
+    "  for(var k=0;k<3;k++)lut[4*l+k]=stop[a][k]+(x-a)*(stop[a+1][k]-stop[a][k]);lut[4*l+3]=255}}\n"
+    "function paint(canvas,w,h,level){canvas.width=w;canvas.height=h;\n"
+    " var g=canvas.getContext('2d'),im=g.createImageData(w,h),d=im.data;\n"
+    " for(var y=0,p=0;y<h;y++)for(var x=0;x<w;x++,p+=4){var l=level(y,x);if(l<0)continue;\n"
+    "  for(var k=0;k<4;k++)d[p+k]=lut[4*l+k]}\n"
+    " g.putImageData(im,0,0)}\n",
+
+    "var SMALL=56;\n"
+    "function small(h){var w=Math.min(K,SMALL),t=Math.min(Q,SMALL),base=h*Q*K;\n"
+    " paint(heads[h].firstChild,w,t,function(y,x){var best=-1;\n"
+    "  for(var "
+    "q=Math.floor(y*Q/t);q<Math.floor((y+1)*Q/t);q++)for(var "
+    "k=Math.floor(x*K/w);k<Math.floor((x+1)*K/w);k++){\n"
+    "   if(causal&&k>q)break;if(lev[base+q*K+k]>best)best=lev[base+q*K+k]}\n"
+    "  return best})}\n"
+    /* what is shown: a head and a token; what is kept when the pointer leaves */
+    "var kept=0,head=-1,keptTok=Q-1,exact=null;\n"
+    "function value(h,q,k){if(exact===null){exact=false;\n"
+    "  try{var t=JSON.parse(document.getElementById('microtome-report').textContent).tensors["
+    "fig.dataset.tensor];\n"
+    "   if(t&&t.data)exact=t.data}catch(e){}}\n"
+    " var i=(h*Q+q)*K+k,l=lev[i]/79;\n"
+    " return "
+    "exact?String(typeof exact[i]==='number'?+exact[i].toPrecision(6):exact[i]):'about "
+    "'+(l*l*span).toPrecision(2)}\n"
+    "function show(h){if(h===head)return;if(head>=0)heads[head].classList.remove('at');head=h;\n"
+    " heads[h].classList.add('at');name.textContent=heads[h].title;var base=h*Q*K;\n"
+    " paint(plot,K,Q,function(y,x){return causal&&x>y?-1:lev[base+y*K+x]});token(now)}\n"
+    "function keep(h){heads[kept].classList.remove('kept');heads[kept].tabIndex=-1;kept=h;\n"
+    " heads[h].classList.add('kept');heads[h].tabIndex=0;show(h)}\n"
+    "var now=keptTok;\n"
+    "function token(t){now=t;var base=head*Q*K;\n"
+    " toks.forEach(function(e,j){var l=0;\n"
+    "  if(j<K&&(j<=t||!causal))l=lev[base+t*K+j];else if(t<K)l=lev[base+j*K+t];\n"
+    "  var s=Math.round(l/79*32);e.className='tok'+(s?' p'+s:'')+(j===t?' at':'')});\n"
+    " line(row,t,Q,'top','height')}\n"
+    "function line(e,i,n,side,size){e.style.display='block';e.style[side]=100*i/n+'%';"
+    "e.style[size]=100/n+'%'}\n"
+    "function idle(){col.style.display='none';say.textContent='queries \\u2193 keys \\u2192; "
+    "tokens: "
+    "\\u201c'+"
+    "words[now]+'\\u201d attends to those before it'+(causal?', those after it attend to "
+    "it':'')}\n",
+
+    "function over(e){var b=plot.getBoundingClientRect();\n"
+    " var q=Math.floor((e.clientY-b.top)/b.height*Q),k=Math.floor((e.clientX-b.left)/b.width*K);\n"
+    " if(q<0||k<0||q>=Q||k>=K)return;token(q);line(col,k,K,'left','width');\n"
+    " say.textContent=q+' \\u201c'+words[q]+'\\u201d \\u2192 '+k+' "
+    "\\u201c'+(words[k]||k)+'\\u201d: '+\n"
+    "  (causal&&k>q?'not seen':value(head,q,k))}\n"
+    "plot.addEventListener('mousemove',over);\n"
+    "plot.addEventListener('mouseleave',function(){token(keptTok);idle()});\n"
+    "plot.addEventListener('click',function(){keptTok=now});\n"
+    "heads.forEach(function(b,h){b.onmouseenter=b.onfocus=function(){show(h)};\n"
+    " b.onclick=function(){keep(h)};\n"
+    " b.onkeydown=function(e){var "
+    "d={ArrowRight:1,ArrowLeft:-1,ArrowDown:H,ArrowUp:-H}[e.key],to=h+d;\n"
+    "  if(!d||!heads[to])return;e.preventDefault();keep(to);heads[to].focus()}});\n"
+    "one('.hgrid').addEventListener('mouseleave',function(){show(kept)});\n"
+    "var line_=one('.htok');\n"
+    "line_.addEventListener('mouseover',function(e){var "
+    "t=toks.indexOf(e.target);if(t>=0){token(t);idle()}});\n"
+    "line_.addEventListener('mouseleave',function(){token(keptTok);idle()});\n"
+    "line_.addEventListener('click',function(e){var "
+    "t=toks.indexOf(e.target);if(t>=0){keptTok=t;token(t);idle()}});\n"
+    "line_.addEventListener('keydown',function(e){var d={ArrowRight:1,ArrowLeft:-1}[e.key];\n"
+    " if(!d||!toks[keptTok+d])return;e.preventDefault();keptTok+=d;token(keptTok);idle()});\n"
+    "function draw(){colours();for(var h=0;h<L*H;h++)small(h);var h0=head;head=-1;\n"
+    " if(h0>=0)heads[h0].classList.remove('at');show(h0<0?kept:h0)}\n"
+    "draw();keep(0);idle();\n"
+    "new MutationObserver(draw).observe(root,{attributes:true,attributeFilter:['data-theme']});\n"
+    "matchMedia('(prefers-color-scheme:dark)').addEventListener('change',draw);\n"
+    "})();\n",
+    NULL,
+};
+/* SPDX-License-Identifier: MIT */

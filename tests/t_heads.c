@@ -1,0 +1,280 @@
+/* t_heads -- attend, heads and weights: against the reference's numbers, against hand-built heads, and what they refuse. */
+#define TEST_FILE t_heads
+#include "test.h"
+#include "base/json.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "format/format.h"
+#include "include/microtome.h"
+#include "render/render.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mt_report *ran(const char *instrument, const char *request)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    if (mt_run(&r, instrument, request, NULL, NULL, &err))
+        printf("  %s %s: %s\n", instrument, request, err.message);
+    return r;
+}
+
+static void refuses(const char *instrument, const char *request, const char *says)
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
+    bool fine = st != 0 && !r && strstr(err.message, says);
+    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
+    CHECK(fine);
+}
+
+static bool shows(const mt_report *r, const char *what)
+{
+    char *text = mt_report_render(r, "text", 100, false, NULL);
+    REQUIRE(text);
+    bool there = strstr(text, what) != NULL;
+    if (!there) printf("  not in the report: %s\n", what);
+    mt_text_free(text);
+    return there;
+}
+
+/* The report's tensors, read back from a file. */
+static container *tensors_of(const mt_report *r)
+{
+    char path[1200];
+    container *c = NULL;
+    snprintf(path, sizeof path, "%s/t.safetensors", test_dir());
+    REQUIRE(mt_report_write_tensors(r, path, NULL) == 0);
+    REQUIRE(container_open(&c, path, NULL) == E_OK);
+    return c;
+}
+
+static int64_t count_of(const tensor_view *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->n_dim; i++) n *= t->dim[i];
+    return n;
+}
+
+static double number(const tensor_view *t, int64_t i)
+{
+    double x;
+    dtype_row_f64(t->dtype, (const char *)t->data + (size_t)i * dtype_bytes(t->dtype), &x, 1);
+    return x;
+}
+
+/* The largest distance of two tensors of one shape; infinite when they are not. */
+static double far_apart(const container *a, const char *name, const container *b, const char *other)
+{
+    const tensor_view *x = container_find(a, name), *y = container_find(b, other);
+    if (!x || !y || count_of(x) != count_of(y)) {
+        printf("  %s (%s), %s (%s)\n", name, x ? "there" : "missing", other,
+               y ? "there" : "missing");
+        return INFINITY;
+    }
+    double worst = 0;
+    for (int64_t i = 0; i < count_of(x); i++) {
+        double far = fabs(number(x, i) - number(y, i));
+        if (!(far <= worst)) worst = far;
+    }
+    return worst;
+}
+
+/* ---- the figure ---- */
+
+/* A report with a figure of heads: causal patterns of random weights, or of whatever `kind` makes. */
+static report *drawn(int n_layer, int n_head, int n, int kind)
+{
+    report *r = report_new("attend", "Attention");
+    float *v = report_tensor(r, "pattern", DTYPE_F32, "layer head query key",
+                             (int64_t[]){ n_layer, n_head, n, n });
+    REQUIRE(v);
+    for (int64_t at = 0; at < (int64_t)n_layer * n_head * n * n; at++) {
+        int64_t q = at / n % n, k = at % n;
+        float u = kind == 1 ? 0 : rand_unit(test_seed, 1, (uint64_t)at);
+        if (k <= q || kind == 2) v[at] = kind == 1 ? (float)(k == q) : u * u;
+    }
+    report_heads(r, "Attention", "pattern", &(figure_options){ .value = "weight" });
+    REQUIRE(report_finish(r, NULL) == E_OK);
+    return r;
+}
+
+/* What html_heads.c says of its packing, read as the page's script reads it. */
+static int64_t unpack(const char *text, int64_t n, uint8_t *level, int64_t n_max)
+{
+    int64_t at = 0;
+    uint8_t last = 0;
+    memset(level, 0, (size_t)n_max);
+    for (; *text && *text != '<'; text++) {
+        int c = (unsigned char)*text;
+        if (c < 33) continue;
+        c -= c > '<' ? 34 : 33;
+        if (c == 92) at = (at / n + 1) * n;
+        else
+            for (int k = c < 80 ? 1 : 2 << (c - 80); k; k--) {
+                if (c < 80) last = (uint8_t)c;
+                if (at < n_max) level[at] = last;
+                at++;
+            }
+        if (at % n == 0) last = 0;
+    }
+    return at;
+}
+
+static void check_packed(int n_layer, int n_head, int n, int kind)
+{
+    report *r = drawn(n_layer, n_head, n, kind);
+    str page = { 0 };
+    int64_t n_all = (int64_t)n_layer * n_head * n * n, wrong = 0;
+    uint8_t *level = malloc((size_t)n_all);
+    REQUIRE(level && render_html(r, &page, NULL) == E_OK);
+    const char *packed = strstr(page.p, "class=\"packed\">");
+    REQUIRE(packed);
+    CHECK(unpack(packed + 15, n, level, n_all) == n_all);
+    const report_array *a = report_find_tensor(r, "pattern");
+    for (int64_t i = 0; i < n_all; i++) {
+        double back = level[i] / 79.0 * level[i] / 79.0, x = array_value(a, i);
+        wrong += fabs(sqrt(back) - sqrt(x)) > 0.5001 / 79;
+    }
+    CHECK(wrong == 0);
+    CHECK((strstr(page.p, " data-causal=") != NULL) == (kind != 2));
+    str_release(&page);
+    free(level);
+    report_free(r);
+}
+
+TEST("a page's packed patterns come back to the nearest of 80 levels, in any kind of pattern")
+{
+    check_packed(2, 3, 17, 0);
+    check_packed(2, 3, 17, 1);
+    check_packed(1, 2, 33, 2);
+    check_packed(1, 1, 1, 0);
+    check_packed(1, 1, 2100, 1); /* runs as long as they get */
+}
+
+TEST("12 x 12 heads of 200 tokens take at most 3 MB of page, whatever they hold")
+{
+    report *r = drawn(12, 12, 200, 0);
+    str page = { 0 };
+    REQUIRE(render_html(r, &page, NULL) == E_OK);
+    CHECK(page.n <= 3000000);
+    str_release(&page);
+    report_free(r);
+}
+
+TEST("heads on a terminal keep to its width, show thin lines, and say where many are drawn")
+{
+    report *r = drawn(2, 7, 60, 1);
+    str text = { 0 };
+    REQUIRE(render_text(r, &text, &(text_options){ 60, false, false }, NULL) == E_OK);
+    CHECK(strstr(text.p, "|##        |") && strstr(text.p, "|        ##|"));
+    for (const char *p = text.p, *end; (end = strchr(p, '\n')); p = end + 1) CHECK(end - p <= 60);
+    str_release(&text);
+    report_free(r);
+    r = drawn(12, 12, 4, 1);
+    REQUIRE(render_text(r, &text, NULL, NULL) == E_OK);
+    CHECK(strstr(text.p, "12 x 12 patterns: --html"));
+    str_release(&text);
+    report_free(r);
+    r = report_new("attend", "Attention");
+    report_tensor(r, "x", DTYPE_F32, "query key", (int64_t[]){ 2, 2 });
+    report_heads(r, "", "x", NULL);
+    error err = { 0 };
+    CHECK(report_finish(r, &err) == E_USAGE && strstr(err.msg, "4 (layer head query key)"));
+    report_free(r);
+}
+
+/* ---- attend ---- */
+
+static const char *const REFERENCE[] = { "gpt2", "llama" };
+
+static container *golden(const char *kind, char dir[1000])
+{
+    char path[1200];
+    container *c = NULL;
+    snprintf(path, sizeof path, "goldens/methods/tl-weights-%s", kind);
+    snprintf(dir, 1000, "%s", shared_path(path));
+    snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
+    REQUIRE(container_open(&c, path, NULL) == E_OK);
+    return c;
+}
+
+/* "0,12,33": the sequence the reference scored. */
+static void repeated_tokens(const char *dir, char *out, size_t bytes)
+{
+    char path[1200];
+    json_t *doc = NULL;
+    snprintf(path, sizeof path, "%s/prompts.json", dir);
+    REQUIRE(json_open(&doc, path, 1 << 20, NULL) == E_OK);
+    const json_t *list = json_object_get(doc, "repeated");
+    size_t used = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? "," : "",
+                                 (long long)json_integer_value(json_array_get(list, i)));
+    REQUIRE(used && used < bytes);
+    json_decref(doc);
+}
+
+TEST("attend gives the reference's patterns, GQA included")
+{
+    if (!shared_path("goldens/methods/tl-weights-gpt2")) SKIP("no ../shared");
+    for (int i = 0; i < 2; i++) {
+        char dir[1000], tokens[200], request[1400];
+        container *want = golden(REFERENCE[i], dir);
+        repeated_tokens(dir, tokens, sizeof tokens);
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
+        mt_report *r = ran("attend", request);
+        REQUIRE(r);
+        container *got = tensors_of(r);
+        CHECK(far_apart(got, "pattern", want, "repeated.pattern") < 1e-7); /* stored as float32 */
+        container_free(got), container_free(want);
+        mt_report_free(r);
+    }
+}
+
+TEST("attend: the demo's heads are what they were built to be")
+{
+    mt_report *r = ran("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
+                                 "cat\"]}");
+    REQUIRE(r);
+    CHECK(shows(r, "strongest") && shows(r, "even"));
+    container *c = tensors_of(r);
+    const tensor_view *t = container_find(c, "pattern");
+    REQUIRE(t && t->n_dim == 4);
+    int64_t n = t->dim[2], n_head = t->dim[1];
+    for (int64_t row = 0; row < t->dim[0] * n_head * n; row++) {
+        double sum = 0;
+        for (int64_t k = 0; k < n; k++) sum += number(t, row * n + k);
+        CHECK(fabs(sum - 1) < 1e-5);
+        for (int64_t k = row % n + 1; k < n; k++) CHECK(number(t, row * n + k) == 0);
+    }
+    CHECK(number(t, (1 * n + n - 1) * n + n - 2) > 0.99);            /* 0.1: the token before */
+    CHECK(number(t, ((n_head + 2) * n + n - 1) * n + n - 4) > 0.99); /* 1.2: what followed "cat" */
+    container_free(c);
+    mt_report_free(r);
+}
+
+TEST("attend follows edits, takes several prompts, and refuses what is not there")
+{
+    mt_report *r =
+        ran("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\",\"the dog\"],"
+                      "\"layer\":\"1\",\"query\":0,\"edit\":[\"blocks.1.attn.pattern[head=0] = "
+                      "0.25\"]}");
+    REQUIRE(r);
+    container *c = tensors_of(r);
+    const tensor_view *t = container_find(c, "pattern.0"), *u = container_find(c, "pattern.1");
+    REQUIRE(t && u && t->dim[0] == 1 && u->dim[2] < t->dim[2]);
+    CHECK(number(t, 0) == 0.25 && number(t, t->dim[2]) == 0.25);
+    container_free(c);
+    mt_report_free(r);
+    refuses("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"query\":9}",
+            "query 9 of a prompt of");
+    refuses("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"layer\":\"2\"}",
+            "expected all or layers of 0 to 1");
+    refuses("attend", "{\"model\":\"demo:induction\"}", "needs a prompt");
+}
+/* SPDX-License-Identifier: MIT */
