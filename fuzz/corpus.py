@@ -46,6 +46,18 @@ def make():
         f.writestr("b.npy", npy((), 1))
     put("npz", "two", z.getvalue())
     put("npz", "llama2c", struct.pack("<7i", 2, 3, 1, 1, 1, 4, 2) + b"\0" * 4 * 60)
+    tests = os.path.join(os.path.dirname(FOUND), "..", "tests")
+    for name in ("zip", "stream"):
+        with open(os.path.join(tests, "torch_%s.pt" % name), "rb") as f:
+            put("pytorch", name, f.read())
+    preamble = (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."
+                b"\x80\x02}X\x0d\0\0\0little_endian\x88s.\x80\x02")
+    storage = b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x04tQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0K\x02K\x02\x86%s\x89)tR"
+    end = b".\x80\x02]U\x010a." + b"\x04" + b"\0" * 7 + b"\1" * 16
+    put("pytorch", "small", preamble + b"}U\x01w" + tensor % b"K\x02K\x01\x86" + b"s" + end)
+    put("pytorch", "turned", preamble + b"}(X\1\0\0\0a}U\x01w" + tensor % b"K\x01K\x02\x86" + b"q\1su" + end)
+    put("pytorch", "system", preamble + b"cos\nsystem\n(U\x02idtR" + end)
     gpt2 = {"model_type": "gpt2", "n_layer": 1, "n_head": 1, "n_embd": 2, "vocab_size": 4, "n_positions": 4,
             "microtome": {"attn_only": True, "norm": "none", "bias": False}}
     put("config", "gpt2", json.dumps(gpt2))

@@ -159,12 +159,33 @@ static int parity(const char *dir, const char *file, const char *precision, doub
 }
 
 /* One or more of each architecture; tests of all architectures go through this list. */
-static const char *const GOLDEN[] = {
-    "gpt2",         "gpt2_sharded", "llama_gqa", "llama3_rope", "mistral", "qwen2",  "qwen2_f16",
-    "llama_bf16",   "qwen3",        "phi3",      "gemma",       "gemma2",  "gemma3", "phi",
-    "gpt_neox",     "gptj",         "gpt_neo",   "opt",         "olmo2",   "bloom",  "falcon",
-    "falcon_alibi", "mixtral",      "qwen2_moe", "olmoe",       NULL
-};
+static const char *const GOLDEN[] = { "gpt2",
+                                      "gpt2_sharded",
+                                      "llama_gqa",
+                                      "llama3_rope",
+                                      "mistral",
+                                      "qwen2",
+                                      "qwen2_f16",
+                                      "llama_bf16",
+                                      "qwen3",
+                                      "phi3",
+                                      "gemma",
+                                      "gemma2",
+                                      "gemma3",
+                                      "phi",
+                                      "gpt_neox",
+                                      "gpt_neox_serial_legacy",
+                                      "gptj",
+                                      "gpt_neo",
+                                      "opt",
+                                      "olmo2",
+                                      "bloom",
+                                      "falcon",
+                                      "falcon_alibi",
+                                      "mixtral",
+                                      "qwen2_moe",
+                                      "olmoe",
+                                      NULL };
 
 static const char MODELS_HEAD[] =
     "# Models\n\n"

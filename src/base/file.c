@@ -57,6 +57,16 @@ status file_open_map(file_map *out, const char *path, error *err)
     return E_OK;
 }
 
+size_t file_head(void *out, const char *path, size_t max_bytes)
+{
+    struct stat st;
+    int fd;
+    if (open_regular(&fd, &st, path, NULL) != E_OK) return 0;
+    ssize_t n = read(fd, out, max_bytes);
+    close(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
 void file_unmap(file_map *m)
 {
     if (m->p) munmap((void *)m->p, m->bytes);

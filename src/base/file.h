@@ -25,6 +25,11 @@ void file_unmap(file_map *m);
  * [err: IO, NOMEM, LIMIT when it is longer | owns: s | thread: any | cost: O(bytes)] */
 status file_read(str *s, const char *path, size_t max_bytes, error *err);
 
+/* The first bytes of a regular file, at most max_bytes: how many.
+ *
+ * [err: 0 | owns: nothing | thread: any | cost: one read] */
+size_t file_head(void *out, const char *path, size_t max_bytes);
+
 /* Is there a directory, is there anything, at that path?
  *
  * [err: false | owns: nothing | thread: any | cost: one stat] */

@@ -8,8 +8,7 @@
 
 /* ---- filling ---- */
 
-/* Room for one more in an array of the container's. */
-static void *more(container *c, void *old, int32_t n, int32_t *cap, size_t size)
+void *container_more(container *c, void *old, int32_t n, int32_t *cap, size_t size)
 {
     if (n < *cap) return old;
     int32_t wide = *cap ? 2 * *cap : 16;
@@ -28,7 +27,7 @@ static status nomem(container *c, error *err)
 
 status container_map(container *c, const char *path, file_map *out, error *err)
 {
-    file_map *wider = more(c, c->map, c->n_map, &c->cap_map, sizeof *wider);
+    file_map *wider = container_more(c, c->map, c->n_map, &c->cap_map, sizeof *wider);
     if (!wider) return nomem(c, err);
     c->map = wider;
     status st = file_open_map(&c->map[c->n_map], path, err);
@@ -38,7 +37,7 @@ status container_map(container *c, const char *path, file_map *out, error *err)
 
 status container_add(container *c, tensor_view t, error *err)
 {
-    tensor_view *wider = more(c, c->t, c->n, &c->cap, sizeof *wider);
+    tensor_view *wider = container_more(c, c->t, c->n, &c->cap, sizeof *wider);
     if (wider) c->t = wider;
     t.name = wider ? arena_string(&c->mem, t.name) : NULL;
     if (!t.name) return nomem(c, err);
@@ -48,7 +47,7 @@ status container_add(container *c, tensor_view t, error *err)
 
 status container_note(container *c, const char *key, const char *value, error *err)
 {
-    note *wider = more(c, c->meta, c->n_meta, &c->cap_meta, sizeof *wider);
+    note *wider = container_more(c, c->meta, c->n_meta, &c->cap_meta, sizeof *wider);
     if (wider) c->meta = wider;
     char *k = wider ? arena_string(&c->mem, key) : NULL,
          *v = k ? arena_string(&c->mem, value) : NULL;
@@ -67,12 +66,35 @@ bool tensor_size(const tensor_view *t, size_t *n, size_t *bytes)
 
 /* ---- opening ---- */
 
+enum { HEAD = 16 };
+
+/* How well a file's name fits: the length of its end; more when it is the name the format has in directories. */
+static size_t name_fits(const format_def *f, const char *path)
+{
+    size_t best = 0;
+    const char *slash = strrchr(path, '/');
+    for (const char *const *name = f->in_dir; *name; name++)
+        if (!strcmp(*name, slash ? slash + 1 : path)) return SIZE_MAX;
+    for (const char *const *end = f->ends; *end; end++)
+        if (str_ends(path, *end) && strlen(*end) > best) best = strlen(*end);
+    return best;
+}
+
+/* The format whose names fit best; where two fit alike, the one that knows the first bytes. */
 static const format_def *find(const char *path)
 {
-    for (int i = 0; format_all[i]; i++)
-        for (int k = 0; format_all[i]->ends[k]; k++)
-            if (str_ends(path, format_all[i]->ends[k])) return format_all[i];
-    return NULL;
+    unsigned char head[HEAD];
+    const format_def *best = NULL;
+    size_t n = file_head(head, path, sizeof head), longest = 0;
+    int surest = 0;
+    for (int i = 0; format_all[i]; i++) {
+        const format_def *f = format_all[i];
+        size_t fits = name_fits(f, path);
+        int sure = !f->is ? 1 : f->is(head, n) ? 2 : 0;
+        if (!fits || fits < longest || (fits == longest && sure <= surest && best)) continue;
+        best = f, longest = fits, surest = sure;
+    }
+    return best;
 }
 
 const char *format_of(const char *path, bool *has_config)
@@ -100,24 +122,41 @@ static status read_as(container *c, const format_def *f, const char *path, error
     return f->read(c, path, err);
 }
 
+/* The file of that format in a directory; NULL where there is none. */
+static status find_in(container *c, const char **file, const format_def *f, const char *dir,
+                      error *err)
+{
+    for (const char *const *name = f->in_dir; *name; name++) {
+        char *full = path_join(&c->mem, dir, *name);
+        if (!full) return nomem(c, err);
+        if (!file_exists(full)) continue;
+        *file = full;
+        return E_OK;
+    }
+    return E_OK;
+}
+
 static status read_directory(container *c, const char *path, error *err)
 {
-    char names[200];
-    for (int i = 0; format_all[i]; i++)
-        for (const char *const *name = format_all[i]->in_dir; *name; name++) {
-            char *full = path_join(&c->mem, path, *name);
-            if (!full) return nomem(c, err);
-            if (file_exists(full)) return read_as(c, format_all[i], full, err);
-        }
+    char names[400];
+    const format_def *best = NULL;
+    const char *file = NULL;
+    for (int i = 0; format_all[i]; i++) {
+        const format_def *f = format_all[i];
+        const char *found = NULL;
+        status st = find_in(c, &found, f, path, err);
+        if (st != E_OK) return st;
+        if (found && (!best || f->rank < best->rank)) best = f, file = found;
+    }
+    if (best) return read_as(c, best, file, err);
     list_names(names, sizeof names, true);
     error_set(err, E_IO, "%s: none of %s is in this directory", path, names);
-    error_hint(err, "other formats (pytorch_model.bin) must be converted to safetensors first");
     return E_IO;
 }
 
 static status read_path(container *c, const char *path, error *err)
 {
-    char names[200];
+    char names[400];
     const format_def *f = find(path);
     if (file_is_dir(path)) return read_directory(c, path, err);
     if (f) return read_as(c, f, path, err);

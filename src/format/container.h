@@ -7,13 +7,14 @@
 #include "base/mem.h"
 #include "format/format.h"
 
-enum { MAX_SHARDS = 4096 };
-
 typedef struct format_def {
     const char *name;
-    const char *ends[4];   /* how its files' names end; NULL ends the list */
+    const char *ends[6];   /* how its files' names end; NULL ends the list */
     const char *in_dir[3]; /* what they are called in a model's directory, the best first */
-    bool has_config;       /* notes "config": the text of a config.json */
+    int32_t rank;          /* of several formats in a directory the lowest is taken */
+    /* Are these a file's first bytes?  NULL: any.  Asked where names end alike. */
+    bool (*is)(const unsigned char *head, size_t n);
+    bool has_config; /* notes "config": the text of a config.json */
     status (*read)(container *c, const char *path, error *err);
     /* NULL where it is only read */
     status (*write)(const char *path, const tensor_view *t, int32_t n, const char *const *meta,
@@ -44,6 +45,11 @@ struct container {
 status container_map(container *c, const char *path, file_map *out, error *err);
 status container_add(container *c, tensor_view t, error *err);
 status container_note(container *c, const char *key, const char *value, error *err);
+
+/* Room for one more in an array of n items that lies in c's memory: the array, or a wider copy of it.
+ *
+ * [err: NULL when out of memory | owns: c | thread: c's own | cost: O(1), amortised] */
+void *container_more(container *c, void *old, int32_t n, int32_t *cap, size_t size);
 
 /* Numbers in a shape, and their bytes; false when that does not fit.
  *

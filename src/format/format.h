@@ -28,8 +28,9 @@ typedef struct container container;
  *   FILE.safetensors        one file
  *   FILE.index.json         shards, as its weight_map says; they must lie beside it
  *   FILE.npz                entries that are stored, not compressed
+ *   FILE.bin, .pt, .pth     what torch.save writes, or its shards' .bin.index.json
  *   FILE.bin                llama2.c's first format; tensors get Hugging Face's names (model.layers.0...)
- *   a directory             model.safetensors in it, else model.safetensors.index.json
+ *   a directory             model.safetensors in it or their index, else pytorch_model.bin or their index
  *
  * [err: IO, FORMAT, UNSUPPORTED, LIMIT (a header too large), NOMEM | owns: the caller, container_free | thread: any | cost: the headers; data is mapped] */
 status container_open(container **out, const char *path, error *err);

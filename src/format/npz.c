@@ -6,14 +6,13 @@
  * minizip reads and writes the zip.  Only stored entries are taken (np.savez, not savez_compressed): their bytes
  * lie in the file as they are and are mapped. */
 #include "base/str.h"
-#include "format/container.h"
-#include <minizip/unzip.h>
+#include "format/archive.h"
 #include <minizip/zip.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAME = 512, MAX_NPY_HEADER = 1 << 16 };
+enum { MAX_NPY_HEADER = 1 << 16 };
 
 static const struct {
     const char *descr;
@@ -97,55 +96,21 @@ static status read_npy(container *c, const unsigned char *p, size_t n, const cha
     return container_add(c, t, err);
 }
 
-static status read_entry(container *c, unzFile zip, const file_map *m, const char *path, error *err)
-{
-    unz_file_info64 info;
-    char name[MAX_NAME];
-    if (unzGetCurrentFileInfo64(zip, &info, name, sizeof name - 1, NULL, 0, NULL, 0) != UNZ_OK ||
-        info.size_filename >= sizeof name)
-        return error_set(err, E_FORMAT, "%s: the zip's list of entries is damaged", path);
-    name[info.size_filename] = 0;
-    if (info.compression_method != 0) {
-        error_set(err, E_UNSUPPORTED, "%s: '%.120s' is compressed", path, name);
-        error_hint(err,
-                   "save it with np.savez, not np.savez_compressed: stored entries are mapped");
-        return E_UNSUPPORTED;
-    }
-    if (unzOpenCurrentFile(zip) != UNZ_OK)
-        return bad(err, path, name, "the entry cannot be opened");
-    uint64_t at = unzGetCurrentFileZStreamPos64(zip);
-    unzCloseCurrentFile(zip);
-    if (at > m->bytes || info.uncompressed_size > m->bytes - at || info.flag & 1)
-        return bad(err, path, name, "ends after the file does, or is encrypted");
-    size_t n = strlen(name);
-    if (n > 4 && !strcmp(name + n - 4, ".npy")) name[n - 4] = 0;
-    return read_npy(c, m->p + at, (size_t)info.uncompressed_size, path, name, err);
-}
-
-/* A zip ends with a record of 22 bytes and a comment as long as it says; minizip takes less. */
-static bool ends_whole(const file_map *m)
-{
-    for (size_t n = 22; n <= m->bytes && n <= 22 + 0xffff; n++) {
-        const unsigned char *p = m->p + m->bytes - n;
-        if (!memcmp(p, "PK\5\6", 4) && (size_t)(p[20] | p[21] << 8) == n - 22) return true;
-    }
-    return false;
-}
+static const char COMPRESSED[] =
+    "save it with np.savez, not np.savez_compressed: stored entries are mapped";
 
 static status read_file(container *c, const char *path, error *err)
 {
-    file_map m;
-    status st = container_map(c, path, &m, err);
-    if (st != E_OK) return st;
-    unzFile zip = ends_whole(&m) ? unzOpen64(path) : NULL;
-    if (!zip) {
-        error_set(err, E_FORMAT, "%s: is no zip archive, or its end is missing", path);
-        error_hint(err, "the file is truncated, or is not an .npz");
-        return E_FORMAT;
+    archive a;
+    status st = archive_open(&a, c, path, err);
+    for (int32_t i = 0; st == E_OK && i < a.n; i++) {
+        const archive_entry *e = &a.entry[i];
+        char name[ARCHIVE_NAME];
+        size_t n = (size_t)snprintf(name, sizeof name, "%s", e->name);
+        if (str_ends(name, ".npy")) name[n - 4] = 0;
+        st = archive_stored(e, path, COMPRESSED, err);
+        if (st == E_OK) st = read_npy(c, e->p, e->bytes, path, name, err);
     }
-    for (int at = unzGoToFirstFile(zip); at == UNZ_OK && st == E_OK; at = unzGoToNextFile(zip))
-        st = read_entry(c, zip, &m, path, err);
-    unzClose(zip);
     return st;
 }
 
@@ -185,7 +150,7 @@ static bool entry_write(zipFile zip, const tensor_view *t)
     zip_fileinfo info = {
         .dosDate = 0x00210000
     }; /* the first of January 1980: the same bytes every time */
-    char name[MAX_NAME];
+    char name[ARCHIVE_NAME];
     str head = { 0 };
     snprintf(name, sizeof name, "%s.npy", t->name);
     bool fine = zipOpenNewFileInZip64(zip, name, &info, NULL, 0, NULL, 0, NULL, 0, 0,
@@ -208,7 +173,7 @@ static status write_file(const char *path, const tensor_view *t, int32_t n, cons
     zlib_filefunc64_def f;
     file_out out;
     for (int32_t i = 0; i < n; i++) {
-        if (strlen(t[i].name) + 5 > MAX_NAME)
+        if (strlen(t[i].name) + 5 > ARCHIVE_NAME)
             return error_set(err, E_USAGE, "tensor '%.40s...': the name is too long for npz",
                              t[i].name);
         if (t[i].dtype == DTYPE_BF16)

@@ -100,8 +100,8 @@ static status sources(builder *b, const char *path, const char **arch, error *er
                   m->format || !file_exists(path) ? "%s: there is no such model"
                                                   : "%s: unknown kind of model file",
                   path);
-        error_hint(err, "give a directory with config.json and safetensors, a llama2.c .bin, or "
-                        "demo:induction");
+        error_hint(err, "give a directory with config.json and safetensors or pytorch_model.bin, a "
+                        "llama2.c .bin, or demo:induction");
         return E_IO;
     }
     const char *dir = in_dir ? path : directory_of(b, path);
