@@ -228,4 +228,280 @@ TEST("a lens refuses what it cannot show")
     CHECK(!mt_report_failed(r) && shows(r, "an edit acts behind the last layer"));
     mt_report_free(r);
 }
+/* ---- dla ---- */
+
+static int64_t labelled(const mt_report *r, const char *tensor, const char *axis, const char *label)
+{
+    char *json = mt_report_render(r, "json", 0, false, NULL);
+    json_t *v = json ? json_loads(json, 0, NULL) : NULL;
+    const json_t *list = json_object_get(
+        json_object_get(json_object_get(json_object_get(v, "tensors"), tensor), "labels"), axis);
+    int64_t at = -1;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text && !strcmp(text, label)) at = (int64_t)i;
+    }
+    json_decref(v);
+    mt_text_free(json);
+    if (at < 0) printf("  no %s '%s'\n", axis, label);
+    return at;
+}
+
+static double share_of(const mt_report *r, const double *dla, int n_prompt, int prompt,
+                       const char *label)
+{
+    int64_t at = labelled(r, "dla", "part", label);
+    REQUIRE(at >= 0);
+    return dla[at * n_prompt + prompt];
+}
+
+/* Our parts are finer than the reference's: its MLP has the bias, its 'bias' is of all attentions. */
+static void dla_agrees(const char *name, int n_head, bool biased)
+{
+    char request[2600], path[1200], label[100];
+    const char *dir = shared_path(name);
+    container *golden = NULL;
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"precision\":\"f64\"}", dir, dir);
+    mt_report *r = ran("dla", request);
+    REQUIRE(r && !mt_report_failed(r));
+    snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
+    REQUIRE(container_open(&golden, path, NULL) == E_OK);
+    container *c = tensors(r);
+    int64_t n, m;
+    double *dla = values(c, "dla", &n),
+           *want = values(golden, "dla_gain.full_decomposition.diff", &m);
+    double worst = 0;
+    for (int l = 0; l < 3; l++) {
+        for (int h = 0; h < n_head; h++)
+            for (int p = 0; p < 3; p++) {
+                snprintf(label, sizeof label, "blocks.%d.attn.result[head=%d]", l, h);
+                double gap = share_of(r, dla, 3, p, label) - want[(l * n_head + h) * 3 + p];
+                worst = fmax(worst, fabs(gap));
+            }
+        for (int p = 0; p < 3; p++) {
+            snprintf(label, sizeof label, "blocks.%d.mlp.out", l);
+            double got = share_of(r, dla, 3, p, label);
+            snprintf(label, sizeof label, "transformer.h.%d.mlp.c_proj.bias", l);
+            if (biased) got += share_of(r, dla, 3, p, label);
+            worst = fmax(worst, fabs(got - want[(3 * n_head + l) * 3 + p]));
+        }
+    }
+    for (int p = 0; p < 3; p++) {
+        double gap = share_of(r, dla, 3, p, "embed") - want[(3 * n_head + 3) * 3 + p];
+        worst = fmax(worst, fabs(gap));
+    }
+    CHECK(worst < 2e-7); /* stored as float32, up to 2.3 */
+    free(dla), free(want);
+    container_free(c), container_free(golden);
+    mt_report_free(r);
+}
+
+TEST("dla gives TransformerLens' direct logit differences of heads, MLPs and embeddings")
+{
+    if (!shared_path("goldens/methods/tl-lens-gpt2")) SKIP("no ../shared");
+    dla_agrees("goldens/methods/tl-lens-gpt2", 5, true);
+    dla_agrees("goldens/methods/tl-lens-llama", 6, false);
+}
+
+/* A logit of the last position as run has it. */
+static double logit_of(const char *request, const char *which, int id)
+{
+    mt_report *r = ran("run", request);
+    REQUIRE(r);
+    container *c = tensors(r);
+    int64_t n;
+    double *v = values(c, which, &n), y = v[id];
+    free(v);
+    container_free(c);
+    mt_report_free(r);
+    return y;
+}
+
+static double sum_of(const double *v, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += v[i];
+    return sum;
+}
+
+TEST("the parts sum to the logit in every architecture, also under edits")
+{
+    static const struct {
+        const char *name, *edit;
+        double cap;
+    } of[] = { { "gpt2", "blocks.0.mlp.out = 0", 0 },
+               { "gptj", "blocks.1.resid_pre[pos=-1] += 1", 0 },
+               { "olmo2", "blocks.0.attn.contribution *= 2", 0 },
+               { "gemma2", "blocks.1.ln2_post.scale *= 2", 5 },
+               { "bloom", "embed *= 2", 0 },
+               { "llama_gqa", "blocks.1.attn.result[head=1] = 0", 0 },
+               { "opt", "ln_final.out *= 2", 0 },
+               { "mixtral", "blocks.0.mlp.out *= 3", 0 },
+               { "phi", "ln_final.scale *= 2", 0 } };
+    if (!shared_path("goldens/models")) SKIP("no ../shared");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        for (int edited = 0; edited < 2; edited++) {
+            char rel[100], request[1600], more[200] = "";
+            snprintf(rel, sizeof rel, "goldens/models/%s", of[i].name);
+            if (edited) snprintf(more, sizeof more, ",\"edit\":[\"%s\"]", of[i].edit);
+            snprintf(request, sizeof request,
+                     "{\"model\":\"%s\",\"tokens\":\"1,5,2,7,3\",\"precision\":\"f64\"%s",
+                     shared_path(rel), more);
+            char *end = request + strlen(request);
+            strcpy(end, "}");
+            double want = logit_of(request, edited ? "logits_edited" : "logits", 4);
+            strcpy(end, ",\"answer\":\"#4\"}");
+            mt_report *r = ran("dla", request);
+            REQUIRE(r);
+            container *c = tensors(r);
+            int64_t n;
+            double *v = values(c, "dla", &n), sum = sum_of(v, n);
+            if (of[i].cap > 0) sum = of[i].cap * tanh(sum / of[i].cap);
+            if (!(fabs(sum - want) < 1e-12))
+                printf("  %s %s: %.17g, %.17g\n", of[i].name, more, sum, want);
+            CHECK(fabs(sum - want) < 1e-12 && !mt_report_failed(r));
+            free(v);
+            container_free(c);
+            mt_report_free(r);
+        }
+}
+
+TEST("a share is what the logit loses when the part is zeroed and the norm held, or computed anew")
+{
+    char request[1800];
+    static const struct {
+        const char *name, *part, *tensor, *axis, *edit;
+    } of[] = {
+        { "gptj", "blocks.1.attn.result[head=1]", "dla", "part",
+          "\"blocks.1.attn.result[head=1,pos=-1] = 0\",\"ln_final.scale = @0\"" },
+        { "gptj", "blocks.1.attn.result[head=1]", "dla.without", "part",
+          "\"blocks.1.attn.result[head=1,pos=-1] = 0\"" },
+        { "gptj", "blocks.1.mlp.out", "dla.without", "part", "\"blocks.1.mlp.post[pos=-1] = 0\"" },
+        { "olmo2", "blocks.1.mlp.out", "dla", "part",
+          "\"blocks.1.mlp.post[pos=-1] = 0\",\"blocks.1.ln2_post.scale = @0\",\"ln_final.scale = "
+          "@0\"" },
+    };
+    if (!shared_path("goldens/models")) SKIP("no ../shared");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char rel[100];
+        snprintf(rel, sizeof rel, "goldens/models/%s", of[i].name);
+        int n_head = snprintf(request, sizeof request,
+                              "{\"model\":\"%s\",\"tokens\":\"1,5,2,7,3\",\"precision\":\"f64\"",
+                              shared_path(rel));
+        strcpy(request + n_head, "}");
+        double before = logit_of(request, "logits", 4);
+        snprintf(request + n_head, sizeof request - n_head, ",\"edit\":[%s]}", of[i].edit);
+        double after = logit_of(request, "logits_edited", 4);
+        strcpy(request + n_head, ",\"answer\":\"#4\"}");
+        mt_report *r = ran("dla", request);
+        REQUIRE(r);
+        container *c = tensors(r);
+        int64_t n, at = labelled(r, of[i].tensor, of[i].axis, of[i].part);
+        double *v = values(c, of[i].tensor, &n);
+        REQUIRE(at >= 0);
+        if (!(fabs(v[at] - (before - after)) < 1e-12))
+            printf("  %s %s: %.17g, %.17g\n", of[i].name, of[i].part, v[at], before - after);
+        CHECK(fabs(v[at] - (before - after)) < 1e-12);
+        free(v);
+        container_free(c);
+        mt_report_free(r);
+    }
+}
+
+TEST("a neuron's share is what the logit loses without it while the norms are held")
+{
+    char request[1800];
+    if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
+    int head = snprintf(request, sizeof request,
+                        "{\"model\":\"%s\",\"tokens\":\"1,5,2,7,3\",\"precision\":\"f64\"",
+                        shared_path("goldens/models/gpt2"));
+    strcpy(request + head, ",\"answer\":\"#4\"}");
+    mt_report *r = ran("dla", request);
+    REQUIRE(r);
+    container *c = tensors(r);
+    int64_t n;
+    double *v = values(c, "dla.neuron", &n), sum = sum_of(v + n / 2, n / 2);
+    strcpy(request + head, "}");
+    double before = logit_of(request, "logits", 4);
+    snprintf(request + head, sizeof request - head,
+             ",\"edit\":[\"blocks.1.mlp.post[neuron=7,pos=-1] = 0\",\"ln_final.scale = @0\"]}");
+    double after = logit_of(request, "logits_edited", 4);
+    CHECK(fabs(v[n / 2 + 7] - (before - after)) < 1e-12);
+    double *dla = values(c, "dla", &n);
+    CHECK(fabs(sum - share_of(r, dla, 1, 0, "blocks.1.mlp.out")) < 1e-12);
+    free(v), free(dla);
+    container_free(c);
+    mt_report_free(r);
+}
+
+TEST("the stream so far, norm anew, is the lens; at the end both forms are the logit")
+{
+    char request[1800];
+    if (!shared_path("goldens/models/gemma2")) SKIP("no ../shared");
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"precision\":\"f64\",\"answer\":\"#4\","
+             "\"wrong\":\"#9\"}",
+             shared_path("goldens/models/gpt2"));
+    mt_report *r = ran("dla", request);
+    REQUIRE(r);
+    container *c = tensors(r);
+    int64_t n, m;
+    double *lens = values(c, "dla.lens", &n), *far = values(c, "dla.so_far", &n),
+           *dla = values(c, "dla", &m);
+    CHECK(fabs(lens[n - 1] - far[n - 1]) < 1e-12 && fabs(far[n - 1] - sum_of(dla, m)) < 1e-12);
+    container_free(c), mt_report_free(r);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"precision\":\"f64\",\"logits\":true,"
+             "\"what\":\"pre,mid,post\"}",
+             shared_path("goldens/models/gpt2"));
+    r = ran("lens", request);
+    REQUIRE(r);
+    c = tensors(r);
+    double *all = values(c, "logit_lens", &m);
+    int64_t v = m / n / 3;
+    for (int64_t i = 0; i < n; i++) {
+        const double *row = all + (i * 3 + 2) * v;
+        CHECK(lens[i] == row[4] - row[9]);
+    }
+    free(lens), free(far), free(dla), free(all);
+    container_free(c), mt_report_free(r);
+}
+
+TEST("the demo's answer is written by its induction head alone")
+{
+    mt_report *r = ran("dla", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
+                              "cat\"],\"pos\":\"all\"}");
+    REQUIRE(r);
+    container *c = tensors(r);
+    int64_t n;
+    double *v = values(c, "dla", &n);
+    CHECK(share_of(r, v, 1, 0, "blocks.1.attn.result[head=2]") == 40 && sum_of(v, n) == 40);
+    CHECK(!mt_report_failed(r) && shows(r, "at every position"));
+    free(v);
+    container_free(c);
+    mt_report_free(r);
+}
+
+TEST("dla refuses what it cannot attribute")
+{
+    static const char head[] = "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"]";
+    static const char *const bad[][2] = { { ",\"wrong\":\"sat\"}", "--wrong without --answer" },
+                                          { ",\"pos\":\"x\"}", "expected a number or all" },
+                                          { ",\"pos\":\"9\"}", "position 9" },
+                                          { ",\"top\":0}", "expected 1 to" },
+                                          { ",\"neurons\":-1}", "expected 0 to" },
+                                          { ",\"pairs\":\"x.json\"}", "one of them" },
+                                          { ",\"answer\":\"the cat\"}", "token" } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char request[300];
+        snprintf(request, sizeof request, "%s%s", head, bad[i][0]);
+        refuses("dla", request, bad[i][1]);
+    }
+    mt_report *r = ran("dla", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"edit\":["
+                              "\"logits += 5\"]}");
+    REQUIRE(r);
+    CHECK(mt_report_failed(r) && shows(r, "an edit of the logits themselves"));
+    mt_report_free(r);
+}
 /* SPDX-License-Identifier: MIT */

@@ -9,6 +9,7 @@
  *
  *     kl(site, pos) = sum p_final (log p_final - log p_lens), in nats, of one position */
 #include "instrument/next.h"
+#include "instrument/scene.h"
 #include "instrument/unembed.h"
 #include "report/interval.h"
 #include "tensor/draw.h"
@@ -24,8 +25,7 @@ static const param params[] = {
     { "pos", PARAM_INT, "-1", "the position that the table is about; from the end if negative",
       ROLE_WHAT },
     { "target", PARAM_TEXT, NULL, "a token to follow (\" Mary\", or #17)", ROLE_WHAT },
-    { "pairs", PARAM_TEXT, NULL,
-      "prompts from a file of pairs: the clean ones, their answers followed", ROLE_FILE },
+    SCENE_PARAMS,
     { "logits", PARAM_FLAG, NULL, "keep all logits as well, a tensor logit_lens", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -55,7 +55,7 @@ typedef struct lens {
     unembed u;
     place *place;
     int n_place, top, n_prompt;
-    bool with_logits, with_target;
+    bool with_logits;
     double *logits, *logp, *p;                   /* of a block, [position][place][vocab] */
     double *x;                                   /* what goes in, [position][place][d_model] */
     double *noise_logp, *noise_p, *noise_logits; /* [N_NOISE][vocab] */
@@ -72,7 +72,7 @@ typedef struct seen {
     const prompt *p;
     lane *l;
     int which;
-    int32_t target; /* -1: none */
+    int32_t target, pos; /* target -1: none; pos: of the table */
     double *stat[N_STAT], *top_p;
     int64_t *top_id;
     void *all; /* logit_lens, or NULL */
@@ -425,7 +425,7 @@ static void row_number(table *t, double v)
 }
 
 /* The table of one position. */
-static void show_position(lens *x, const seen *s, int32_t pos)
+static void show_position(lens *x, const seen *s)
 {
     char name[80], token[60];
     column c[MAX_TOP + 8] = { { "site", NULL, CELL_TEXT, 0, false } };
@@ -440,11 +440,11 @@ static void show_position(lens *x, const seen *s, int32_t pos)
     c[n++] = (column){ "rank of final", NULL, CELL_INT, 0, false };
     if (s->target >= 0) c[n++] = (column){ "rank of target", NULL, CELL_INT, 0, false };
     if (s->target >= 0) c[n++] = (column){ "p(target)", NULL, CELL_REAL, 3, false };
-    prompt_label(s->p, pos, token, sizeof token);
-    snprintf(name, sizeof name, "lane %d, position %d", s->which, pos);
+    prompt_label(s->p, s->pos, token, sizeof token);
+    snprintf(name, sizeof name, "lane %d, position %d", s->which, s->pos);
     table *t = report_table(x->w->r, name, n, c);
     for (int i = 0; i < x->n_place; i++) {
-        int64_t at = (int64_t)i * s->p->n + pos;
+        int64_t at = (int64_t)i * s->p->n + s->pos;
         table_row(t), row_text(t, "%s", x->place[i].label);
         for (int k = 0; k < shown; k++) {
             work_row_token(x->w, t, (int32_t)s->top_id[at * x->top + k]);
@@ -550,62 +550,26 @@ static void say(lens *x, bool edited)
 
 /* ---- the whole ---- */
 
-static status find_prompts(lens *x, seen **out, error *err)
+static status find_scenes(lens *x, seen **out, bool *edited, error *err)
 {
-    work *w = x->w;
-    const char *file = work_text(w, "pairs"), *target = work_text(w, "target");
-    prompt **p = NULL;
-    pairs *pr = NULL;
-    int32_t id = -1;
-    status st = target ? token_find(w->m, target, strlen(target), &id, err) : E_OK;
-    if (st == E_OK && file && target)
-        st = error_set(err, E_USAGE, "lens: --pairs has answers of its own: leave --target out");
-    if (st == E_OK && file) st = pairs_read(&pr, w->m, file, work_bos(w), err);
-    if (st == E_OK && file) st = work_file(w, file, err);
-    if (st == E_OK && !file) st = work_prompts(w, &p, &x->n_prompt, err);
-    if (st == E_OK && file) x->n_prompt = pr->n;
-    seen *s = st == E_OK ? arena_array(&w->mem, x->n_prompt, sizeof *s) : NULL;
-    if (st == E_OK && !s) st = error_set(err, E_NOMEM, "lens: out of memory");
+    scene *list = NULL;
+    status st = scenes_find(&list, &x->n_prompt, x->w, "target", NULL, err);
+    if (st == E_OK) st = scenes_lanes(list, x->n_prompt, x->w, edited, err);
+    if (st != E_OK) return st;
+    seen *s = arena_array(&x->w->mem, x->n_prompt, sizeof *s);
+    if (!s) return error_set(err, E_NOMEM, "lens: out of memory");
     for (int i = 0; i < x->n_prompt && st == E_OK; i++) {
-        prompt *mine = pr ? pr->clean[i] : p[i];
-        if (pr) pr->clean[i] = NULL, st = work_keep(w, mine, err);
-        s[i] = (seen){ .p = mine, .which = i, .target = pr ? pr->correct[i] : id };
+        s[i] = (seen){ .p = list[i].p, .l = list[i].l, .which = i, .target = list[i].answer };
+        st = scene_position(&s[i].pos, x->w, &list[i], i, work_int(x->w, "pos"), err);
     }
-    pairs_free(pr);
     *out = s;
     return st;
 }
 
-/* A lane for each prompt, or a fork of it where there are edits. */
-static status find_lanes(lens *x, seen *s, bool *edited, error *err)
+static void show(lens *x, const seen *s, bool edited)
 {
-    work *w = x->w;
-    named_lane *named = arena_array(&w->mem, x->n_prompt, sizeof *named);
-    status st = named ? E_OK : error_set(err, E_NOMEM, "lens: out of memory");
-    *edited = work_item(w, "edit", 0) != NULL;
-    for (int i = 0; i < x->n_prompt && st == E_OK; i++) {
-        char *name = arena_get(&w->mem, 16);
-        if (!name) return error_set(err, E_NOMEM, "lens: out of memory");
-        snprintf(name, 16, "%d", i);
-        st = work_lane(w, &s[i].l, NULL, s[i].p, name, err);
-        named[i] = (named_lane){ name, s[i].l, s[i].p };
-    }
-    for (int i = 0, n; i < x->n_prompt && st == E_OK && *edited; i++, w->n_fork++) {
-        st = lane_fork(&s[i].l, named[i].l, err);
-        if (st == E_OK) st = work_edits(w, s[i].l, s[i].p, named, x->n_prompt, &n, err);
-    }
-    for (int i = 0; i < x->n_prompt && st == E_OK; i++) st = ask(x, &s[i], err);
-    return st;
-}
-
-static status find_position(const lens *x, const seen *s, int32_t *out, error *err)
-{
-    int64_t pos = work_int(x->w, "pos"), at = pos < 0 ? pos + s->p->n : pos;
-    if (at < 0 || at >= s->p->n)
-        return error_set(err, E_RANGE, "lens: position %lld, prompt %d has %d tokens",
-                         (long long)pos, s->which, s->p->n);
-    *out = (int32_t)at;
-    return E_OK;
+    for (int i = 0; i < x->n_prompt; i++) show_position(x, &s[i]), draw(x, &s[i]);
+    show_layers(x), say(x, edited);
 }
 
 static status run(work *w, error *err)
@@ -615,29 +579,21 @@ static status run(work *w, error *err)
     bool edited = false;
     double rms = 0;
     status st = check_what(w, err);
-    if (st == E_OK) st = find_prompts(&x, &s, err);
     if (st == E_OK) st = unembed_open(&x.u, w, err);
+    if (st == E_OK) st = find_scenes(&x, &s, &edited, err);
     if (st == E_OK) st = find_places(&x, err);
     if (x.top > x.u.n_vocab) x.top = x.u.n_vocab;
     if (st == E_OK) st = open_buffers(&x, err);
-    if (st == E_OK) st = find_lanes(&x, s, &edited, err);
     if (st == E_OK) st = open_logits(&x, s, err);
-    for (int i = 0, pos; i < x.n_prompt && st == E_OK; i++) {
-        st = find_position(&x, &s[i], &pos, err);
+    for (int i = 0; i < x.n_prompt && st == E_OK; x.n_all += s[i++].p->n) {
+        st = ask(&x, &s[i], err);
         if (st == E_OK) st = open_tensors(&x, &s[i], err);
-        x.n_all += s[i].p->n;
     }
     if (st == E_OK) st = work_run(w, err);
     if (st == E_OK) st = stream_rms(&x, &s[0], &rms, err);
     if (st == E_OK) st = see_noise(&x, rms, err);
     for (int i = 0; i < x.n_prompt && st == E_OK; i++) st = one_prompt(&x, &s[i], err);
-    if (st != E_OK) return st;
-    for (int i = 0; i < x.n_prompt; i++) {
-        int32_t pos = 0;
-        st = find_position(&x, &s[i], &pos, err);
-        if (st == E_OK) show_position(&x, &s[i], pos), draw(&x, &s[i]);
-    }
-    show_layers(&x), say(&x, edited);
+    if (st == E_OK) show(&x, s, edited);
     return st;
 }
 

@@ -43,6 +43,7 @@ status unembed_open(unembed *u, work *w, error *err)
     c.of = arena_array(&w->mem, graph_nodes(&w->m->g) - u->stream->id + 1, sizeof *c.of);
     if (!c.of) return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
     u->logits = replaced(&c, w->m->logits);
+    u->raw = w->m->config.logit_cap > 0 && u->logits ? u->logits->in[0] : u->logits;
     u->logprob = op_log_softmax(g, u->logits);
     u->prob = op_exp(g, u->logprob);
     return g->err.code ? error_set(err, g->err.code, "%s", g->err.msg) : E_OK;
@@ -62,15 +63,41 @@ static status give_tokens(const unembed *u, lane *l, int32_t n, error *err)
     return lane_give(l, u->w->m->token, zero, err);
 }
 
+/* A lane whose stream is x. */
+static status rows_lane(unembed *u, lane **l, const double *x, int32_t n, error *err)
+{
+    status st = lane_new(l, u->w->s, NULL, n, err);
+    if (st == E_OK) st = give_tokens(u, *l, n, err);
+    return st == E_OK ? lane_give(*l, u->in, x, err) : st;
+}
+
+status unembed_tokens(unembed *u, const double *x, int32_t n, int32_t a, int32_t b, double *out,
+                      error *err)
+{
+    arena_mark here = arena_here(&u->w->mem);
+    double *other = arena_array(&u->w->mem, n, sizeof *other);
+    lane *l = NULL;
+    box wa = { 0, n, a, a + 1 }, wb = { 0, n, b, b + 1 };
+    status st = other ? rows_lane(u, &l, x, n, err)
+                      : error_set(err, E_NOMEM, "%s: out of memory", u->w->def->name);
+    if (st == E_OK) st = lane_ask(l, u->raw, wa, err);
+    if (st == E_OK && b >= 0) st = lane_ask(l, u->raw, wb, err);
+    if (st == E_OK) st = work_run(u->w, err);
+    if (st == E_OK) st = lane_read(l, u->raw, wa, out, err);
+    if (st == E_OK && b >= 0) st = lane_read(l, u->raw, wb, other, err);
+    for (int32_t i = 0; st == E_OK && i < n; i++) out[i] -= other[i];
+    if (l) lane_drop(l);
+    arena_rewind(&u->w->mem, here);
+    return st;
+}
+
 status unembed_rows(unembed *u, const double *x, int32_t n, unembed_out out, error *err)
 {
     arena_mark here = arena_here(&u->w->mem);
     node *of[] = { u->logits, u->logprob, u->prob };
     double *to[] = { out.logits, out.logprob, out.prob };
     lane *l = NULL;
-    status st = lane_new(&l, u->w->s, NULL, n, err);
-    if (st == E_OK) st = give_tokens(u, l, n, err);
-    if (st == E_OK) st = lane_give(l, u->in, x, err);
+    status st = rows_lane(u, &l, x, n, err);
     for (int k = 0; k < 3 && st == E_OK; k++)
         if (to[k]) st = lane_ask(l, of[k], node_all(of[k], l), err);
     if (st == E_OK) st = work_run(u->w, err);

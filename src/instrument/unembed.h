@@ -13,6 +13,7 @@ typedef struct unembed {
     node *stream; /* the last block's output in the model */
     node *in;     /* what stands for it: ROW, d_model numbers */
     node *logits, *logprob, *prob;
+    node *raw; /* logits before a softcap */
     int32_t n_vocab, d_model;
 } unembed;
 
@@ -30,6 +31,12 @@ status unembed_open(unembed *u, work *w, error *err);
  *
  * [err: as work_run | owns: the caller's buffers | thread: the work's | cost: n times the unembedding] */
 status unembed_rows(unembed *u, const double *x, int32_t n, unembed_out out, error *err);
+
+/* The logits of tokens a and b (-1: none) only, before a softcap, out [n]: a less b.
+ *
+ * [err: as work_run | owns: the caller's buffer | thread: the work's | cost: n norms] */
+status unembed_tokens(unembed *u, const double *x, int32_t n, int32_t a, int32_t b, double *out,
+                      error *err);
 
 /* How many rows should go at once: a few million logits, whatever the machine.
  *
