@@ -61,14 +61,30 @@ typedef struct duel_edit {
     box slice;
 } duel_edit;
 
+/* An edge on the way to a cell's own: it is edited in a fork of its own, which computes `out`, what its reader comes to;
+ * the next edge takes that from there.  Shared by all cells whose ways begin alike.  The first one's edit without a source
+ * node takes from the other run. */
+typedef struct duel_via {
+    const struct duel_via *before; /* NULL: the first */
+    edit e;
+    node *reader;
+    box slice;
+    node *out;
+    box out_slice;
+    int depth; /* how many are before it */
+} duel_via;
+
+enum { MAX_VIA = 16 };
+
 /* One cell of a sweep: a take (or any edit) with reader == NULL, or an edge edit; and further edits of the same fork,
  * which its controls have too. */
 typedef struct duel_cell {
     edit e;
     node *reader; /* an edge's reader, or NULL */
     box slice;
-    int64_t at;      /* element of the tensor, without the pair */
-    duel_edit *more; /* [n_more], the instrument's; applied after e */
+    int64_t at;          /* element of the tensor, without the pair */
+    const duel_via *via; /* what e takes from, or NULL: the other run */
+    duel_edit *more;     /* [n_more], the instrument's; applied after e */
     int n_more;
 } duel_cell;
 
@@ -101,6 +117,13 @@ typedef struct duel_cost {
 
 enum { ABLATE = -1, DENOISE, NOISE, MAX_METRIC = 8 };
 
+/* A lane of the way to the cell that was made last; the next one's may begin with it. */
+typedef struct duel_step {
+    const duel_via *via;
+    const lane *base;
+    lane *l;
+} duel_step;
+
 /* A metric, and what it says of the base runs. */
 typedef struct duel_metric {
     metric on;
@@ -131,6 +154,7 @@ struct duel {
     lane *(*held)[2];    /* [pair]: its two lanes while they are held */
     int64_t *held_bytes; /* [pair]: what their values take */
     duel_item *item;     /* those being run */
+    duel_step step[MAX_VIA];
     int64_t n_planned, n_done; /* cells of all plans and controls */
     double until;              /* the clock when --seconds are over; 0: never */
     bool coarse;               /* --order coarse */

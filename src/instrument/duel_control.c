@@ -97,9 +97,21 @@ static void cell_elsewhere(duel *d, const duel_plan *p, int draw, duel_cell *c)
             random_position(d, p, draw, &c->more[k].e);
 }
 
+/* A way of its own, whose first edge can be changed: *first. */
+static duel_via *via_copy(duel *d, const duel_via *v, duel_via **first)
+{
+    duel_via *own = arena_copy(&d->w->mem, v, sizeof *v);
+    if (own && !v->before) *first = own;
+    if (own && v->before && !(own->before = via_copy(d, v->before, first))) return NULL;
+    return own;
+}
+
 static status cell_anywhere(duel *d, const duel_plan *p, int draw, duel_cell *c, error *err)
 {
-    status st = random_direction(d, p, draw, 0, &c->e, err);
+    duel_via *first = NULL;
+    if (c->via && !(c->via = via_copy(d, c->via, &first)))
+        return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    status st = random_direction(d, p, draw, 0, first ? &first->e : &c->e, err);
     for (int k = 0; k < c->n_more && st == E_OK; k++)
         if (c->more[k].e.from == duel_source(d, p->direction))
             st = random_direction(d, p, draw, k + 1, &c->more[k].e, err);

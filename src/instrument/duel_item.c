@@ -13,15 +13,56 @@ static status apply(lane *l, const edit *e, node *reader, box slice, error *err)
     return reader ? lane_edit_edge(l, e, reader, slice, err) : lane_edit(l, e, err);
 }
 
+/* ---- ways: lanes that later ones take from ---- */
+
+static void step_drop(duel_step *s)
+{
+    if (s->l) lane_drop(s->l); /* it stays while others take from it */
+    *s = (duel_step){ 0 };
+}
+
+static void steps_drop(duel *d)
+{
+    for (int i = MAX_VIA - 1; i >= 0; i--) step_drop(&d->step[i]);
+}
+
+/* The edge's source: the other run, or what the edge before it came to. */
+static edit via_edit(const duel *d, const duel_item *x, const duel_via *v)
+{
+    if (v->before) return edit_take(v->e, d->step[v->depth - 1].l);
+    bool open = v->e.kind == EDIT_TAKE && !v->e.from_n;
+    return open ? edit_take(v->e, d->held[x->pair][x->base == d->held[x->pair][0]]) : v->e;
+}
+
+/* The lane in which v is edited, in its place in d->step, as are those before it. */
+static status via_lane(duel *d, const duel_item *x, const duel_via *v, error *err)
+{
+    duel_step *s = &d->step[v->depth];
+    status st = v->before ? via_lane(d, x, v->before, err) : E_OK;
+    if (st != E_OK || (s->via == v && s->base == x->base)) return st;
+    for (int i = v->depth; i < MAX_VIA; i++) step_drop(&d->step[i]);
+    st = lane_fork(&s->l, x->base, err);
+    if (st != E_OK) return st;
+    edit e = via_edit(d, x, v);
+    lane_sweep(s->l);
+    st = lane_edit_edge(s->l, &e, v->reader, v->slice, err);
+    if (st == E_OK) st = lane_ask(s->l, v->out, box_cut(v->out_slice, node_all(v->out, s->l)), err);
+    if (st == E_OK) s->via = v, s->base = x->base;
+    else step_drop(s);
+    return st;
+}
+
 static status item_make(void *user, int64_t i, lane **out, error *err)
 {
     duel *d = user;
     const duel_cell *c = &d->item[i].cell;
     lane *l;
-    status st = lane_fork(&l, d->item[i].base, err);
+    status st = c->via ? via_lane(d, &d->item[i], c->via, err) : E_OK;
+    if (st == E_OK) st = lane_fork(&l, d->item[i].base, err);
     if (st != E_OK) return st;
     lane_sweep(l);
-    st = apply(l, &c->e, c->reader, c->slice, err);
+    edit own = c->via ? edit_take(c->e, d->step[c->via->depth].l) : c->e;
+    st = apply(l, &own, c->reader, c->slice, err);
     for (int k = 0; k < c->n_more && st == E_OK; k++)
         st = apply(l, &c->more[k].e, c->more[k].reader, c->more[k].slice, err);
     if (st == E_OK) st = duel_ask(d, l, err);
@@ -101,9 +142,13 @@ static status item_told(void *user, int64_t first, int64_t n_done, error *err)
                      d->w->def->name, (long long)d->n_done, (long long)d->n_planned);
 }
 
-/* The node that changes first: models are built layer by layer, and ids are given in that order. */
+/* The node that changes first: models are built layer by layer, and ids are given in that order.  Of a way its first
+ * edge's: those that begin alike stay together. */
 static int32_t item_depth(const duel_item *x)
 {
+    const duel_via *v = x->cell.via;
+    while (v && v->before) v = v->before;
+    if (v) return v->reader->id;
     return (x->cell.reader ? x->cell.reader : x->cell.e.n)->id;
 }
 
@@ -144,6 +189,8 @@ status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
     sweep s = {
         .s = d->w->s, .n = left, .user = d, .make = item_make, .take = item_take, .tell = item_told
     };
-    return d->cost ? items_cost(d, &s, err) : sweep_run(&s, &done, err);
+    status st = d->cost ? items_cost(d, &s, err) : sweep_run(&s, &done, err);
+    steps_drop(d);
+    return st;
 }
 /* SPDX-License-Identifier: MIT */

@@ -58,7 +58,7 @@ void duel_mark(const duel *d, const duel_tensor *t, int64_t at, uint8_t mark)
 /* What a cell names is taken from the other run; of further edits those that say no more than "take". */
 static void cell_takes(duel_cell *c, lane *from)
 {
-    c->e = edit_take(c->e, from);
+    if (!c->via) c->e = edit_take(c->e, from);
     for (int k = 0; k < c->n_more; k++)
         if (c->more[k].e.kind == EDIT_TAKE && !c->more[k].e.from_n)
             c->more[k].e = edit_take(c->more[k].e, from);

@@ -180,10 +180,11 @@ static status plan_all(duel *d, const about *x, duel_plan *list, int *n, error *
 
 /* ---- pictures ---- */
 
-static void label_ends(report *r, const char *name, const char *axis, const endpoints *x)
+static void label_ends(duel *d, const char *name, const char *axis, const endpoints *x)
 {
-    for (int i = 0; i < x->n; i++)
-        report_axis_token(r, name, axis, i, x->at[i].name, strlen(x->at[i].name));
+    const char **text = arena_array(&d->w->mem, x->n, sizeof *text);
+    for (int i = 0; text && i < x->n; i++) text[i] = x->at[i].name;
+    if (text) report_axis_labels(d->w->r, name, axis, x->n, text);
 }
 
 /* All heads of a layer are one group; everything else is one by itself.  of[i]: the group of end i; label[]: their
@@ -223,7 +224,8 @@ static void draw_layers(duel *d, const duel_plan *p, const report_array *a)
     char name[120], title[200];
     int *of = arena_array(&d->w->mem, x->from.n + x->to.n, sizeof *of);
     char(*label_of)[END_NAME] = arena_array(&d->w->mem, x->from.n + x->to.n, sizeof *label_of);
-    if (!of || !label_of) return; /* the arena knows, and the run fails */
+    const char **text = arena_array(&d->w->mem, x->from.n + x->to.n, sizeof *text);
+    if (!of || !label_of || !text) return; /* the arena knows, and the run fails */
     int n_row = group_ends(&x->from, of, label_of),
         n_col = group_ends(&x->to, of + x->from.n, label_of + n_row);
     duel_tensor_name(d, p, "layers.", name, sizeof name);
@@ -232,10 +234,9 @@ static void draw_layers(duel *d, const duel_plan *p, const report_array *a)
     if (!v || !mark) return;
     for (int64_t i = 0; i < (int64_t)n_row * n_col; i++) v[i] = (double)NAN, mark[i] = MARK_ABSENT;
     layers_fill(x, a, of, of + x->from.n, n_col, v, mark);
-    for (int i = 0; i < n_row; i++)
-        report_axis_token(r, name, "from", i, label_of[i], strlen(label_of[i]));
-    for (int i = 0; i < n_col; i++)
-        report_axis_token(r, name, "to", i, label_of[n_row + i], strlen(label_of[n_row + i]));
+    for (int i = 0; i < n_row + n_col; i++) text[i] = label_of[i];
+    report_axis_labels(r, name, "from", n_row, text);
+    report_axis_labels(r, name, "to", n_col, text + n_row);
     if (a->unit) report_unit(r, name, a->unit);
     snprintf(
         title, sizeof title,
@@ -251,9 +252,9 @@ static void draw(duel *d, const duel_plan *p)
     const about *x = p->user;
     char name[110], title[160];
     duel_tensor_name(d, p, "", name, sizeof name);
-    label_ends(d->w->r, name, "src", &x->from), label_ends(d->w->r, name, "dst", &x->to);
+    label_ends(d, name, "src", &x->from), label_ends(d, name, "dst", &x->to);
     duel_tensor_name(d, p, "effect.", name, sizeof name);
-    label_ends(d->w->r, name, "src", &x->from), label_ends(d->w->r, name, "dst", &x->to);
+    label_ends(d, name, "src", &x->from), label_ends(d, name, "dst", &x->to);
     const report_array *a = report_find_tensor(d->w->r, name);
     if (!a) return;
     draw_layers(d, p, a);

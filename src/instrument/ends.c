@@ -129,6 +129,38 @@ status end_list(work *w, bool sends, const char *words, endpoints *out, error *e
     return E_OK;
 }
 
+static bool named(const endpoint *x, const char *text)
+{
+    size_t n = strcspn(x->name, "<");
+    return !strcmp(x->name, text) || (strlen(text) == n && !strncmp(x->name, text, n));
+}
+
+status end_find(work *w, bool sends, const endpoints *x, const char *text, bool *on, error *err)
+{
+    bool any = false;
+    address *a;
+    int n = 0;
+    for (int i = 0; i < x->n; i++) any |= on[i] = named(&x->at[i], text);
+    if (any) return E_OK;
+    status st = sends ? site_find_writers(&a, &n, &w->mem, w->m, NULL, text, err)
+                      : site_find_readers(&a, &n, &w->mem, w->m, NULL, text, err);
+    if (st != E_OK) return st;
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < x->n; i++) {
+            const endpoint *e = &x->at[i];
+            bool here = e->n == a[k].n && !a[k].has_rows && !a[k].has_width &&
+                        e->slice.a0 >= a[k].where.a0 && e->slice.a1 <= a[k].where.a1;
+            on[i] |= here, any |= here;
+        }
+    if (any) return E_OK;
+    error_set(err, E_NOSITE, "%s: '%.60s' is no whole %s at all positions", w->def->name, text,
+              sends ? "writer" : "reader");
+    error_hint(err, sends ? "input, pos_embed, a3.h7, a3.bias, m3, or blocks.3.attn.result[head=7]"
+                          : "a3.h7<q>, m3, logits, or blocks.3.attn.q[head=7]; where heads share a "
+                            "key, blocks.3.attn.k[for=7]");
+    return E_NOSITE;
+}
+
 status end_edges(bool **there, work *w, const endpoints *from, const endpoints *to, error *err)
 {
     status st = E_OK;

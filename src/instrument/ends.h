@@ -66,6 +66,12 @@ void end_text(const end *e, int layer, int part, char *out, size_t bytes);
  * [err: NOMEM | owns: w | thread: w's own | cost: O(ends)] */
 status end_list(work *w, bool sends, const char *words, endpoints *out, error *err);
 
+/* Which of the ends `text` names, on[x->n]: one of their names (a reader's without <q>, <k> or <v>: all three of the head),
+ * or an address as in edits (site.h), of all positions.
+ *
+ * [err: as site_find_writers, site_find_readers; NOSITE | owns: nothing | thread: w's own | cost: O(ends)] */
+status end_find(work *w, bool sends, const endpoints *x, const char *text, bool *on, error *err);
+
 /* there[i * n_to + j]: is there an edge from[i] -> to[j]?
  *
  * [err: as mirror_edge | owns: w | thread: w's own | cost: a walk through the graph for each two nodes] */

@@ -3,9 +3,11 @@
  * al. 2023.)  The reader's private input is added up again from the writers, and its norm recomputed.
  *
  * Tensors are named after the reader and, unless it is a head, the sender: path.D.to_q [src_layer src_head dst_layer
- * dst_head pair], path.D.mlp.to_q, path.D.embed.to_q ...  NaN where there is no such edge. */
+ * dst_head pair], path.D.mlp.to_q, path.D.embed.to_q ...  NaN where there is no such edge.
+ *
+ * With --from and --to: every path of several edges from one writer to one reader (route.h). */
 #include "graph/mirror.h"
-#include "instrument/ends.h"
+#include "instrument/route.h"
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@ static const param params[] = {
     { "senders", PARAM_TEXT, "head", "with commas: head mlp embed pos_embed bias; --all: each",
       ROLE_WHAT },
     { "receivers", PARAM_TEXT, "q,k,v,mlp,logits", "with commas: q k v mlp logits", ROLE_WHAT },
+    ROUTE_PARAMS,
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -159,6 +162,7 @@ static status run(work *w, error *err)
 {
     duel d;
     int n = 0;
+    if (work_text(w, "from") || work_text(w, "to")) return route_run(w, err);
     duel_plan *list = arena_array(&w->mem, 2 * N_SENDER * N_RECEIVER, sizeof *list);
     status st = list ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
     if (st == E_OK) st = end_words(w, true, work_text(w, "senders"), err);
@@ -176,10 +180,12 @@ static status run(work *w, error *err)
     return st;
 }
 
-const instrument_def instrument_path_def = { .name = "path",
-                                             .says = "Path patching, every edge exactly",
-                                             .subject = "MODEL",
-                                             .needs = NEEDS_MODEL,
-                                             .param = params,
-                                             .run = run };
+const instrument_def instrument_path_def = {
+    .name = "path",
+    .says = "Path patching, exactly: edges, and paths of several",
+    .subject = "MODEL",
+    .needs = NEEDS_MODEL,
+    .param = params,
+    .run = run
+};
 /* SPDX-License-Identifier: MIT */
