@@ -15,6 +15,7 @@ typedef struct pairs {
     int n, n_reference;
     prompt **clean, **corrupt, **reference;
     int32_t *correct, *wrong; /* wrong NULL: not given */
+    bool single;              /* there is no other prompt: corrupt is the clean one again */
 } pairs;
 
 /* Read a JSON file, or the value that is in one, or make one pair of texts.  The two prompts of a pair must have equally many tokens.

@@ -335,7 +335,7 @@ static void show_base_pair(duel *d, table *t, int i)
     else row_none(t);
     row_real(t, d->value[1][i]), row_real(t, d->value[0][i]),
         row_real(t, d->value[1][i] - d->value[0][i]);
-    if (!raw) return;
+    if (!raw || d->p->single) return;
     row_mark(t, MARK_RAW);
     report_warn(d->w->r,
                 "pair %d: the two base runs differ by %.3g only; its effects are not normalised", i,

@@ -246,6 +246,7 @@ struct duel_plan {
     bool at_position; /* a cell is one position: a random other one is a control */
     bool directed;    /* values are vectors: a random direction is a control */
     int n_top;        /* so many of the largest are shown; 0: ten */
+    bool quiet;       /* none are: the instrument shows them itself */
 };
 
 /* Run all plans on all pairs, with their controls; before(), which may be NULL, is called once for each pair, when its

@@ -355,7 +355,7 @@ static status show_effects(duel *d, const duel_plan *p, error *err)
         if (!isnan(v[i])) list[n++] = (rank){ v[i], i };
     }
     if (raw) report_unit(d->w->r, name, d->def->unit);
-    return show_largest(d, &t, p, list, n, raw, err);
+    return p->quiet ? E_OK : show_largest(d, &t, p, list, n, raw, err);
 }
 
 /* ---- all of it ---- */
