@@ -34,6 +34,41 @@ def npy(shape, count):
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + b"\0" * 4 * count
 
 
+def gguf(values, tensors, version=3):
+    """values: (key, type, packed value); tensors: (name, dims innermost first, type, bytes)."""
+    def text(t):
+        return struct.pack("<Q", len(t)) + t.encode()
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
+    for key, kind, value in values:
+        head += text(key) + struct.pack("<I", kind) + (text(value) if kind == 8 else value)
+    data = b""
+    for name, dims, kind, raw in tensors:
+        data += b"\0" * (-len(data) % 32)
+        head += text(name) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, len(data))
+        data += raw
+    return head + b"\0" * (-len(head) % 32) + data
+
+
+def gguf_texts(texts):
+    return struct.pack("<IQ", 8, len(texts)) + b"".join(struct.pack("<Q", len(t)) + t for t in texts)
+
+
+def gguf_llama():
+    """A Llama of one layer, two dimensions, with a vocabulary and a template."""
+    def u32(n):
+        return struct.pack("<I", n)
+    values = [("general.architecture", 8, "llama"), ("llama.embedding_length", 4, u32(32)), ("llama.block_count", 4, u32(1)),
+              ("llama.feed_forward_length", 4, u32(32)), ("llama.attention.head_count", 4, u32(1)), ("llama.context_length", 4, u32(8)),
+              ("llama.attention.layer_norm_rms_epsilon", 6, struct.pack("<f", 1e-5)), ("tokenizer.ggml.model", 8, "llama"),
+              ("tokenizer.ggml.tokens", 9, gguf_texts([b"<unk>", b"<s>", b"a", b"b", b"ab"])),
+              ("tokenizer.ggml.scores", 9, struct.pack("<IQ5f", 6, 5, 0, 0, -1, -1, -.5)),
+              ("tokenizer.ggml.token_type", 9, struct.pack("<IQ5i", 5, 5, 2, 3, 1, 1, 1)),
+              ("tokenizer.chat_template", 8, "{{ bos_token }}{{ messages[0].content }}")]
+    rows = {"token_embd": 5, "output_norm": 0, "blk.0.attn_norm": 0, "blk.0.ffn_norm": 0}
+    rows.update({"blk.0." + n: 32 for n in "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down".split()})
+    return gguf(values, [(n + ".weight", [32, r] if r else [32], 8 if r else 0, b"\1" * (34 * r or 128)) for n, r in rows.items()])
+
+
 def make():
     one = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
     put("safetensors", "one", safetensors({"a": one, "__metadata__": {"k": "v"}}, b"\1" * 16))
@@ -58,6 +93,12 @@ def make():
     put("pytorch", "small", preamble + b"}U\x01w" + tensor % b"K\x02K\x01\x86" + b"s" + end)
     put("pytorch", "turned", preamble + b"}(X\1\0\0\0a}U\x01w" + tensor % b"K\x01K\x02\x86" + b"q\1su" + end)
     put("pytorch", "system", preamble + b"cos\nsystem\n(U\x02idtR" + end)
+    put("gguf", "llama", gguf_llama())
+    put("gguf", "none", gguf([("general.architecture", 8, "controlvector"), ("general.alignment", 4, struct.pack("<I", 32))],
+                             [("direction.1", [4], 0, b"\0" * 16)], 2))
+    put("gguf", "types", gguf([("k%d" % i, i, b"\1" * w) for i, w in enumerate([1, 1, 2, 2, 4, 4, 4, 1])],
+                              [("t%d" % t, [256], t, b"\x11" * size) for t, size in
+                               ((2, 144), (3, 160), (6, 176), (7, 192), (8, 272), (10, 84), (11, 110), (12, 144), (13, 176), (14, 210))]))
     gpt2 = {"model_type": "gpt2", "n_layer": 1, "n_head": 1, "n_embd": 2, "vocab_size": 4, "n_positions": 4,
             "microtome": {"attn_only": True, "norm": "none", "bias": False}}
     put("config", "gpt2", json.dumps(gpt2))

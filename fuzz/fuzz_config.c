@@ -7,10 +7,10 @@ static void checkpoint(void)
 {
     static const float zero[64] = { 0 };
     tensor_view t[] = {
-        { "transformer.wte.weight", DTYPE_F32, 2, { 4, 2 }, zero, 32 },
-        { "transformer.wpe.weight", DTYPE_F32, 2, { 4, 2 }, zero, 32 },
-        { "transformer.h.0.attn.c_attn.weight", DTYPE_F32, 2, { 2, 6 }, zero, 48 },
-        { "transformer.h.0.attn.c_proj.weight", DTYPE_F32, 2, { 2, 2 }, zero, 16 }
+        { "transformer.wte.weight", DTYPE_F32, 2, { 4, 2 }, zero, 32, 0 },
+        { "transformer.wpe.weight", DTYPE_F32, 2, { 4, 2 }, zero, 32, 0 },
+        { "transformer.h.0.attn.c_attn.weight", DTYPE_F32, 2, { 2, 6 }, zero, 48, 0 },
+        { "transformer.h.0.attn.c_proj.weight", DTYPE_F32, 2, { 2, 2 }, zero, 16, 0 }
     };
     tensors_write(scratch("model.safetensors"), t, 4, NULL, 0, NULL);
 }

@@ -91,16 +91,37 @@ static void fill_line(const trial *t, const node *in, int32_t row, block *b)
     }
 }
 
+/* Random bytes, again until the block's numbers are of a size that sums well. */
+static void fill_block(char *at, dtype type)
+{
+    float x[256];
+    for (float most = 0; !(most > 0.01f && most < 100);) {
+        for (size_t i = 0; i < dtype_bytes(type); i++) at[i] = (char)below(256);
+        dtype_row_f32(type, at, x, dtype_block(type));
+        most = 0;
+        for (int64_t i = 0; i < dtype_block(type); i++)
+            most = fabsf(x[i]) <= most ? most : fabsf(x[i]); /* NaN stays */
+    }
+}
+
+/* Any type whose rows the weight can have; rows in order or turned. */
 static void fill_weight(trial *t, int k)
 {
-    static const dtype types[] = { DTYPE_F32, DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F64 };
+    static const dtype types[] = { DTYPE_F32,  DTYPE_F32,  DTYPE_F16,  DTYPE_BF16, DTYPE_F64,
+                                   DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1, DTYPE_Q8_0,
+                                   DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K };
     const node *in = t->n->in[k];
-    dtype type = types[below(5)];
-    size_t each = dtype_bytes(type);
+    dtype type = types[below(sizeof types / sizeof *types)];
+    if (in->n_part % dtype_block(type)) type = types[below(5)];
+    size_t row = dtype_size(type, in->n_part);
     int64_t n = (int64_t)in->n_row * in->n_part;
-    t->weight[k] = block_new((size_t)n * each);
-    t->w[k] = (weight_view){ t->weight[k].at, in->n_part * (int64_t)each, type };
-    for (int64_t i = 0; i < n; i++) {
+    t->weight[k] = block_new((size_t)in->n_row * row);
+    t->w[k] = (weight_view){ t->weight[k].at, (int64_t)row, type, 0 };
+    if (in->n_row % 2 == 0 && below(3) == 0) t->w[k].pair = in->n_row;
+    for (int64_t i = 0; dtype_is_block(type) && i < n / dtype_block(type); i++)
+        fill_block(t->weight[k].at + (size_t)i * dtype_bytes(type), type);
+    size_t each = dtype_bytes(type);
+    for (int64_t i = 0; !dtype_is_block(type) && i < n; i++) {
         float x = number(t->special);
         dtype_row_from_f32(type, &x, t->weight[k].at + (size_t)i * each, 1);
     }
@@ -293,7 +314,8 @@ static node *make_linear(graph *g, int i)
     static const struct {
         int n_in, n_out, first, n_part;
     } shape[] = { { 1, 1, 0, 1 },    { 3, 5, 2, 1 },     { 8, 16, 0, 4 },    { 17, 33, 7, 3 },
-                  { 257, 40, 0, 5 }, { 64, 1030, 3, 1 }, { 300, 131, 0, 1 }, { 40, 2100, 0, 50 } };
+                  { 257, 40, 0, 5 }, { 64, 1030, 3, 1 }, { 300, 131, 0, 1 }, { 40, 2100, 0, 50 },
+                  { 256, 61, 0, 1 }, { 512, 67, 1, 1 },  { 96, 82, 0, 2 } };
     int k = i / 4, layout = i & 1, bias = i & 2;
     if (k >= (int)(sizeof shape / sizeof *shape)) return NULL;
     int all = shape[k].first + shape[k].n_out + 3, width = shape[k].n_out / shape[k].n_part;
@@ -376,8 +398,9 @@ static void attention_init(attention *a)
     REQUIRE(a->weight);
     for (int32_t i = 0; i < a->n_weight; i++) a->weight[i] = number(false);
     int n_row = by_out ? d_model : n_head * d, n_col = by_out ? n_head * d : d_model;
-    weight_view wv = { (const char *)a->weight, n_col * 4, DTYPE_F32 };
-    weight_view bv = { (const char *)(a->weight + n_head * d * d_model), d_model * 4, DTYPE_F32 };
+    weight_view wv = { (const char *)a->weight, n_col * 4, DTYPE_F32, 0 };
+    weight_view bv = { (const char *)(a->weight + n_head * d * d_model), d_model * 4, DTYPE_F32,
+                       0 };
     a->q = graph_input(g, ROW, n_head, d);
     a->k = graph_input(g, ROW, n_kv, d);
     a->v = graph_input(g, ROW, n_kv, d);

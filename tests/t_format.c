@@ -34,10 +34,10 @@ static status open_it(const char *path, error *err)
 static const float numbers[6] = { 1, -2, 0.5f, 3e38f, -0.0f, 1e-45f };
 static const int64_t ids[3] = { 1, -7, INT64_MAX };
 static const tensor_view sample[] = {
-    { "b.ids", DTYPE_I64, 1, { 3 }, ids, sizeof ids },
-    { "a", DTYPE_F32, 2, { 2, 3 }, numbers, sizeof numbers },
-    { "scalar", DTYPE_F32, 0, { 0 }, numbers, 4 },
-    { "empty", DTYPE_F32, 2, { 0, 5 }, numbers, 0 },
+    { "b.ids", DTYPE_I64, 1, { 3 }, ids, sizeof ids, 0 },
+    { "a", DTYPE_F32, 2, { 2, 3 }, numbers, sizeof numbers, 0 },
+    { "scalar", DTYPE_F32, 0, { 0 }, numbers, 4, 0 },
+    { "empty", DTYPE_F32, 2, { 0, 5 }, numbers, 0, 0 },
 };
 enum { N = 4 };
 
@@ -291,7 +291,7 @@ TEST("a full disk leaves the old file as it was, and no other")
 {
     error err = { 0 };
     static float big[1 << 16];
-    tensor_view t = { "t", DTYPE_F32, 1, { 1 << 16 }, big, sizeof big };
+    tensor_view t = { "t", DTYPE_F32, 1, { 1 << 16 }, big, sizeof big, 0 };
     REQUIRE(!tensors_write(in_dir("x.safetensors"), sample, N, NULL, 0, NULL));
     struct rlimit old, small = { 4096, RLIM_INFINITY };
     getrlimit(RLIMIT_FSIZE, &old);

@@ -348,7 +348,8 @@ TEST("rotary turns by the second row of its frequencies in float, by the first i
         double y[8];
         graph_init(&g, NULL);
         node *in = graph_input(&g, ROW, 1, 4);
-        node *f = graph_weight(&g, "f", (weight_view){ (const char *)freq, 16, DTYPE_F64 }, 2, 2);
+        node *f =
+            graph_weight(&g, "f", (weight_view){ (const char *)freq, 16, DTYPE_F64, 0 }, 2, 2);
         node *n = op_rotary(&g, in, f, 4, 0, 1);
         engine_options o = { .precision = k ? "f64" : "f32", .threads = 1 };
         REQUIRE(n && !engine_open(&e, &o, NULL) && !session_new(&s, &g, e, NULL));

@@ -78,7 +78,7 @@ TEST(".bin is what its first bytes say, whatever it is called; in a directory sa
     error err = { 0 };
     CHECK(container_open(&c, in_dir("pytorch_model.bin.index.json"), &err) == E_IO &&
           strstr(err.msg, "y.bin"));
-    const tensor_view t = { "t", DTYPE_U8, 1, { 3 }, "abc", 3 };
+    const tensor_view t = { "t", DTYPE_U8, 1, { 3 }, "abc", 3, 0 };
     REQUIRE(!tensors_write(in_dir("model.safetensors"), &t, 1, NULL, 0, NULL) &&
             !container_open(&c, test_dir(), NULL));
     CHECK(!strcmp(container_format(c), "safetensors"));

@@ -224,7 +224,7 @@ TEST(
     engine *e = toy_engine("reference", "f32", 1, false);
     graph_init(&g, NULL);
     node *in = graph_input(&g, ROW, 1, 2),
-         *weight = graph_weight(&g, "w", (weight_view){ (const char *)w, 8, DTYPE_F32 }, 2, 2);
+         *weight = graph_weight(&g, "w", (weight_view){ (const char *)w, 8, DTYPE_F32, 0 }, 2, 2);
     node *y = op_linear(&g, in, weight, NULL, 0, 0, 1, 2);
     REQUIRE(!session_new(&s, &g, e, NULL) && !lane_new(&l, s, NULL, 2, NULL) &&
             !lane_give(l, in, x, NULL));

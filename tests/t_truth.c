@@ -74,7 +74,7 @@ static node *tied(graph *g, const float *w, node **token, node **table)
 {
     graph_init(g, NULL);
     *token = graph_input(g, ROW, 1, 1);
-    *table = graph_weight(g, "e", (weight_view){ (const char *)w, 8, DTYPE_F32 }, 4, 2);
+    *table = graph_weight(g, "e", (weight_view){ (const char *)w, 8, DTYPE_F32, 0 }, 4, 2);
     return op_linear(g, op_embed(g, *token, *table), *table, NULL, 1, 0, 4, 1);
 }
 
@@ -356,10 +356,11 @@ TEST("what is held and computed again for a callback's sake is not counted twice
     graph_init(&g, NULL);
     node *token = graph_input(&g, ROW, 1, 1);
     node *x = op_embed(
-        &g, token, graph_weight(&g, "e", (weight_view){ (const char *)table, 8, DTYPE_F32 }, 4, 2));
-    node *n = op_linear(&g, x,
-                        graph_weight(&g, "w", (weight_view){ (const char *)w, 8, DTYPE_F32 }, 2, 2),
-                        NULL, 0, 0, 2, 1);
+        &g, token,
+        graph_weight(&g, "e", (weight_view){ (const char *)table, 8, DTYPE_F32, 0 }, 4, 2));
+    node *n = op_linear(
+        &g, x, graph_weight(&g, "w", (weight_view){ (const char *)w, 8, DTYPE_F32, 0 }, 2, 2), NULL,
+        0, 0, 2, 1);
     node *m = op_scale(&g, n, 2);
     const box second = { 0, 1, 1, 2 }, both = { 0, 1, 0, 2 };
     REQUIRE(!session_new(&s, &g, e, NULL) && !lane_new(&root, s, NULL, 6, NULL) &&

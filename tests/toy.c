@@ -32,8 +32,8 @@ static node *weight(toy *t, int n_row, int n_col, double scale, double centre)
         dtype_row_from_f32(k, &x, v + (size_t)i * size, 1);
     }
     snprintf(name, sizeof name, "w%d", graph_nodes(&t->g));
-    return graph_weight(&t->g, name, (weight_view){ v, (int64_t)n_col * (int64_t)size, k }, n_row,
-                        n_col);
+    return graph_weight(&t->g, name, (weight_view){ v, (int64_t)n_col * (int64_t)size, k, 0 },
+                        n_row, n_col);
 }
 
 static node *linear(toy *t, node *x, int n_part, int width)

@@ -155,12 +155,12 @@ mt_status mt_report_write_tensors(const mt_report *r, const char *path, mt_error
 static double worst(const tensor_view *a, const tensor_view *b, double *largest, int64_t *at)
 {
     double gap = 0;
-    int64_t n = (int64_t)(a->bytes / dtype_bytes(a->dtype));
+    int64_t n = tensor_count(a);
     *largest = 0, *at = 0;
     for (int64_t i = 0; i < n; i++) {
         double x, y;
-        dtype_row_f64(a->dtype, (const char *)a->data + i * (int64_t)dtype_bytes(a->dtype), &x, 1);
-        dtype_row_f64(b->dtype, (const char *)b->data + i * (int64_t)dtype_bytes(b->dtype), &y, 1);
+        tensor_values(a, i, 1, &x);
+        tensor_values(b, i, 1, &y);
         if (fabs(y) > *largest && !isinf(y)) *largest = fabs(y);
         double d = number_gap(x, y);
         if (d > gap) gap = d, *at = i;

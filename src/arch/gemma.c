@@ -6,13 +6,14 @@
  *     x'      = x_mid + (gelu(m W_gate) * (m W_up)) W_down     m = rms(x_mid) (1 + w_2)
  *     logits  = rms(x) (1 + w_f) W_E'
  *
- * Weights are [out, in].  The gain of every norm is stored less one. */
+ * Weights are [out, in].  The gain of every norm is stored less one (in GGUF files whole: "gain_from_zero"). */
 #include "model/decoder.h"
 #include <string.h>
 
 static const config_key KEYS[] = {
     DECODER_KEYS,
     { "attention_bias", KEY_READ, NULL },
+    { "gain_from_zero", KEY_READ, NULL }, /* of GGUF files; Hugging Face has no such key */
     { "head_dim", KEY_READ, NULL },
     { "hidden_act", KEY_READ, NULL },
     { "hidden_activation", KEY_READ, NULL },
@@ -52,9 +53,11 @@ static status configure(builder *b, error *err)
                                         .act_key = "hidden_activation",
                                         .act = "gelu_pytorch_tanh",
                                         .tied = true };
-    bool unused;
-    b->c->norm = "rmsnorm", b->c->gated = true, b->c->gain_from_one = true;
+    bool unused, whole = false;
+    b->c->norm = "rmsnorm", b->c->gated = true;
     status st = decoder_configure(b, &d, err);
+    if (st == E_OK) st = json_flag(b->json, "gain_from_zero", false, &whole, err);
+    b->c->gain_from_one = !whole;
     if (st == E_OK) st = json_flag(b->json, "attention_bias", false, &unused, err);
     return st == E_OK ? configure_activation(b, err) : st;
 }

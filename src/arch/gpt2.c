@@ -12,7 +12,8 @@
  *     "microtome": { "attn_only": true,   no MLPs (and no ln_2)
  *                    "norm": "none",      no norms
  *                    "bias": false,       no biases
- *                    "d_head": 33 }       where it is not n_embd / n_head */
+ *                    "d_head": 33,        where it is not n_embd / n_head
+ *                    "out_in": true }     weights are [out, in], as GGUF files have them */
 #include "model/builder.h"
 #include "model/config.h"
 #include "ops.gen.h"
@@ -62,13 +63,13 @@ static bool has_bias(const builder *b)
            bias;
 }
 
-static const char *const OWN_KEYS[] = { "attn_only", "norm", "bias", "d_head", NULL };
+static const char *const OWN_KEYS[] = { "attn_only", "norm", "bias", "d_head", "out_in", NULL };
 
 static status configure_own(const json_t *own, model_config *c, error *err)
 {
     const char *name, *norm;
     json_t *v;
-    bool attn_only, bias;
+    bool attn_only, bias, out_in;
     json_object_foreach((json_t *)own, name, v)
     { /* only read */
         int i = 0;
@@ -78,6 +79,7 @@ static status configure_own(const json_t *own, model_config *c, error *err)
     }
     status st = json_flag(own, "attn_only", false, &attn_only, err);
     if (st == E_OK) st = json_flag(own, "bias", true, &bias, err);
+    if (st == E_OK) st = json_flag(own, "out_in", false, &out_in, err);
     if (st == E_OK) st = json_text(own, "norm", "layernorm", &norm, err);
     if (st == E_OK) st = config_count(own, "d_head", c->d_head, 1 << 16, &c->d_head, err);
     if (st != E_OK) return st;
@@ -149,6 +151,17 @@ static node *weight(builder *b, int64_t n_row, int64_t n_col, const char *name)
     return build_weight(b, n_row, n_col, "transformer.h.%d.%s", b->layer, name);
 }
 
+static bool by_out(const builder *b)
+{
+    return json_is_true(json_object_get(json_object_get(b->json, "microtome"), "out_in"));
+}
+
+/* A matrix of it, as it lies. */
+static node *matrix(builder *b, int64_t n_in, int64_t n_out, const char *name)
+{
+    return by_out(b) ? weight(b, n_out, n_in, name) : weight(b, n_in, n_out, name);
+}
+
 static node *bias(builder *b, int64_t n, const char *name)
 {
     return has_bias(b) ? weight(b, 1, n, name) : NULL;
@@ -170,13 +183,14 @@ static node *attend(builder *b, node *x)
     const model_config *c = b->c;
     int64_t h = c->n_head, d = c->d_head, wide = h * d;
     bool by_layer = json_is_true(json_object_get(b->json, "scale_attn_by_inverse_layer_idx"));
-    node *w = weight(b, c->d_model, 3 * wide, "attn.c_attn.weight"); /* q, k, v side by side */
+    int layout = by_out(b) ? OUT_IN : IN_OUT;
+    node *w = matrix(b, c->d_model, 3 * wide, "attn.c_attn.weight"); /* q, k, v side by side */
     node *v = bias(b, 3 * wide, "attn.c_attn.bias");
-    attention a = { .layout = IN_OUT, .scale = c->score_scale / (by_layer ? b->layer + 1 : 1) };
-    a.q = build_linear(b, x, w, v, IN_OUT, 0, h, d);
-    a.k = build_linear(b, x, w, v, IN_OUT, wide, h, d);
-    a.v = build_linear(b, x, w, v, IN_OUT, 2 * wide, h, d);
-    a.w_out = weight(b, wide, c->d_model, "attn.c_proj.weight");
+    attention a = { .layout = layout, .scale = c->score_scale / (by_layer ? b->layer + 1 : 1) };
+    a.q = build_linear(b, x, w, v, layout, 0, h, d);
+    a.k = build_linear(b, x, w, v, layout, wide, h, d);
+    a.v = build_linear(b, x, w, v, layout, 2 * wide, h, d);
+    a.w_out = matrix(b, wide, c->d_model, "attn.c_proj.weight");
     a.b_out = bias(b, c->d_model, "attn.c_proj.bias");
     return build_attention(b, &a);
 }
@@ -184,10 +198,10 @@ static node *attend(builder *b, node *x)
 static node *feed_forward(builder *b, node *x)
 {
     const model_config *c = b->c;
-    mlp p = { .layout = IN_OUT, .x_is_stream = !strcmp(c->norm, "none") };
-    p.w_in = weight(b, c->d_model, c->d_mlp, "mlp.c_fc.weight");
+    mlp p = { .layout = by_out(b) ? OUT_IN : IN_OUT, .x_is_stream = !strcmp(c->norm, "none") };
+    p.w_in = matrix(b, c->d_model, c->d_mlp, "mlp.c_fc.weight");
     p.b_in = bias(b, c->d_mlp, "mlp.c_fc.bias");
-    p.w_out = weight(b, c->d_mlp, c->d_model, "mlp.c_proj.weight");
+    p.w_out = matrix(b, c->d_mlp, c->d_model, "mlp.c_proj.weight");
     p.b_out = bias(b, c->d_model, "mlp.c_proj.bias");
     return build_mlp(b, x, &p);
 }

@@ -107,17 +107,16 @@ static void pack_columns(const sides *s, int64_t col, int64_t n_col)
 {
     const weight_view *w = &s->b->w[1];
     int64_t first = (int64_t)s->b->n->attr[1] + (int64_t)s->b->a0 * s->b->n->width + col;
-    int64_t bytes = (int64_t)dtype_bytes(w->dtype);
     memset(s->w, 0, (size_t)(s->w_parts * 2 * s->n_block) * TILE_PARTS * sizeof *s->w);
     if (stored_by_out(s->b)) {
         for (int64_t c = 0; c < n_col; c++) {
-            dtype_row_f32(w->dtype, w->base + (first + c) * w->row_bytes, s->line, (size_t)s->n_k);
+            dtype_row_f32(w->dtype, weight_at(w, first + c), s->line, s->n_k);
             for (int64_t k = 0; k < s->n_k; k++) put_weight(s, k, c, s->line[k]);
         }
         return;
     }
     for (int64_t k = 0; k < s->n_k; k++) {
-        dtype_row_f32(w->dtype, w->base + k * w->row_bytes + first * bytes, s->line, (size_t)n_col);
+        dtype_part_f32(w->dtype, weight_at(w, k), first, n_col, s->line);
         for (int64_t c = 0; c < n_col; c++) put_weight(s, k, c, s->line[c]);
     }
 }
@@ -161,9 +160,7 @@ static void finish(const sides *s, int64_t r0, int64_t col, int64_t n_col)
 {
     const weight_view *bias = &s->b->w[2];
     int64_t first = (int64_t)s->b->n->attr[1] + (int64_t)s->b->a0 * s->b->n->width + col;
-    if (bias->base)
-        dtype_row_f32(bias->dtype, bias->base + first * (int64_t)dtype_bytes(bias->dtype), s->line,
-                      (size_t)n_col);
+    if (bias->base) dtype_part_f32(bias->dtype, bias->base, first, n_col, s->line);
     for (int64_t r = 0; r < STEP && r0 + r < s->n_row; r++) {
         float *y = (float *)s->b->y[s->row + r0 + r] + col;
         for (int64_t c = 0; c < n_col; c++) {

@@ -171,7 +171,7 @@ ALWAYS void dots(const product *p, int n, dtype t)
         const char *row[VEC];
         vec acc[FEW];
         for (int64_t j = 0; j < VEC; j++)
-            row[j] = p->w.base + (p->col0 + at_most(c + j, p->n_col - 1)) * p->w.row_bytes;
+            row[j] = weight_at(&p->w, p->col0 + at_most(c + j, p->n_col - 1));
         for (int r = 0; r < n; r++) acc[r] = vec_splat(0.0f);
         for (int64_t k = 0; k < p->n_k; k += VEC) {
             int64_t n_k = at_most(p->n_k - k, VEC);
@@ -216,7 +216,7 @@ static int64_t panel_step(int64_t n_k) { return (n_k * PANEL) + VEC; }
 ALWAYS void pack(const product *p, const block *b, float *panel, dtype t)
 {
     for (int64_t k = 0; k < b->n_k; k++) {
-        const char *row = p->w.base + (p->k0 + b->k + k) * p->w.row_bytes;
+        const char *row = weight_at(&p->w, p->k0 + b->k + k);
         for (int64_t c = 0; c < b->n_col; c += VEC) {
             float *to = panel + c / PANEL * panel_step(b->n_k) + k * PANEL + c % PANEL;
             vec_store(to, load_weights(row, p->col0 + b->col + c, b->n_col - c, t));
@@ -312,7 +312,7 @@ static void turn_rows(const product *p, turned *t, int64_t first)
 
 ALWAYS void widen(const product *p, int64_t col, float *out, dtype t)
 {
-    const char *row = p->w.base + (p->col0 + col) * p->w.row_bytes;
+    const char *row = weight_at(&p->w, p->col0 + col);
     for (int64_t k = 0; k < p->n_k; k += VEC)
         vec_store(out + k, load_weights(row, p->k0 + k, p->n_k - k, t));
 }
@@ -324,8 +324,7 @@ static void piece_of_step(const product *p, const turned *t, int64_t col, int n,
     float *y[PANEL_ROWS];
     bool as_it_lies = plain_floats(p);
     for (int j = 0; j < n; j++) {
-        w[j] =
-            (const float *)(const void *)(p->w.base + (p->col0 + col + j) * p->w.row_bytes) + p->k0;
+        w[j] = (const float *)(const void *)weight_at(&p->w, p->col0 + col + j) + p->k0;
         if (as_it_lies) continue;
         float *wide = t->w + j * (p->n_k + VEC);
         BY_TYPE(widen, p, col + j, wide)
@@ -377,7 +376,8 @@ static void by_out(const product *p, float *scratch)
 
 /* ---- the whole ---- */
 
-static bool is_some(const product *p) { return p->n_row < SOME && !p->by_out; }
+/* Strips go from row to row as they lie. */
+static bool is_some(const product *p) { return p->n_row < SOME && !p->by_out && !p->w.pair; }
 
 void product_run(const product *p, float *scratch)
 {

@@ -1,6 +1,6 @@
 /* weights -- vecs of weights of any type, as floats: what panel_vec.c and product_vec.c share.
  *
- * Every type but F32, F16 and BF16 goes by way of dtype_row_f32: one more type is one more line here
+ * Every type but F32, F16 and BF16 goes by way of dtype_part_f32: one more type is one more line here
  * when it is to be fast. */
 #ifndef MICROTOME_BACKEND_WEIGHTS_H
 #define MICROTOME_BACKEND_WEIGHTS_H
@@ -28,6 +28,11 @@ ALWAYS vec load_whole(const char *p, dtype t)
 /* The end of a row may be the end of the file, so what lies beyond is not touched. */
 ALWAYS vec load_weights(const char *row, int64_t i, int64_t n, dtype t)
 {
+    if (dtype_is_block(t)) {
+        float x[VEC] = { 0 };
+        dtype_part_f32(t, row, i, n < VEC ? n : VEC, x);
+        return vec_load(x);
+    }
     const char *p = row + i * type_bytes(t);
     if (n >= VEC) return load_whole(p, t);
     char end[VEC * sizeof(double)] = { 0 };

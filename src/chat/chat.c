@@ -2,6 +2,7 @@
 #include "chat/chat.h"
 #include "base/file.h"
 #include "chat/eval.h"
+#include "format/format.h"
 #include <string.h>
 
 enum { MAX_FILE = 64 << 20, MAX_MESSAGES = 16 << 20 };
@@ -98,7 +99,46 @@ static const char *directory(arena *mem, const char *path)
     return copy;
 }
 
-status chat_open(chat **out, const char *path, error *err)
+/* The text of the token that a key of GGUF's metadata names, as a special token of that name. */
+static bool add_token(json_t *to, const container *c, const char *key, const char *name)
+{
+    char full[80] = "tokenizer.ggml.";
+    const meta_list *l = container_find_list(c, "tokenizer.ggml.tokens");
+    strncat(full, key, sizeof full - strlen(full) - 1);
+    double id = container_number(c, full, -1);
+    if (!l || !l->is_text || !(id >= 0 && id < (double)l->n)) return true;
+    meta_text *t = mem_zero((size_t)l->n * sizeof *t);
+    if (!t) return false;
+    meta_texts(l, t);
+    json_t *text = json_stringn(t[(int64_t)id].p, t[(int64_t)id].n); /* NULL: it is no UTF-8 */
+    bool fine = !text || !json_object_set_new(to, name, text);
+    mem_free(t, (size_t)l->n * sizeof *t);
+    return fine;
+}
+
+/* The template that a file of tensors carries. */
+static status from_container(chat **out, const char *path, error *err)
+{
+    container *c = NULL;
+    json_t *special = json_object();
+    status st = container_open(&c, path, err);
+    const char *text = st == E_OK ? container_meta(c, "tokenizer.chat_template") : NULL;
+    bool fine = special;
+    if (text && fine)
+        fine = add_token(special, c, "bos_token_id", "bos_token") &&
+               add_token(special, c, "eos_token_id", "eos_token") &&
+               add_token(special, c, "unknown_token_id", "unk_token") &&
+               add_token(special, c, "padding_token_id", "pad_token");
+    if (st == E_OK && !fine) st = error_set(err, E_NOMEM, "%s: out of memory", path);
+    if (st == E_OK && text)
+        st = chat_from_text(out, text, strlen(text), special, "chat template", err);
+    json_decref(special);
+    container_free(c);
+    return st;
+}
+
+/* What lies in a directory, or beside a file. */
+static status from_directory(chat **out, const char *path, error *err)
 {
     arena mem = { 0 };
     json_t *config = NULL, *special = json_object();
@@ -115,6 +155,15 @@ status chat_open(chat **out, const char *path, error *err)
     json_decref(config), json_decref(special);
     arena_release(&mem);
     return st;
+}
+
+status chat_open(chat **out, const char *path, error *err)
+{
+    bool has_config = false;
+    *out = NULL;
+    bool whole = !file_is_dir(path) && format_of(path, &has_config) && has_config;
+    status st = whole ? from_container(out, path, err) : E_OK;
+    return st == E_OK && !*out ? from_directory(out, path, err) : st;
 }
 
 /* ---- running it ---- */

@@ -56,12 +56,40 @@ status container_note(container *c, const char *key, const char *value, error *e
     return E_OK;
 }
 
+status container_list(container *c, meta_list l, error *err)
+{
+    meta_list *wider = container_more(c, c->list, c->n_list, &c->cap_list, sizeof *wider);
+    if (!wider) return nomem(c, err);
+    c->list = wider;
+    c->list[c->n_list++] = l;
+    return E_OK;
+}
+
 bool tensor_size(const tensor_view *t, size_t *n, size_t *bytes)
 {
     *n = 1;
     for (int i = 0; i < t->n_dim; i++)
         if (t->dim[i] < 0 || !mul_fits(*n, (size_t)t->dim[i], n)) return false;
-    return *n <= INT64_MAX / 8 && mul_fits(*n, dtype_bytes(t->dtype), bytes);
+    int64_t block = dtype_block(t->dtype), row = t->n_dim ? t->dim[t->n_dim - 1] : 1;
+    if (*n > INT64_MAX / 8 || row % block) return false;
+    return mul_fits(*n / (size_t)block, dtype_bytes(t->dtype), bytes);
+}
+
+int64_t tensor_count(const tensor_view *t)
+{
+    return (int64_t)(t->bytes / dtype_bytes(t->dtype)) * dtype_block(t->dtype);
+}
+
+void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out)
+{
+    int64_t row = t->n_dim ? t->dim[t->n_dim - 1] : 1;
+    while (n > 0) {
+        int64_t col = first % row, few = row - col < n ? row - col : n;
+        const char *at = t->data;
+        at += dtype_row_place(first / row, t->pair) * (int64_t)dtype_size(t->dtype, row);
+        dtype_part_f64(t->dtype, at, col, few, out);
+        first += few, n -= few, out += few;
+    }
 }
 
 /* ---- opening ---- */
@@ -224,6 +252,31 @@ const char *container_meta(const container *c, const char *key)
     return NULL;
 }
 
+const meta_list *container_find_list(const container *c, const char *key)
+{
+    for (int32_t i = 0; i < c->n_list; i++)
+        if (!strcmp(c->list[i].key, key)) return &c->list[i];
+    return NULL;
+}
+
+void meta_texts(const meta_list *l, meta_text *out)
+{
+    const char *p = l->data;
+    for (int64_t i = 0; i < l->n; i++) {
+        uint64_t n;
+        memcpy(&n, p, sizeof n);
+        out[i] = (meta_text){ p + sizeof n, (size_t)n };
+        p += sizeof n + n;
+    }
+}
+
+double container_number(const container *c, const char *key, double otherwise)
+{
+    const meta_list *l = container_find_list(c, key);
+    if (l && !l->is_text && l->n == 1) dtype_row_f64(l->dtype, l->data, &otherwise, 1);
+    return otherwise;
+}
+
 status container_hash(const container *c, char out[CONTAINER_HASH], error *err)
 {
     char digits[HASH_TEXT], shape[400];
@@ -236,6 +289,7 @@ status container_hash(const container *c, char out[CONTAINER_HASH], error *err)
             n += snprintf(shape + n, sizeof shape - (size_t)n, "%lld,", (long long)t->dim[k]);
         hash_add(h, t->name, strlen(t->name) + 1);
         hash_add(h, shape, (size_t)n + 1);
+        if (t->pair) hash_add(h, &t->pair, sizeof t->pair);
         hash_add(h, t->data, t->bytes);
     }
     hash_text(h, digits);

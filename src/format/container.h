@@ -33,10 +33,11 @@ typedef struct note {
 struct container {
     arena mem;
     const format_def *format;
-    file_map *map;  /* [n_map] */
-    tensor_view *t; /* [n], sorted by name once open */
-    note *meta;     /* [n_meta] */
-    int32_t n, cap, n_map, cap_map, n_meta, cap_meta;
+    file_map *map;   /* [n_map] */
+    tensor_view *t;  /* [n], sorted by name once open */
+    note *meta;      /* [n_meta] */
+    meta_list *list; /* [n_list] */
+    int32_t n, cap, n_map, cap_map, n_meta, cap_meta, n_list, cap_list;
 };
 
 /* Map a file into c; add a tensor (name copied), a metadata pair (copied).
@@ -45,6 +46,7 @@ struct container {
 status container_map(container *c, const char *path, file_map *out, error *err);
 status container_add(container *c, tensor_view t, error *err);
 status container_note(container *c, const char *key, const char *value, error *err);
+status container_list(container *c, meta_list l, error *err); /* l.key is borrowed */
 
 /* Room for one more in an array of n items that lies in c's memory: the array, or a wider copy of it.
  *

@@ -11,7 +11,8 @@
 
 enum { TENSOR_DIMS = 8, CONTAINER_HASH = 64 };
 
-/* A tensor, row-major; data is as the file has it (little-endian) and may be unaligned. */
+/* A tensor, row-major; data is as the file has it (little-endian) and may be unaligned.  A type that lies in blocks
+ * (dtype.h) has the last dimension in whole blocks, and rows may be turned: tensor_values reads any of them. */
 typedef struct tensor_view {
     const char *name;
     dtype dtype;
@@ -19,14 +20,22 @@ typedef struct tensor_view {
     int64_t dim[TENSOR_DIMS];
     const void *data;
     size_t bytes;
+    int64_t pair; /* rows lie where dtype_row_place says; 0: in order */
 } tensor_view;
 
 typedef struct container container;
+
+/* How many numbers it has; numbers [first, first + n) of them, whatever their type and where they lie.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(n)] */
+int64_t tensor_count(const tensor_view *t);
+void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out);
 
 /* Open a path:
  *
  *   FILE.safetensors        one file
  *   FILE.index.json         shards, as its weight_map says; they must lie beside it
+ *   FILE.gguf               llama.cpp's; tensors get Hugging Face's names
  *   FILE.npz                entries that are stored, not compressed
  *   FILE.bin, .pt, .pth     what torch.save writes, or its shards' .bin.index.json
  *   FILE.bin                llama2.c's first format; tensors get Hugging Face's names (model.layers.0...)
@@ -36,7 +45,7 @@ typedef struct container container;
 status container_open(container **out, const char *path, error *err);
 void container_free(container *c);
 
-/* The format of a path, by its name: "safetensors", "npz", "llama2c"; NULL when none fits.  Does that format
+/* The format of a path, by its name: "safetensors", "gguf"; NULL when none fits.  Does that format
  * carry the model's configuration too (the metadata "config": the text of a config.json)?
  *
  * [err: NULL | owns: static | thread: any | cost: O(formats)] */
@@ -54,6 +63,27 @@ const tensor_view *container_find(const container *c, const char *name);
  *
  * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(keys)] */
 const char *container_meta(const container *c, const char *key);
+
+/* Metadata that is no single text: numbers, or a list of texts, as the file has them. */
+typedef struct meta_list {
+    const char *key;
+    bool is_text;     /* each entry: its bytes (u64), then the text */
+    dtype dtype;      /* of numbers */
+    int64_t n;        /* entries; 1 of a number on its own */
+    const void *data; /* may be unaligned */
+} meta_list;
+
+typedef struct meta_text {
+    const char *p;
+    size_t n;
+} meta_text;
+
+/* The list of that key; its n texts, borrowed from the file; the number of that key, `otherwise` where there is none.
+ *
+ * [err: NULL when there is none | owns: borrowed | thread: any | cost: O(keys); O(bytes)] */
+const meta_list *container_find_list(const container *c, const char *key);
+void meta_texts(const meta_list *l, meta_text *out);
+double container_number(const container *c, const char *key, double otherwise);
 
 /* "xxh3-128:" and 32 hex digits over every tensor's name, type, shape and bytes, by name: how it is cut
  * into files does not show.

@@ -31,13 +31,19 @@ typedef struct lane lane;
 
 /* ---- what a kernel is given ---- */
 
-/* A weight as a kernel sees it: row r starts at row[r] if `row` is there, else at base + r*row_bytes.
+/* A weight as a kernel sees it: row r is the row_bytes at weight_at(w, r), of whatever type.
  * An edited weight is a whole copy in the session's precision. */
 typedef struct weight_view {
     const char *base;
     int64_t row_bytes;
     dtype dtype;
+    int64_t pair; /* rows lie where dtype_row_place says; 0: in order */
 } weight_view;
+
+static inline const char *weight_at(const weight_view *w, int64_t row)
+{
+    return w->base + dtype_row_place(row, w->pair) * w->row_bytes;
+}
 
 /* One box of one node in one lane. */
 typedef struct job {

@@ -102,7 +102,7 @@ bool lane_view(arena *mem, const lane *l, const node *n, box want, const void **
 
 static void weight_row(const session *s, const node *n, int32_t row, char *out)
 {
-    const char *at = n->weight.base + row * n->weight.row_bytes;
+    const char *at = weight_at(&n->weight, row);
     if (s->e->real_bytes == 8) dtype_row_f64(n->weight.dtype, at, (double *)out, n->n_part);
     else dtype_row_f32(n->weight.dtype, at, (float *)out, n->n_part);
 }
@@ -154,6 +154,6 @@ weight_view weight_see(const lane *l, const node *n)
     if (!owner) return n->weight;
     int32_t bytes = owner->s->e->real_bytes;
     return (weight_view){ owner->cell[n->id]->due->weight, (int64_t)n->n_part * bytes,
-                          bytes == 8 ? DTYPE_F64 : DTYPE_F32 };
+                          bytes == 8 ? DTYPE_F64 : DTYPE_F32, 0 };
 }
 /* SPDX-License-Identifier: MIT */

@@ -385,7 +385,7 @@ static bool weight_equal(wave *w, const due *d, box b, const weight_view *old)
     char *line = arena_get(&w->r->wave, (size_t)w->n->n_part * bytes);
     bool equal = line != NULL;
     for (int32_t r = b.r0; equal && r < b.r1; r++) {
-        const char *row = old->base + r * old->row_bytes;
+        const char *row = weight_at(old, r);
         if (bytes == 8) dtype_row_f64(old->dtype, row, (double *)line, w->n->n_part);
         else dtype_row_f32(old->dtype, row, (float *)line, w->n->n_part);
         equal = !memcmp(line + (size_t)b.a0 * bytes,

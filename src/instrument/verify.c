@@ -277,8 +277,7 @@ static gap site_gap(const double *got, const node *n, box all, const tensor_view
                                 ? ((int64_t)a * all.r1 + r) * all.r1 + node_first_key(n, r) + i
                                 : ((int64_t)r * n->n_part + a) * n->width + i;
                 double want;
-                dtype_row_f64(t->dtype, (const char *)t->data + k * (int64_t)dtype_bytes(t->dtype),
-                              &want, 1);
+                tensor_values(t, k, 1, &want);
                 double d = number_gap(got[at], want);
                 if (d > g.absolute) g.absolute = d;
                 if (fabs(want) > g.largest && !isinf(want)) g.largest = fabs(want);
@@ -341,14 +340,13 @@ static status dump_lane(work *w, const container *c, table *t, int64_t k, error 
     snprintf(key, sizeof key, "lane%lld/tokens", (long long)k);
     const tensor_view *tokens = container_find(c, key);
     if (!tokens) return E_OK; /* named with what is left alone */
-    int64_t n = (int64_t)(tokens->bytes / dtype_bytes(tokens->dtype));
+    int64_t n = tensor_count(tokens);
     if (n > MAX_DUMP || n < 1)
         return error_set(err, E_LIMIT, "%s has %lld tokens, expected 1 to %d", key, (long long)n,
                          MAX_DUMP);
     for (int64_t i = 0; i < n; i++) {
         double x;
-        dtype_row_f64(tokens->dtype,
-                      (const char *)tokens->data + i * (int64_t)dtype_bytes(tokens->dtype), &x, 1);
+        tensor_values(tokens, i, 1, &x);
         if (!(x >= 0 && x <= INT32_MAX) || x != floor(x))
             return error_set(err, E_FORMAT, "%s: entry %lld is %g, expected a token id", key,
                              (long long)i, x);

@@ -134,8 +134,9 @@ status work_chat(work *w, int i, str *out, error *err)
     status st = chat_open(&c, path ? path : ".", err);
     if (st == E_OK && !c) {
         st = error_set(err, E_USAGE, "%s has no chat template", path ? path : "the model");
-        error_hint(err, "it is read from tokenizer_config.json or chat_template.jinja beside the "
-                        "weights; a base model has none: use --prompt");
+        error_hint(err,
+                   "it is read from a GGUF file, or tokenizer_config.json or chat_template.jinja "
+                   "beside the weights; a base model has none: use --prompt");
     }
     if (st == E_OK) st = chat_messages(&messages, work_item(w, "chat", i), err);
     if (st == E_OK) st = chat_render(c, messages, true, out, err);
@@ -334,9 +335,9 @@ static status load_values(work *w, const char *path, const char *key, double **o
                        container_at(c, 0)->name);
         st = E_RANGE;
     } else if (st == E_OK) {
-        *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
+        *n = tensor_count(t);
         *out = arena_array(&w->mem, *n + 1, sizeof **out);
-        if (*out) dtype_row_f64(t->dtype, t->data, *out, *n);
+        if (*out) tensor_values(t, 0, *n, *out);
         else st = error_set(err, E_NOMEM, "%s: out of memory", path);
     }
     container_free(c);

@@ -58,10 +58,7 @@ static bool shape_is(const weight_tensor *t, int64_t n_row, int64_t n_col)
 }
 
 /* Can kernels read it? */
-static bool type_is_real(dtype d)
-{
-    return d == DTYPE_F32 || d == DTYPE_F16 || d == DTYPE_BF16 || d == DTYPE_F64;
-}
+static bool type_is_real(dtype d) { return dtype_is_float(d) || dtype_is_block(d); }
 
 node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ...)
 {
@@ -84,11 +81,15 @@ node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ..
     }
     if (!type_is_real(t->dtype)) {
         error_set(&b->g->err, E_UNSUPPORTED,
-                  "weight '%s' is of type %s, expected F32, F16, BF16 or F64", name,
+                  "weight '%s' is of type %s, expected F32, F16, BF16, F64 or blocks", name,
                   dtype_name(t->dtype));
         return NULL;
     }
-    weight_view v = { t->data, n_col * (int64_t)dtype_bytes(t->dtype), t->dtype };
+    if (n_col % dtype_block(t->dtype)) { /* a vector as one row of a matrix of rows of one */
+        refuse_shape(b, t, name, n_row, n_col);
+        return NULL;
+    }
+    weight_view v = { t->data, (int64_t)dtype_size(t->dtype, n_col), t->dtype, t->pair };
     b->m->n_weight += n_row * n_col;
     b->m->weight_bytes += n_row * v.row_bytes;
     return graph_site(b->g,
@@ -101,7 +102,7 @@ node *build_constant(builder *b, const char *name, const double *v, int n_row, i
     double *copy = build_memory(b, n_row * n, sizeof *copy);
     if (!copy) return NULL;
     memcpy(copy, v, (size_t)(n_row * n) * sizeof *copy);
-    weight_view w = { (const char *)copy, n * (int64_t)sizeof *copy, DTYPE_F64 };
+    weight_view w = { (const char *)copy, n * (int64_t)sizeof *copy, DTYPE_F64, 0 };
     return graph_site(b->g, graph_axes(graph_weight(b->g, name, w, n_row, n), "column", ""), "%s",
                       name);
 }
@@ -279,13 +280,11 @@ node *build_mlp(builder *b, node *x, const mlp *p)
 /* The same numbers, however they are stored. */
 static bool same_values(const weight_tensor *a, const weight_tensor *b, int64_t n)
 {
-    const char *p = a->data, *q = b->data;
-    size_t wide_a = dtype_bytes(a->dtype), wide_b = dtype_bytes(b->dtype);
-    if (a->dtype == b->dtype) return !memcmp(p, q, (size_t)n * wide_a);
+    if (a->dtype == b->dtype) return !memcmp(a->data, b->data, dtype_size(a->dtype, n));
     for (int64_t i = 0; i < n; i++) {
         double x, y;
-        dtype_row_f64(a->dtype, p + (size_t)i * wide_a, &x, 1);
-        dtype_row_f64(b->dtype, q + (size_t)i * wide_b, &y, 1);
+        dtype_part_f64(a->dtype, a->data, i, 1, &x);
+        dtype_part_f64(b->dtype, b->data, i, 1, &y);
         if (!(x == y)) return false;
     }
     return true;

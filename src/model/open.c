@@ -56,15 +56,35 @@ static status sources_files(builder *b, const char *dir, error *err)
     return st == E_OK ? tokenizer_open(&b->m->own->tokens, dir, err) : st;
 }
 
+/* The file's own tokenizer, else what lies beside it.  One that is not built is warned of: ids can be given. */
+static status whole_tokenizer(builder *b, const char *path, const char *dir, error *err)
+{
+    struct model_own *own = b->m->own;
+    error why = { 0 };
+    status st = tokenizer_from_container(&own->tokens, own->files, path, &why);
+    if (st != E_OK && st != E_UNSUPPORTED) {
+        error_set(err, st, "%s", why.msg);
+        if (*why.hint) error_hint(err, "%s", why.hint);
+        return st;
+    }
+    if (own->tokens) return E_OK;
+    if (st != E_OK) build_warn(b, "its own tokenizer is not read: %s", why.msg);
+    return tokenizer_open(&own->tokens, dir, err);
+}
+
 /* A file that carries its configuration. */
 static status sources_whole(builder *b, const char *path, const char *dir, error *err)
 {
     struct model_own *own = b->m->own;
     status st = container_open(&own->files, path, err);
     const char *config = st == E_OK ? container_meta(own->files, "config") : NULL;
+    if (st == E_OK && !config) {
+        const char *why = container_meta(own->files, "config.missing");
+        st = error_set(err, E_UNSUPPORTED, "%s: %s", path, why ? why : "holds no model");
+    }
     if (st == E_OK) st = json_parse(&own->json, config, strlen(config), path, err);
     b->json = own->json;
-    return st == E_OK ? tokenizer_open(&own->tokens, dir, err) : st;
+    return st == E_OK ? whole_tokenizer(b, path, dir, err) : st;
 }
 
 static status sources_demo(builder *b, const char *name, const char **arch, error *err)
@@ -101,7 +121,7 @@ static status sources(builder *b, const char *path, const char **arch, error *er
                                                   : "%s: unknown kind of model file",
                   path);
         error_hint(err, "give a directory with config.json and safetensors or pytorch_model.bin, a "
-                        "llama2.c .bin, or demo:induction");
+                        ".gguf, a llama2.c .bin, or demo:induction");
         return E_IO;
     }
     const char *dir = in_dir ? path : directory_of(b, path);
@@ -161,7 +181,7 @@ static status take_weights(builder *b, error *err)
     for (int32_t i = 0; c && i < container_count(c) && st == E_OK; i++) {
         const tensor_view *t = container_at(c, i);
         weight_tensor w = {
-            .name = t->name, .dtype = t->dtype, .n_dim = t->n_dim, .data = t->data
+            .name = t->name, .dtype = t->dtype, .n_dim = t->n_dim, .data = t->data, .pair = t->pair
         };
         memcpy(w.dim, t->dim, sizeof w.dim);
         st = weights_add(&b->weights, &b->g->mem, w, err);
@@ -276,9 +296,9 @@ void model_give_config(model *m, json_t *own_json) { m->own->json = own_json; }
 
 static size_t tensor_bytes(const weight_tensor *t)
 {
-    size_t n = dtype_bytes(t->dtype);
-    for (int i = 0; i < t->n_dim; i++) n *= (size_t)t->dim[i];
-    return n;
+    int64_t n = 1;
+    for (int i = 0; i < t->n_dim; i++) n *= t->dim[i];
+    return dtype_size(t->dtype, n);
 }
 
 status model_hash(const model *m, char out[MODEL_HASH], error *err)
@@ -296,6 +316,7 @@ status model_hash(const model *m, char out[MODEL_HASH], error *err)
             weight_text(&w->t[i], shape, sizeof shape);
             hash_add(h, w->t[i].name, strlen(w->t[i].name) + 1);
             hash_add(h, shape, strlen(shape) + 1);
+            if (w->t[i].pair) hash_add(h, &w->t[i].pair, sizeof w->t[i].pair);
             hash_add(h, w->t[i].data, tensor_bytes(&w->t[i]));
         }
         hash_text(h, digits);

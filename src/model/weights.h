@@ -19,6 +19,7 @@ typedef struct weight_tensor {
     int64_t dim[WEIGHT_DIMS];
     const void *data;
     bool used;
+    int64_t pair; /* as in tensor_view */
 } weight_tensor;
 
 /* Sorted by name once weights_sort was called. */

@@ -14,12 +14,12 @@
 typedef double real;
 #define REAL_F64 1
 #define DTYPE_REAL DTYPE_F64
-#define dtype_row_real dtype_row_f64
+#define dtype_part_real dtype_part_f64
 #else
 typedef float real;
 #define REAL_F64 0
 #define DTYPE_REAL DTYPE_F32
-#define dtype_row_real dtype_row_f32
+#define dtype_part_real dtype_part_f32
 #endif
 
 #include "ops.gen.h"
@@ -48,8 +48,7 @@ static inline int64_t op_numbers(const batch *b, int64_t i)
 /* Numbers [col, col + n) of row `row` of a weight. */
 static inline void op_weight(const weight_view *w, int64_t row, int64_t col, int64_t n, real *out)
 {
-    const char *at = w->base + row * w->row_bytes + col * (int64_t)dtype_bytes(w->dtype);
-    dtype_row_real(w->dtype, at, out, n);
+    dtype_part_real(w->dtype, weight_at(w, row), col, n, out);
 }
 
 /* All of row 0 of a weight: in place where it is of the type computed in, else through `space`. */

@@ -24,7 +24,7 @@ static inline node *sample_weight(graph *g, int i, int n_row, int n_col, float c
         float x = centre + 2 * rand_unit((uint64_t)i, rand_stream("op.sample"), (uint64_t)k) - 1;
         dtype_row_from_f32(t, &x, v + (size_t)k * size, 1);
     }
-    return graph_weight(g, "w", (weight_view){ v, n_col * (int64_t)size, t }, n_row, n_col);
+    return graph_weight(g, "w", (weight_view){ v, n_col * (int64_t)size, t, 0 }, n_row, n_col);
 }
 
 /* Shapes for ops on one input: parts x width; the last is one line a query and key. */

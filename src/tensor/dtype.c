@@ -1,25 +1,32 @@
 /* dtype -- see dtype.h. */
-#include "tensor/dtype.h"
+#include "tensor/blocks.h"
 
-static const struct {
-    const char *name;
-    size_t bytes;
-} types[DTYPE_COUNT] = {
-    [DTYPE_F32] = { "F32", 4 },   [DTYPE_F16] = { "F16", 2 }, [DTYPE_BF16] = { "BF16", 2 },
-    [DTYPE_F64] = { "F64", 8 },   [DTYPE_I64] = { "I64", 8 }, [DTYPE_I32] = { "I32", 4 },
-    [DTYPE_I16] = { "I16", 2 },   [DTYPE_I8] = { "I8", 1 },   [DTYPE_U64] = { "U64", 8 },
-    [DTYPE_U32] = { "U32", 4 },   [DTYPE_U16] = { "U16", 2 }, [DTYPE_U8] = { "U8", 1 },
-    [DTYPE_BOOL] = { "BOOL", 1 },
+static const char *const names[DTYPE_COUNT] = {
+    [DTYPE_F32] = "F32",   [DTYPE_F16] = "F16",   [DTYPE_BF16] = "BF16", [DTYPE_F64] = "F64",
+    [DTYPE_I64] = "I64",   [DTYPE_I32] = "I32",   [DTYPE_I16] = "I16",   [DTYPE_I8] = "I8",
+    [DTYPE_U64] = "U64",   [DTYPE_U32] = "U32",   [DTYPE_U16] = "U16",   [DTYPE_U8] = "U8",
+    [DTYPE_BOOL] = "BOOL", [DTYPE_Q4_0] = "Q4_0", [DTYPE_Q4_1] = "Q4_1", [DTYPE_Q5_0] = "Q5_0",
+    [DTYPE_Q5_1] = "Q5_1", [DTYPE_Q8_0] = "Q8_0", [DTYPE_Q2_K] = "Q2_K", [DTYPE_Q3_K] = "Q3_K",
+    [DTYPE_Q4_K] = "Q4_K", [DTYPE_Q5_K] = "Q5_K", [DTYPE_Q6_K] = "Q6_K",
 };
 
-size_t dtype_bytes(dtype t) { return types[t].bytes; }
-const char *dtype_name(dtype t) { return types[t].name; }
+static const uint8_t bytes_of[DTYPE_Q4_0] = {
+    [DTYPE_F32] = 4, [DTYPE_F16] = 2, [DTYPE_BF16] = 2, [DTYPE_F64] = 8, [DTYPE_I64] = 8,
+    [DTYPE_I32] = 4, [DTYPE_I16] = 2, [DTYPE_I8] = 1,   [DTYPE_U64] = 8, [DTYPE_U32] = 4,
+    [DTYPE_U16] = 2, [DTYPE_U8] = 1,  [DTYPE_BOOL] = 1,
+};
+
+const char *dtype_name(dtype t) { return names[t]; }
 bool dtype_is_float(dtype t) { return t <= DTYPE_F64; }
+bool dtype_is_block(dtype t) { return t >= DTYPE_Q4_0; }
+size_t dtype_bytes(dtype t) { return dtype_is_block(t) ? (size_t)block_bytes(t) : bytes_of[t]; }
+int64_t dtype_block(dtype t) { return dtype_is_block(t) ? block_numbers(t) : 1; }
+size_t dtype_size(dtype t, int64_t n) { return (size_t)(n / dtype_block(t)) * dtype_bytes(t); }
 
 bool dtype_find(const char *name, dtype *out)
 {
-    for (int i = 0; i < DTYPE_COUNT; i++)
-        if (!strcmp(types[i].name, name)) {
+    for (int i = 0; i < DTYPE_Q4_0; i++)
+        if (!strcmp(names[i], name)) {
             *out = (dtype)i;
             return true;
         }
@@ -52,9 +59,72 @@ bool dtype_find(const char *name, dtype *out)
     default: ROW(uint8_t, (real)(x != 0));                                                         \
     }
 
-void dtype_row_f32(dtype t, const void *src, float *out, int64_t n) { ROWS(float) }
+static void plain_row_f32(dtype t, const void *src, float *out, int64_t n) { ROWS(float) }
 
-void dtype_row_f64(dtype t, const void *src, double *out, int64_t n) { ROWS(double) }
+static void plain_row_f64(dtype t, const void *src, double *out, int64_t n) { ROWS(double) }
+
+/* ---- blocks ---- */
+
+/* Numbers [first, first + n) of the run'th run of a block. */
+typedef struct run_part {
+    int run, first, n;
+} run_part;
+
+BLOCK_INLINE void run_f32(const uint8_t *b, run_part p, float *out, dtype t)
+{
+    int8_t q[RUN], sc[RUN] = { 0 }, mn[RUN] = { 0 };
+    block_run(b, p.run, q, t);
+    block_scales(b, sc, mn, t);
+    float scale = dtype_f16(block_d(b, t)), offset = 0;
+    if (block_has_offset(t)) offset = dtype_f16(block_m(b, t));
+    if (block_has_scales(t)) scale = scale * sc[p.run], offset = -(offset * mn[p.run]);
+    for (int i = 0; i < p.n; i++) {
+        float x = scale * q[p.first + i];
+        out[i] = block_has_offset(t) ? x + offset : x;
+    }
+}
+
+BLOCK_INLINE void blocks_f32(const uint8_t *row, int64_t first, int64_t n, float *out, dtype t)
+{
+    while (n > 0) {
+        int in = (int)(first % block_numbers(t));
+        run_part p = { in / RUN, in % RUN, RUN - in % RUN };
+        if (p.n > n) p.n = (int)n;
+        run_f32(row + first / block_numbers(t) * block_bytes(t), p, out, t);
+        first += p.n, n -= p.n, out += p.n;
+    }
+}
+
+void dtype_part_f32(dtype t, const void *row, int64_t first, int64_t n, float *out)
+{
+    if (!dtype_is_block(t))
+        plain_row_f32(t, (const char *)row + first * (int64_t)bytes_of[t], out, n);
+    BY_BLOCK(t, blocks_f32, row, first, n, out)
+}
+
+void dtype_part_f64(dtype t, const void *row, int64_t first, int64_t n, double *out)
+{
+    float x[RUN];
+    if (!dtype_is_block(t)) {
+        plain_row_f64(t, (const char *)row + first * (int64_t)bytes_of[t], out, n);
+        return;
+    }
+    for (int64_t i = 0; i < n; i += RUN) {
+        int64_t few = n - i < RUN ? n - i : RUN;
+        dtype_part_f32(t, row, first + i, few, x);
+        for (int64_t j = 0; j < few; j++) out[i + j] = (double)x[j];
+    }
+}
+
+void dtype_row_f32(dtype t, const void *src, float *out, int64_t n)
+{
+    dtype_part_f32(t, src, 0, n, out);
+}
+
+void dtype_row_f64(dtype t, const void *src, double *out, int64_t n)
+{
+    dtype_part_f64(t, src, 0, n, out);
+}
 
 static uint16_t to_f16(float f)
 {

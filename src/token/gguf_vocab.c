@@ -149,9 +149,9 @@ static status hash_vocab(tokenizer *t, const token_vocab *v, const char *name, e
     hash *h = hash_new();
     if (!h) return no_memory(err, name);
     const char *words[] = { v->model, v->pre ? v->pre : "" };
-    const int64_t numbers[] = { v->n,       v->n_merges, v->bos,        v->eos,
-                                v->unk,     v->add_bos,  v->add_eos,    v->space_prefix,
-                                v->squeeze, v->fallback, v->prefix_once };
+    const int64_t numbers[] = { v->n,       v->n_merges, v->bos,         v->eos,
+                                v->unk,     v->add_bos,  v->add_eos,     v->space_prefix,
+                                v->squeeze, v->fallback, v->prefix_once, v->padded };
     for (int i = 0; i < 2; i++) hash_add(h, words[i], strlen(words[i]) + 1);
     hash_add(h, numbers, sizeof numbers);
     for (int64_t i = 0; i < v->n; i++) {

@@ -104,7 +104,7 @@ static status add_tokens(tokenizer *t, const token_vocab *v, char *user, const c
         if (type < VOCAB_NORMAL || type > VOCAB_BYTE)
             return error_set(err, E_FORMAT, "%s: token %lld is of type %d, expected 1 to 6", path,
                              (long long)i, type);
-        if (type == VOCAB_UNUSED && strcmp(v->model, "unigram"))
+        if (type == VOCAB_UNUSED && strcmp(v->model, "unigram") && !v->padded)
             return refuse(err, path, "a vocabulary with unused pieces");
         if (!v->text[i].n && model)
             return error_set(err, E_FORMAT, "%s: token %lld is empty", path, (long long)i);

@@ -10,6 +10,7 @@
 #define MICROTOME_TOKEN_TOKENIZER_H
 #include "base/error.h"
 #include "base/str.h"
+#include "format/format.h"
 
 typedef struct tokenizer tokenizer;
 
@@ -29,6 +30,11 @@ typedef enum token_bos { TOKEN_BOS_AUTO, TOKEN_BOS_YES, TOKEN_BOS_NO } token_bos
  *
  * [err: IO, FORMAT, UNSUPPORTED (a setting that changes the ids), LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: the file] */
 status tokenizer_open(tokenizer **out, const char *path, error *err);
+
+/* The tokenizer that a file of tensors carries (GGUF's tokenizer.ggml.* keys); *out is NULL when it carries none.
+ *
+ * [err: UNSUPPORTED (of another kind), FORMAT, LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: O(bytes)] */
+status tokenizer_from_container(tokenizer **out, const container *c, const char *name, error *err);
 
 /* A vocabulary of n whole words: id i is word[i]; words are separated by spaces, and only by them.  bos: the
  * id that begins every text, or -1.

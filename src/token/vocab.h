@@ -38,6 +38,7 @@ typedef struct token_vocab {
     vocab_flag space_prefix;     /* tokenizer.ggml.add_space_prefix */
     vocab_flag squeeze;          /* tokenizer.ggml.remove_extra_whitespaces */
     bool fallback;               /* unknown characters become bytes */
+    bool padded;                 /* unused tokens fill the model's table up: no text has them */
     bool prefix_once;            /* the space before a text is not put after special tokens, too */
     vocab_text charsmap; /* tokenizer.ggml.precompiled_charsmap: SentencePiece's normalization */
 } token_vocab;
