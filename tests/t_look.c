@@ -1,6 +1,7 @@
 /* t_look -- instruments that look at one run: lens, dla, compare, embed; against references, brute force and facts. */
 #define TEST_FILE t_look
 #include "test.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "format/format.h"
@@ -503,5 +504,167 @@ TEST("dla refuses what it cannot attribute")
     REQUIRE(r);
     CHECK(mt_report_failed(r) && shows(r, "an edit of the logits themselves"));
     mt_report_free(r);
+}
+
+/* ---- compare ---- */
+
+TEST("a model compared with itself does not part")
+{
+    mt_report *r = ran("compare", "{\"model\":\"demo:induction\",\"with\":\"demo:induction\","
+                                  "\"prompt\":[\"the cat sat on the cat\"]}");
+    REQUIRE(r);
+    CHECK(shows(r, "They do not part") && shows(r, "KL of A and B 0,"));
+    mt_report_free(r);
+}
+
+/* A copy of a golden model in which one weight is scaled; its directory. */
+static const char *spoiled_model(const char *name, const char *weight, double factor)
+{
+    static char dir[1100];
+    char path[1300], rel[100];
+    container *c = NULL;
+    tensor_view t[80];
+    str text = { 0 };
+    snprintf(dir, sizeof dir, "%s", test_dir());
+    snprintf(rel, sizeof rel, "goldens/models/%s/model.safetensors", name);
+    REQUIRE(container_open(&c, shared_path(rel), NULL) == E_OK && container_count(c) <= 80);
+    float *copy = NULL;
+    for (int i = 0; i < container_count(c); i++) {
+        t[i] = *container_at(c, i);
+        if (strcmp(t[i].name, weight)) continue;
+        REQUIRE(t[i].dtype == DTYPE_F32 && !copy);
+        copy = malloc(t[i].bytes);
+        REQUIRE(copy);
+        memcpy(copy, t[i].data, t[i].bytes);
+        for (size_t k = 0; k < t[i].bytes / sizeof *copy; k++) copy[k] *= (float)factor;
+        t[i].data = copy;
+    }
+    REQUIRE(copy);
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    REQUIRE(tensors_write(path, t, container_count(c), NULL, 0, NULL) == E_OK);
+    free(copy);
+    container_free(c);
+    snprintf(rel, sizeof rel, "goldens/models/%s/config.json", name);
+    REQUIRE(file_read(&text, shared_path(rel), 1 << 20, NULL) == E_OK);
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    REQUIRE(file_write(path, text.p, text.n, NULL) == E_OK);
+    str_release(&text);
+    return dir;
+}
+
+TEST("two models that differ in one weight part at the site that it makes, and nowhere before")
+{
+    static const struct {
+        const char *weight, *site;
+    } of[] = { { "transformer.h.1.mlp.c_proj.weight", "They part at blocks.1.mlp.out, position 0" },
+               { "transformer.h.0.attn.c_attn.weight", "They part at blocks.0.attn.q, position 0" },
+               { "transformer.ln_f.weight", "They part at ln_final.out, position 0" } };
+    if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char request[3000];
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"with\":\"%s\",\"tokens\":\"[[1,5,2,7],[3,4]]\"}",
+                 shared_path("goldens/models/gpt2"), spoiled_model("gpt2", of[i].weight, 1.5));
+        mt_report *r = ran("compare", request);
+        REQUIRE(r);
+        CHECK(shows(r, of[i].site) && shows(r, "interval"));
+        mt_report_free(r);
+    }
+}
+
+static double *site_values(const char *request, int64_t *n)
+{
+    mt_report *r = ran("cache", request);
+    REQUIRE(r);
+    container *c = tensors(r);
+    double *v = values(c, "lane0/blocks.1.resid_post", n);
+    container_free(c);
+    mt_report_free(r);
+    return v;
+}
+
+TEST(
+    "differences under an edit are those of the values that cache gives, and KL that of the logits")
+{
+    char request[1800];
+    if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
+    int head = snprintf(request, sizeof request,
+                        "{\"model\":\"%s\",\"tokens\":\"1,5,2,7\",\"precision\":\"f64\"",
+                        shared_path("goldens/models/gpt2"));
+    static const char edit[] = ",\"edit\":[\"blocks.0.mlp.out[pos=2] = 0\"]";
+    int64_t n, m;
+    snprintf(request + head, sizeof request - head, ",\"sites\":\"blocks.1.resid_post\"}");
+    double *a = site_values(request, &n);
+    snprintf(request + head, sizeof request - head, "%s,\"sites\":\"blocks.1.resid_post\"}", edit);
+    double *b = site_values(request, &n);
+    mt_report *r = ran("compare", request);
+    REQUIRE(r);
+    container *c = tensors(r);
+    double *far = values(c, "relative.pos", &m), *max = values(c, "max", &m),
+           *kl = values(c, "kl", &m);
+    double most = 0;
+    for (int t = 0; t < 4; t++) {
+        double d = 0, size = 0;
+        for (int64_t k = t * n / 4; k < (t + 1) * n / 4; k++) {
+            d += (a[k] - b[k]) * (a[k] - b[k]), size += a[k] * a[k];
+            most = fmax(most, fabs(a[k] - b[k]));
+        }
+        CHECK(fabs(far[t] - sqrt(d / size)) < 1e-14 && (far[t] == 0) == (t < 2));
+    }
+    CHECK(*max == most);
+    free(far), free(max);
+    container_free(c), mt_report_free(r);
+    snprintf(request + head, sizeof request - head, "%s}", edit);
+    r = ran("run", request);
+    REQUIRE(r);
+    c = tensors(r);
+    double *p = values(c, "logits", &n), *q = values(c, "logits_edited", &n), want, h, rank;
+    by_hand(q, p, n, &want, &h, &rank);
+    CHECK(fabs(kl[3] - want) < 1e-12 && kl[1] == 0);
+    free(a), free(b), free(kl), free(p), free(q);
+    container_free(c), mt_report_free(r);
+}
+
+TEST("two prompts part where their tokens do; shifted ones are compared by start or end")
+{
+    mt_report *r = ran("compare", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
+                                  "cat\",\"the cat sat on the dog\"]}");
+    REQUIRE(r);
+    CHECK(shows(r, "They part at embed, position 6 (\"cat\")"));
+    mt_report_free(r);
+    r = ran("compare",
+            "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\",\"sat\"],\"align\":"
+            "\"end\"}");
+    REQUIRE(r);
+    CHECK(shows(r, "patterns are not compared") && shows(r, "of B"));
+    mt_report_free(r);
+}
+
+TEST("compare refuses what it cannot compare")
+{
+    static const char head[] = "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"";
+    static const char *const bad[][2] = {
+        { "]}", "nothing to compare with" },
+        { ",\"the\"]}", "3 and 2 tokens" },
+        { ",\"the dog\"],\"align\":\"x\"}", "expected start or end" },
+        { "],\"with\":\"demo:induction\",\"edit\":[\"embed = 0\"]}", "one of them at a time" },
+        { "],\"edit\":[\"embed = 0\"],\"align\":\"end\"}", "for two prompts" },
+        { ",\"the dog\"],\"sites\":\"embed[pos=1]\"}", "with all its positions" },
+        { ",\"the dog\"],\"sites\":\"foo\"}", "no site 'foo'" },
+        { ",\"the dog\"],\"top\":0}", "expected 1 to" },
+        { ",\"the dog\"],\"pairs\":\"x\"}", "one of them" },
+        { "],\"with\":\"/nowhere\"}", "--with" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char request[300];
+        snprintf(request, sizeof request, "%s%s", head, bad[i][0]);
+        refuses("compare", request, bad[i][1]);
+    }
+    if (!shared_path("goldens/models/gpt2")) return;
+    char request[1400];
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"with\":\"%s\"}",
+             shared_path("goldens/models/gpt2"));
+    refuses("compare", request, "tokens");
 }
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,7 @@
 /* unembed -- see unembed.h. */
 #include "instrument/unembed.h"
 #include "ops.gen.h"
+#include "tensor/math32.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -131,6 +132,12 @@ double unembed_kl(const double *logp, const double *p, const double *logq, const
     for (int32_t i = 0; i < n; i++)
         sum += p[i] == 0 ? q[i] : p[i] * (logp[i] - logq[i]) - p[i] + q[i];
     return sum < 0 ? 0 : sum;
+}
+
+void unembed_probs(const double *logp, int32_t n, int32_t real_bytes, double *p)
+{
+    for (int32_t i = 0; i < n; i++)
+        p[i] = real_bytes == 8 ? exp(logp[i]) : (double)math_exp((float)logp[i]);
 }
 
 double unembed_entropy(const double *logp, const double *p, int32_t n)

@@ -56,6 +56,11 @@ int64_t unembed_rank(const double *logits, int32_t n, int32_t id);
 double unembed_kl(const double *logp, const double *p, const double *logq, const double *q,
                   int32_t n);
 
+/* exp of log probabilities, as the op exp has them in that precision.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(n)] */
+void unembed_probs(const double *logp, int32_t n, int32_t real_bytes, double *p);
+
 /* -sum p log p, in nats.
  *
  * [err: NaN where something is | owns: nothing | thread: any | cost: O(n)] */
