@@ -240,6 +240,49 @@ TEST("what is no container is refused with what was expected")
     CHECK(tensors_write(in_dir("x.pt"), sample, N, NULL, 0, &err) == E_USAGE);
 }
 
+/* ---- numpy's files ---- */
+
+static void put_npy(const char *name, const char *head, const void *data, size_t n)
+{
+    str s = { 0 };
+    uint16_t length = (uint16_t)strlen(head);
+    str_add(&s, "\x93NUMPY\1\0", 8);
+    str_add(&s, &length, 2);
+    str_puts(&s, head);
+    str_add(&s, data, n);
+    REQUIRE(!s.failed && file_write(in_dir(name), s.p, s.n, NULL) == E_OK);
+    str_release(&s);
+}
+
+TEST("a directory of .npy files is one container, Fortran's order is put right, its size is not "
+     "trusted")
+{
+    static const char c_order[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n",
+                      f_order[] = "{'descr': '<f4', 'fortran_order': True, 'shape': (3, 2), }\n",
+                      object[] = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n",
+                      none[] = "{'descr': '<f4', 'shape': (2, 3), }\n",
+                      large[] =
+                          "{'descr': '<f4', 'fortran_order': True, 'shape': (99999, 99999), }\n";
+    static const float v[6] = { 0, 1, 2, 3, 4, 5 }, turned[6] = { 0, 3, 1, 4, 2, 5 };
+    container *c = NULL;
+    error err;
+    put_npy("a.weight.npy", c_order, v, sizeof v);
+    put_npy("b.npy", f_order, v, sizeof v);
+    REQUIRE(container_open(&c, test_dir(), NULL) == E_OK);
+    const tensor_view *a = container_find(c, "a.weight"), *b = container_find(c, "b");
+    CHECK(container_count(c) == 2 && !strcmp(container_format(c), "npy"));
+    REQUIRE(a && b && b->dim[0] == 3 && b->dim[1] == 2);
+    CHECK(!memcmp(a->data, v, sizeof v) && !memcmp(b->data, turned, sizeof v));
+    container_free(c);
+    put_npy("x.npy", object, v, 8);
+    CHECK(open_it(in_dir("x.npy"), &err) == E_UNSUPPORTED && strstr(err.msg, "'|O'"));
+    put_npy("x.npy", none, v, sizeof v);
+    CHECK(open_it(in_dir("x.npy"), &err) == E_FORMAT && strstr(err.msg, "order"));
+    put_npy("x.npy", large, v, sizeof v);
+    CHECK(open_it(in_dir("x.npy"), &err) == E_FORMAT && strstr(err.msg, "24 bytes"));
+    CHECK(open_it(test_dir(), &err) == E_FORMAT && strstr(err.msg, "x.npy"));
+}
+
 /* ---- llama2.c ---- */
 
 TEST(

@@ -1,5 +1,6 @@
 /* file -- see file.h. */
 #include "base/file.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -87,6 +88,15 @@ status file_read(str *s, const char *path, size_t max_bytes, error *err)
     }
     file_unmap(&m);
     return st;
+}
+
+bool file_in_dir(const char *dir, const char *end)
+{
+    DIR *d = opendir(dir);
+    bool found = false;
+    for (const struct dirent *e; d && !found && (e = readdir(d));) found = str_ends(e->d_name, end);
+    if (d) closedir(d);
+    return found;
 }
 
 bool file_is_dir(const char *path)

@@ -36,6 +36,11 @@ size_t file_head(void *out, const char *path, size_t max_bytes);
 bool file_is_dir(const char *path);
 bool file_exists(const char *path);
 
+/* Is there a file in that directory whose name ends so?
+ *
+ * [err: false | owns: nothing | thread: any | cost: reads the directory] */
+bool file_in_dir(const char *dir, const char *end);
+
 /* A file being written beside `path`. */
 typedef struct file_out {
     FILE *f;

@@ -92,6 +92,40 @@ void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out)
     }
 }
 
+static void copy_strided(char *to, const tensor_view *t, const int64_t *stride, size_t n)
+{
+    size_t wide = dtype_bytes(t->dtype);
+    int64_t at[TENSOR_DIMS] = { 0 };
+    const char *from = t->data;
+    for (size_t i = 0; i < n; i++, to += wide) {
+        memcpy(to, from, wide);
+        for (int k = t->n_dim - 1; k >= 0; k--) { /* the last axis is the fastest */
+            from += (size_t)stride[k] * wide;
+            if (++at[k] < t->dim[k]) break;
+            from -= (size_t)stride[k] * (size_t)t->dim[k] * wide;
+            at[k] = 0;
+        }
+    }
+}
+
+status container_reorder(container *c, tensor_view *t, const int64_t *stride, size_t *budget,
+                         const char *path, error *err)
+{
+    if (t->bytes > *budget) {
+        error_set(err, E_LIMIT,
+                  "%s: tensor '%.120s': numbers that do not lie in order take more than the file",
+                  path, t->name);
+        error_hint(err, "save contiguous tensors");
+        return E_LIMIT;
+    }
+    char *p = arena_get(&c->mem, t->bytes);
+    if (!p) return nomem(c, err);
+    copy_strided(p, t, stride, t->bytes / dtype_bytes(t->dtype));
+    *budget -= t->bytes;
+    t->data = p;
+    return E_OK;
+}
+
 /* ---- opening ---- */
 
 enum { HEAD = 16 };
@@ -176,6 +210,9 @@ static status read_directory(container *c, const char *path, error *err)
         if (st != E_OK) return st;
         if (found && (!best || f->rank < best->rank)) best = f, file = found;
     }
+    for (int i = 0; format_all[i] && !best; i++)
+        if (format_all[i]->takes_dir && file_in_dir(path, format_all[i]->ends[0]))
+            best = format_all[i], file = path;
     if (best) return read_as(c, best, file, err);
     list_names(names, sizeof names, true);
     error_set(err, E_IO, "%s: none of %s is in this directory", path, names);

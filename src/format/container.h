@@ -12,6 +12,7 @@ typedef struct format_def {
     const char *ends[6];   /* how its files' names end; NULL ends the list */
     const char *in_dir[3]; /* what they are called in a model's directory, the best first */
     int32_t rank;          /* of several formats in a directory the lowest is taken */
+    bool takes_dir;        /* a directory with files of its first end is read as one */
     /* Are these a file's first bytes?  NULL: any.  Asked where names end alike. */
     bool (*is)(const unsigned char *head, size_t n);
     bool has_config; /* notes "config": the text of a config.json */
@@ -52,6 +53,14 @@ status container_list(container *c, meta_list l, error *err); /* l.key is borrow
  *
  * [err: NULL when out of memory | owns: c | thread: c's own | cost: O(1), amortised] */
 void *container_more(container *c, void *old, int32_t n, int32_t *cap, size_t size);
+
+/* Give t numbers in order: those that lie at t->data, `stride` numbers apart along each axis, copied.
+ *
+ *   budget   bytes that may still be copied; what is copied is taken off
+ *
+ * [err: LIMIT (over the budget), NOMEM | owns: c | thread: c's own | cost: O(numbers)] */
+status container_reorder(container *c, tensor_view *t, const int64_t *stride, size_t *budget,
+                         const char *path, error *err);
 
 /* Numbers in a shape, and their bytes; false when that does not fit.
  *

@@ -36,10 +36,11 @@ void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out);
  *   FILE.safetensors        one file
  *   FILE.index.json         shards, as its weight_map says; they must lie beside it
  *   FILE.gguf               llama.cpp's; tensors get Hugging Face's names
- *   FILE.npz                entries that are stored, not compressed
+ *   FILE.npz, FILE.npy      entries that are stored, not compressed; one array, named as the file
  *   FILE.bin, .pt, .pth     what torch.save writes, or its shards' .bin.index.json
  *   FILE.bin                llama2.c's first format; tensors get Hugging Face's names (model.layers.0...)
- *   a directory             model.safetensors in it or their index, else pytorch_model.bin or their index
+ *   a directory             model.safetensors in it or their index, else pytorch_model.bin or their index, model.npz, or
+ *                           all of its .npy files
  *
  * [err: IO, FORMAT, UNSUPPORTED, LIMIT (a header too large), NOMEM | owns: the caller, container_free | thread: any | cost: the headers; data is mapped] */
 status container_open(container **out, const char *path, error *err);

@@ -18,7 +18,7 @@ static const char *const WRAPS[] = { "module.", "_orig_mod.", NULL };
 
 typedef struct walk {
     torch_load *l;
-    size_t copied, may_copy; /* bytes */
+    size_t may_copy; /* bytes, still */
     error *err;
 } walk;
 
@@ -97,41 +97,6 @@ static bool view_end(const torch_tensor *t, size_t *end)
     return !__builtin_add_overflow(last, 1, end);
 }
 
-/* The numbers one by one, the last axis fastest. */
-static void copy_view(char *to, const torch_tensor *t, size_t n)
-{
-    size_t wide = dtype_bytes(t->type);
-    int64_t at[TENSOR_DIMS] = { 0 };
-    const unsigned char *from = t->storage->p + (size_t)t->offset * wide;
-    for (size_t i = 0; i < n; i++, to += wide) {
-        memcpy(to, from, wide);
-        for (int k = t->n_dim - 1; k >= 0; k--) {
-            from += (size_t)t->stride[k] * wide;
-            if (++at[k] < t->dim[k]) break;
-            from -= (size_t)t->stride[k] * (size_t)t->dim[k] * wide;
-            at[k] = 0;
-        }
-    }
-}
-
-static status copied(walk *w, const torch_tensor *t, const char *name, size_t n, tensor_view *out)
-{
-    w->copied += out->bytes;
-    if (w->copied > w->may_copy) {
-        error_set(w->err, E_LIMIT,
-                  "%s: tensor '%.120s': views that are not contiguous take more than the storages "
-                  "do (%zu bytes)",
-                  w->l->path, name, w->may_copy);
-        error_hint(w->err, "save contiguous tensors: {k: v.contiguous() for k, v in d.items()}");
-        return E_LIMIT;
-    }
-    char *p = arena_get(&w->l->c->mem, out->bytes);
-    if (!p) return error_set(w->err, E_NOMEM, "%s: out of memory", w->l->path);
-    copy_view(p, t, n);
-    out->data = p;
-    return E_OK;
-}
-
 static status add_tensor(walk *w, const torch_tensor *t, const char *name)
 {
     tensor_view v = { .name = name, .dtype = t->type, .n_dim = t->n_dim };
@@ -144,7 +109,9 @@ static status add_tensor(walk *w, const torch_tensor *t, const char *name)
     if (w->l->c->n >= TENSORS)
         return error_set(w->err, E_LIMIT, "%s: more than %d tensors", w->l->path, TENSORS);
     if (n) v.data = t->storage->p + (size_t)t->offset * dtype_bytes(t->type);
-    status st = !n || in_order(t) ? E_OK : copied(w, t, name, n, &v);
+    status st = E_OK;
+    if (n && !in_order(t))
+        st = container_reorder(w->l->c, &v, t->stride, &w->may_copy, w->l->path, w->err);
     return st == E_OK ? container_add(w->l->c, v, w->err) : st;
 }
 
