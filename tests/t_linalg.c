@@ -166,6 +166,27 @@ TEST("a product in each form sums over the shared axis, ascending")
     CHECK(c[0] == 0); /* (1e17 + 1) - 1e17: no other order */
 }
 
+TEST("a product has the bits of a plain loop, whatever its size and on how many threads")
+{
+    pool *two = pool_new(2);
+    REQUIRE(two);
+    for (int size = 1; size < 46; size += 4) {
+        int m = size, p = 47 - size, n = (size * 7) % 43 + 1;
+        fill(A, random_entry, m, p), fill(T, random_entry, p, n);
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < n; j++) {
+                double sum = 0;
+                for (int k = 0; k < p; k++) sum += A[i * p + k] * T[k * n + j];
+                U[i * n + j] = sum;
+            }
+        REQUIRE(linalg_product(V, A, T, m, p, n, LINALG_AB, NULL) == E_OK);
+        REQUIRE(linalg_product_on(two, W, A, T, m, p, n, LINALG_AB, NULL) == E_OK);
+        CHECK(!memcmp(U, V, (size_t)(m * n) * sizeof *U));
+        CHECK(!memcmp(U, W, (size_t)(m * n) * sizeof *U));
+    }
+    pool_free(two);
+}
+
 TEST("a norm neither overflows nor underflows on the way")
 {
     double a[3] = { 3e200, 4e200, 0 }, b[2] = { 3e-200, -4e-200 }, c[2] = { 3, 4 };

@@ -9,7 +9,7 @@
  * each, however small (down to 1e-140 of the largest). */
 #ifndef MICROTOME_LINALG_LINALG_H
 #define MICROTOME_LINALG_LINALG_H
-#include "base/error.h"
+#include "base/pool.h"
 #include <stdint.h>
 
 /* c [m, n] = a b, a b', a' b: a is [m, p], [m, p], [p, m]; b is [p, n], [n, p], [p, n].  Each element over p
@@ -19,6 +19,12 @@
 typedef enum linalg_form { LINALG_AB, LINALG_ABT, LINALG_ATB } linalg_form;
 status linalg_product(double *c, const double *a, const double *b, int64_t m, int64_t p, int64_t n,
                       linalg_form form, error *err);
+
+/* The same on a pool's threads (NULL: on the caller's), with the same bits.
+ *
+ * [err: NOMEM | owns: nothing | thread: the pool's caller | cost: m n p] */
+status linalg_product_on(pool *threads, double *c, const double *a, const double *b, int64_t m,
+                         int64_t p, int64_t n, linalg_form form, error *err);
 
 /* Frobenius norm of n numbers, without overflow or underflow on the way.
  *
