@@ -1,17 +1,16 @@
 /* unembed -- from a value of the residual stream to logits: final norm, unembedding, softcap, whatever the model has
  * behind its last block.
  *
- * The nodes between the last block's output and the logits are copied onto an input of their own (an overlay), so any
- * rows of d_model numbers can be sent through them, by the same kernels and so with the same bits as the model's own
- * rows.  Norms compute their statistics anew for each row.  Edits of a lane do not act on the copies. */
+ * The nodes between the last block's output and the logits are a cone (cone.h): any rows of d_model numbers can be sent
+ * through them.  Norms compute their statistics anew for each row. */
 #ifndef MICROTOME_INSTRUMENT_UNEMBED_H
 #define MICROTOME_INSTRUMENT_UNEMBED_H
-#include "instrument/work.h"
+#include "instrument/cone.h"
 
 typedef struct unembed {
     work *w;
     node *stream; /* the last block's output in the model */
-    node *in;     /* what stands for it: ROW, d_model numbers */
+    cone behind;  /* what lies between it and the logits */
     node *logits, *logprob, *prob;
     node *raw; /* logits before a softcap */
     int32_t n_vocab, d_model;
