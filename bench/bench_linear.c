@@ -50,7 +50,8 @@ static void call_engine(const engine *e, const problem *p)
                 .line_job = zero,
                 .x = { x },
                 .job = &j,
-                .w = { { 0 }, { (const char *)p->w, row_bytes, DTYPE_F32 } },
+                .w = { { 0 },
+                       { .base = (const char *)p->w, .row_bytes = row_bytes, .dtype = DTYPE_F32 } },
                 .in = (const node *const *)p->n->in };
     const kernel *k = e->kernel_of(e, p->n->op);
     size_t bytes = k->scratch ? k->scratch(&b, 4) : 0;
@@ -95,7 +96,7 @@ static void show(const char *name, const problem *p, double t, double blas)
 
 static void measure(problem *p, gemm_fn *gemm, double budget)
 {
-    static const int64_t rows[] = { 1, 4, 8, 15, 24, 48, 96, MOST_ROWS };
+    static const int64_t rows[] = { 1, 4, 8, 15, 24, 48, 96, 192, MOST_ROWS };
     graph g;
     graph_init(&g, NULL);
     node *x = graph_input(&g, ROW, 1, (int)p->n_in);

@@ -1,25 +1,21 @@
 /* product_vec -- whole products, for one row at the speed of memory and for many at that of arithmetic.
  *
- *   some rows, weight by inputs    strips of few rows of the weight, as they lie, onto y
+ *   weight by inputs               strips of some rows of the weight, as they lie, onto y: nothing of it is moved
  *   few rows, weight by outputs    blocks of the weight turned in registers
- *   many rows, weight by inputs    the weight is packed into panels
  *   rows, weight by outputs        the rows are turned once, and then the weight's rows are the piece's:
  *                                  nothing of the weight is moved, and what comes out is turned back */
 #include "backend/panel.h"
 #include "backend/weights.h"
 
 enum {
-    FEW = VEC / 2, /* rows that would leave half of a panel empty */
-    SOME = 64,     /* so many rows hide what packing costs */
-    STRIP_K = 32,  /* for fewer, a strip: rows of the weight that are read at once, */
-    FRESH_K =
-        16, /* at most as many as a processor follows in memory where that is what takes the time, */
-    FRESH = 16,                      /* up to so many rows of x, */
-    STRIP = 1024,                    /* and columns, so that all of it stays in the first caches */
-    LARGE_K = VEC == 16 ? 768 : 512, /* for more, rows of a piece stay in the first cache */
-    LARGE_COL = 8 * PANEL,           /* and the packed block in the second */
-    TURNED = 256 << 10,              /* floats of turned rows that stay in the second */
-    STEP = 3 * VEC,                  /* outputs whose sums are turned back together */
+    FEW = VEC / 2,      /* rows that would leave half of a panel empty */
+    FRESH = 16,         /* up to so many rows of x, memory is what takes the time; */
+    SOME = 64,          /* from so many on, arithmetic */
+    MOST = 192,         /* rows of which the sums of a strip stay in the second cache */
+    MOST_K = 128,       /* rows of the weight in any strip, */
+    MOST_COL = 1024,    /* and columns */
+    TURNED = 256 << 10, /* floats of turned rows that stay in the second cache */
+    STEP = 3 * VEC,     /* outputs whose sums are turned back together */
 };
 
 static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -35,21 +31,32 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
     default: f(p, __VA_ARGS__, (p)->w.dtype); break;                                               \
     }
 
-/* ---- some rows, weight by inputs ---- */
+/* ---- weight by inputs ---- */
 
-/* A few rows of the weight and a strip of its columns, which stay in the first caches while all rows of x meet them:
- * memory is read in long runs along few rows, which is what processors fetch ahead by themselves. */
+/* Some rows of the weight and a strip of its columns, which stay in the nearer caches while all rows of x meet them:
+ * memory is read in long runs along rows, which is what processors fetch ahead by themselves. */
 typedef struct strip {
     int64_t k, n_k, col, n_col;
     float *const *onto; /* [n_row] sums of the strip's columns */
 } strip;
+
+/* How large strips are.  Where memory is what takes the time, no more rows than a processor follows in it. */
+typedef struct strip_size {
+    int64_t k, col;
+} strip_size;
+
+static strip_size size_for(int64_t n_row)
+{
+    if (n_row < SOME) return (strip_size){ n_row <= FRESH ? 16 : 32, MOST_COL };
+    return (strip_size){ MOST_K, MOST_COL / 4 };
+}
 
 /* Sums of one panel of the strip.  n and `whole` (no column is missing) are constants at every call, so that
  * sums live in registers and nothing is asked within the loop. */
 ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
                         int64_t c, int n, bool whole, dtype t)
 {
-    const char *w = p->w.base + (p->k0 + s->k) * p->w.row_bytes;
+    const char *w = weight_at(&p->w, p->k0 + s->k);
     int64_t at = p->col0 + s->col + c;
     int left = whole ? PANEL : (int)(s->n_col - c);
     vec acc[PANEL_ROWS][2];
@@ -58,7 +65,7 @@ ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float 
             acc[r][h] = !s->k   ? vec_splat(0.0f)
                         : whole ? vec_load(y[r] + c + h * VEC)
                                 : vec_load_part(y[r] + c + h * VEC, left - h * VEC);
-    for (int64_t k = 0; k < s->n_k; k++, w += p->w.row_bytes, x += PANEL_ROWS) {
+    for (int64_t k = 0; k < s->n_k; k++, w += p->w.row_bytes, x += VEC) {
         vec wk[2];
         for (int h = 0; h < 2; h++)
             wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
@@ -112,15 +119,19 @@ static __attribute__((noinline)) void strip_rest(const product *p, const strip *
     if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, p->w.dtype);
 }
 
-/* n rows of x from `row` on, times the strip. */
+/* n rows of x from `row` on, turned, times the strip. */
 static void strip_group(const product *p, const strip *s, int64_t row, int n)
 {
-    float x[STRIP_K * PANEL_ROWS];
+    float x[MOST_K * VEC];
     float *y[PANEL_ROWS];
-    for (int r = 0; r < n; r++) {
-        y[r] = s->onto[row + r];
-        for (int64_t k = 0; k < s->n_k; k++)
-            x[k * PANEL_ROWS + r] = p->x[row + r][p->x0 + s->k + k];
+    const char *each[VEC];
+    for (int r = 0; r < n; r++) y[r] = s->onto[row + r];
+    for (int r = 0; r < VEC; r++)
+        each[r] = (const char *)(p->x[row + (r < n ? r : n - 1)] + p->x0 + s->k);
+    for (int64_t k = 0; k < s->n_k; k += VEC) {
+        vec turned[VEC];
+        load_turned(turned, each, k, s->n_k - k, NULL, DTYPE_F32);
+        for (int i = 0; i < VEC; i++) vec_store(x + (k + i) * VEC, turned[i]);
     }
     switch (p->w.dtype) {
     case DTYPE_F32: strip_rows(p, s, x, y, n, DTYPE_F32); break;
@@ -131,28 +142,54 @@ static void strip_group(const product *p, const strip *s, int64_t row, int n)
     strip_rest(p, s, x, y, n);
 }
 
-/* Rows in groups as equal as can be: 15 are 8 + 7.  What is to be added to y is summed elsewhere first. */
-static void strips(const product *p, float *scratch)
+/* Columns [s->col, + s->n_col) of all rows, in groups as equal as can be: 15 are 8 + 7. */
+static void strip_columns(const product *p, strip *s, int64_t most_k)
 {
     int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
-    float *onto[SOME];
-    strip s = { .onto = onto };
-    for (s.col = 0; s.col < p->n_col; s.col += STRIP) {
-        s.n_col = at_most(p->n_col - s.col, STRIP);
-        for (int64_t r = 0; r < p->n_row; r++)
-            onto[r] = p->add ? scratch + r * STRIP : p->y[r] + p->y0 + s.col;
-        for (s.k = 0; s.k < p->n_k; s.k += s.n_k) {
-            s.n_k = at_most(p->n_k - s.k, p->n_row <= FRESH ? FRESH_K : STRIP_K);
-            for (int64_t g = 0; g < n_group; g++) {
-                int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
-                strip_group(p, &s, first, (int)(end - first));
-            }
+    for (s->k = 0; s->k < p->n_k; s->k += s->n_k) {
+        s->n_k = at_most(p->n_k - s->k, most_k);
+        for (int64_t g = 0; g < n_group; g++) {
+            int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
+            strip_group(p, s, first, (int)(end - first));
         }
+    }
+}
+
+/* What is to be added to y is summed elsewhere first. */
+static void strips(const product *p, float *scratch)
+{
+    strip_size size = size_for(p->n_row);
+    if (p->w.pair) size.k = 1; /* its rows do not lie one behind the other */
+    float *onto[MOST];
+    strip s = { .onto = onto };
+    for (s.col = 0; s.col < p->n_col; s.col += size.col) {
+        s.n_col = at_most(p->n_col - s.col, size.col);
+        for (int64_t r = 0; r < p->n_row; r++)
+            onto[r] = p->add ? scratch + r * size.col : p->y[r] + p->y0 + s.col;
+        strip_columns(p, &s, size.k);
         for (int64_t r = 0; p->add && r < p->n_row; r++) {
             float *y = p->y[r] + p->y0 + s.col;
             for (int64_t i = 0; i < s.n_col; i++) y[i] = y[i] + onto[r][i];
         }
     }
+}
+
+static void by_in(const product *p, float *scratch)
+{
+    int64_t n_part = ceil_div(p->n_row, MOST);
+    for (int64_t i = 0; i < n_part; i++) {
+        product part = *p;
+        int64_t first = i * p->n_row / n_part, end = (i + 1) * p->n_row / n_part;
+        part.x += first, part.y += first, part.n_row = end - first;
+        strips(&part, scratch);
+    }
+}
+
+/* Floats of sums that are to be added. */
+static int64_t by_in_floats(const product *p)
+{
+    int64_t n_row = at_most(p->n_row, MOST);
+    return p->add ? n_row * size_for(n_row).col : 0;
 }
 
 /* ---- few rows, weight by outputs ---- */
@@ -203,66 +240,7 @@ ALWAYS void few(const product *p, int n, dtype t)
     }
 }
 
-/* ---- many rows, weight by inputs ---- */
-
-/* One block of a weight: n_k from k, n_col from col, both counted in the product. */
-typedef struct block {
-    int64_t k, n_k, col, n_col;
-} block;
-
-/* Panels lie a cache line further apart than they are long: at a power of two all would meet in one set. */
-static int64_t panel_step(int64_t n_k) { return (n_k * PANEL) + VEC; }
-
-ALWAYS void pack(const product *p, const block *b, float *panel, dtype t)
-{
-    for (int64_t k = 0; k < b->n_k; k++) {
-        const char *row = weight_at(&p->w, p->k0 + b->k + k);
-        for (int64_t c = 0; c < b->n_col; c += VEC) {
-            float *to = panel + c / PANEL * panel_step(b->n_k) + k * PANEL + c % PANEL;
-            vec_store(to, load_weights(row, p->col0 + b->col + c, b->n_col - c, t));
-        }
-    }
-}
-
-/* What is added to y must be a whole sum, so then k is one block. */
-static int64_t k_block(const product *p) { return p->add ? p->n_k : at_most(p->n_k, LARGE_K); }
-
-static int64_t col_block(const product *p) { return at_most(p->n_col, LARGE_COL); }
-
-/* One block times all rows. */
-static void block_rows(const product *p, const block *b, const float *packed)
-{
-    int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
-    for (int64_t g = 0; g < n_group; g++) {
-        int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
-        for (int64_t c = 0; c < b->n_col; c += PANEL) {
-            piece one = { .x = p->x + first,
-                          .y = p->y + first,
-                          .x0 = p->x0 + b->k,
-                          .y0 = p->y0 + b->col + c,
-                          .panel = packed + c / PANEL * panel_step(b->n_k),
-                          .n_k = b->n_k,
-                          .n_col = (int)at_most(b->n_col - c, PANEL),
-                          .how = p->add ? FINISH_ADD
-                                 : b->k ? FINISH_CARRY
-                                        : FINISH_SET };
-            panel_multiply(&one, (int)(end - first));
-        }
-    }
-}
-
-static void by_in(const product *p, float *panel)
-{
-    block b;
-    for (b.col = 0; b.col < p->n_col; b.col += b.n_col) {
-        b.n_col = at_most(p->n_col - b.col, col_block(p));
-        for (b.k = 0; b.k < p->n_k; b.k += b.n_k) {
-            b.n_k = at_most(p->n_k - b.k, k_block(p));
-            BY_TYPE(pack, p, &b, panel)
-            block_rows(p, &b, panel);
-        }
-    }
-}
+/* ---- rows, weight by outputs ---- */
 
 /* May the weight's numbers be read where they are? */
 static bool plain_floats(const product *p)
@@ -270,8 +248,6 @@ static bool plain_floats(const product *p)
     return p->w.dtype == DTYPE_F32 && (uintptr_t)p->w.base % sizeof(float) == 0 &&
            p->w.row_bytes % (int64_t)sizeof(float) == 0;
 }
-
-/* ---- rows, weight by outputs ---- */
 
 /* Scratch: the rows turned, sums of a step by panel, rows of the weight as floats. */
 typedef struct turned {
@@ -376,23 +352,16 @@ static void by_out(const product *p, float *scratch)
 
 /* ---- the whole ---- */
 
-/* Strips go from row to row as they lie. */
-static bool is_some(const product *p) { return p->n_row < SOME && !p->by_out && !p->w.pair; }
-
 void product_run(const product *p, float *scratch)
 {
-    if (is_some(p)) strips(p, scratch);
-    else if (p->by_out && p->n_row <= FEW) {
+    if (!p->by_out) by_in(p, scratch);
+    else if (p->n_row <= FEW) {
         BY_TYPE(few, p, (int)p->n_row)
-    } else if (p->by_out) by_out(p, scratch);
-    else by_in(p, scratch);
+    } else by_out(p, scratch);
 }
 
 size_t product_scratch(const product *p)
 {
-    int64_t n = is_some(p)  ? (p->add ? SOME * STRIP : 0)
-                : p->by_out ? turned_floats(p)
-                            : ceil_div(col_block(p), PANEL) * panel_step(k_block(p));
-    return (size_t)n * sizeof(float);
+    return (size_t)(p->by_out ? turned_floats(p) : by_in_floats(p)) * sizeof(float);
 }
 /* SPDX-License-Identifier: MIT */
