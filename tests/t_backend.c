@@ -79,9 +79,9 @@ static bool is_index(const node *in)
     return in->extent == LANE || (!in->op && in->extent == ROW && in->n_part * in->width == 1);
 }
 
-static void fill_line(const trial *t, const node *in, int32_t row, block *b)
+static void fill_line(const trial *t, const node *in, int32_t row, const lane *l, block *b)
 {
-    int64_t n = (int64_t)in->n_part * node_width(in, row);
+    int64_t n = (int64_t)in->n_part * node_width(in, row, l);
     *b = block_new((size_t)n * (size_t)t->real_bytes);
     for (int64_t i = 0; i < n; i++) {
         float x = is_index(in) ? (float)below(in->extent == LANE ? 1 : 3) : number(t->special);
@@ -133,7 +133,7 @@ static void give_inputs(trial *t, lane *l)
     for (int32_t i = 0; i < graph_nodes(t->g); i++) {
         const node *in = graph_node(t->g, i);
         if (in->op || in->extent == WEIGHT) continue;
-        if (node_numbers(in, node_all(in, l)) > MAX_LEN * 64) continue;
+        if (node_numbers(in, node_all(in, l), l) > MAX_LEN * 64) continue;
         CHECK(lane_give(l, in, zero, NULL) == E_OK);
     }
 }
@@ -166,9 +166,10 @@ static void fill_job(trial *t, int j)
             b->x0[k] += box_empty(t->job[i].xb[k]) ? 0 : t->job[i].xb[k].r1 - t->job[i].xb[k].r0;
         if (in->extent == WEIGHT) continue;
         for (int32_t r = b->xb[k].r0; r < b->xb[k].r1 && !box_empty(b->xb[k]); r++) {
-            fill_line(t, in, r, &t->line[j][k][r]);
+            fill_line(t, in, r, b->lane, &t->line[j][k][r]);
             t->x[k][b->x0[k] + r - b->xb[k].r0] =
-                t->line[j][k][r].at + (int64_t)b->xb[k].a0 * node_width(in, r) * t->real_bytes;
+                t->line[j][k][r].at +
+                (int64_t)b->xb[k].a0 * node_width(in, r, b->lane) * t->real_bytes;
         }
     }
     for (int32_t r = b->b.r0; r < b->b.r1; r++, t->n_line++)
@@ -199,7 +200,9 @@ static void trial_release(trial *t)
 
 static size_t line_bytes(const trial *t, int32_t line)
 {
-    return (size_t)(t->a1 - t->a0) * (size_t)node_width(t->n, t->pos[line]) * (size_t)t->real_bytes;
+    return (size_t)(t->a1 - t->a0) *
+           (size_t)node_width(t->n, t->pos[line], t->lane[t->line_job[line]]) *
+           (size_t)t->real_bytes;
 }
 
 /* Units [0, n) in one to five pieces, last piece first, each with scratch of its own. */
@@ -422,7 +425,7 @@ static void attention_release(attention *a)
 
 static void give_random(lane *l, const node *in)
 {
-    int64_t n = node_numbers(in, node_all(in, l));
+    int64_t n = node_numbers(in, node_all(in, l), l);
     double *v = mem_zero((size_t)n * sizeof *v);
     REQUIRE(v);
     for (int64_t i = 0; i < n; i++) v[i] = (double)number(false);
@@ -455,16 +458,16 @@ static double *attention_run(attention *a, const char *backend, bool no_fuse, in
         z[i] = some_box(a->z, len), out[i] = some_box(a->out, len);
         CHECK(lane_ask(l[i], a->z, z[i], NULL) == E_OK);
         CHECK(lane_ask(l[i], a->out, out[i], NULL) == E_OK);
-        *n += node_numbers(a->z, z[i]) + node_numbers(a->out, out[i]);
+        *n += node_numbers(a->z, z[i], l[i]) + node_numbers(a->out, out[i], l[i]);
     }
     CHECK(session_run(s, NULL, NULL) == E_OK);
     double *v = mem_zero((size_t)*n * sizeof *v), *at = v;
     REQUIRE(v);
     for (int i = 0; i < N_LANE; i++) {
         CHECK(lane_read(l[i], a->z, z[i], at, NULL) == E_OK);
-        at += node_numbers(a->z, z[i]);
+        at += node_numbers(a->z, z[i], l[i]);
         CHECK(lane_read(l[i], a->out, out[i], at, NULL) == E_OK);
-        at += node_numbers(a->out, out[i]);
+        at += node_numbers(a->out, out[i], l[i]);
     }
     session_free(s);
     engine_free(e);

@@ -311,7 +311,7 @@ static double *run_all(const char *path, const char *backend, const char *precis
     REQUIRE(session_run(s, NULL, NULL) == E_OK);
     *n = 0;
     for (int32_t i = 0; i < m->g.n_site; i++)
-        *n += node_numbers(m->g.site[i].n, node_all(m->g.site[i].n, l));
+        *n += node_numbers(m->g.site[i].n, node_all(m->g.site[i].n, l), l);
     double *out = malloc((size_t)*n * sizeof *out);
     REQUIRE(out);
     *n = 0;
@@ -323,7 +323,7 @@ static double *run_all(const char *path, const char *backend, const char *precis
         if (!strncmp(m->g.site[i].name, "blocks.", 7) || !strcmp(m->g.site[i].name, "logits")) {
             box all = node_all(site, l);
             REQUIRE(!lane_read(l, site, all, out + *n, NULL));
-            *n += node_numbers(site, all);
+            *n += node_numbers(site, all, l);
         }
     }
     prompt_free(p), session_free(s), engine_free(e), model_free(m);

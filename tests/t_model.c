@@ -84,13 +84,13 @@ static double stored(const tensor_view *t, const node *n, int32_t len, int32_t r
 static double site_error(lane *l, const node *n, const tensor_view *t, double *scale)
 {
     box all = node_all(n, l);
-    double *v = calloc((size_t)node_numbers(n, all), sizeof *v), worst = 0;
+    double *v = calloc((size_t)node_numbers(n, all, l), sizeof *v), worst = 0;
     REQUIRE(v && lane_read(l, n, all, v, NULL) == E_OK);
     int64_t at = 0;
     *scale = 0;
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++)
-            for (int32_t i = 0; i < node_width(n, r); i++, at++) {
+            for (int32_t i = 0; i < node_width(n, r, l); i++, at++) {
                 double want = stored(t, n, all.r1, r, a, i), gap = fabs(v[at] - want);
                 if (fabs(want) > *scale) *scale = fabs(want);
                 if (!(gap <= worst)) worst = gap;
@@ -443,7 +443,7 @@ static void edits_of(const char *name)
             CHECK(err.code == E_OK);
         }
         box all = node_all(b.m->logits, l);
-        double *got = calloc((size_t)node_numbers(b.m->logits, all), sizeof *got), gap = 0;
+        double *got = calloc((size_t)node_numbers(b.m->logits, all, l), sizeof *got), gap = 0;
         REQUIRE(!lane_ask(l, b.m->logits, all, NULL) && !session_run(b.s, NULL, NULL) &&
                 !lane_read(l, b.m->logits, all, got, NULL));
         for (int32_t r = 0; r < all.r1; r++)
@@ -655,7 +655,7 @@ TEST("in every architecture a fork has the bits of a fresh run with the same edi
                 const node *n = b.m->g.site[s].n;
                 if (!n->op) continue;
                 box all = node_all(n, base);
-                size_t bytes = (size_t)node_numbers(n, all) * sizeof(double);
+                size_t bytes = (size_t)node_numbers(n, all, base) * sizeof(double);
                 double *u = malloc(bytes), *v = malloc(bytes);
                 REQUIRE(u && v && !lane_read(both[0], n, all, u, NULL) &&
                         !lane_read(both[1], n, all, v, NULL));

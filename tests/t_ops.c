@@ -40,7 +40,7 @@ static void give(bed *b, lane *l, const node *changed, int64_t at, double to)
     for (int k = 0; k < b->n->n_in; k++) {
         const node *in = b->n->in[k];
         if (in->extent == WEIGHT || in->op) continue;
-        int64_t n = node_numbers(in, node_all(in, l));
+        int64_t n = node_numbers(in, node_all(in, l), l);
         double *v = calloc((size_t)n, sizeof *v);
         for (int64_t i = 0; i < n; i++) v[i] = number(b, in, (uint64_t)(k * 100000 + i));
         if (in == changed) v[at] = to;
@@ -77,7 +77,7 @@ static void bed_close(bed *b)
 static double *values(bed *b, lane *l)
 {
     box all = node_all(b->n, l);
-    double *v = calloc((size_t)node_numbers(b->n, all) + 1, sizeof *v);
+    double *v = calloc((size_t)node_numbers(b->n, all, l) + 1, sizeof *v);
     error err = { 0 };
     if (lane_ask(l, b->n, all, &err) || session_run(b->s, NULL, &err) ||
         lane_read(l, b->n, all, v, &err))
@@ -168,7 +168,7 @@ static void compare(bed *b, const double *x, const double *y, int k, box input)
     int64_t at = 0;
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++) {
-            int64_t w = node_width(b->n, r);
+            int64_t w = node_width(b->n, r, b->l);
             bool differs = memcmp(x + at, y + at, (size_t)w * sizeof *x) != 0;
             if (differs && !in_reach(b, k, input, (box){ r, r + 1, a, a + 1 }))
                 printf("  %s: input %d changes row %d part %d\n", b->n->op->name, k, r, a);
@@ -192,7 +192,8 @@ TEST("a changed number changes only what lies in its reach, and NaN in a later r
                     lane *l;
                     int32_t part =
                         (int32_t)rand_below(test_seed, 9, (uint64_t)(i * 100 + r), x->n_part);
-                    int64_t at = node_offset(x, r) * x->n_part + (int64_t)part * node_width(x, r);
+                    int64_t at =
+                        node_offset(x, r, b.l) * x->n_part + (int64_t)part * node_width(x, r, b.l);
                     REQUIRE(lane_new(&l, b.s, NULL, LEN, NULL) == E_OK);
                     give(&b, l, x, at, r % 2 ? (double)NAN : 3.25);
                     double *got = values(&b, l);
@@ -219,7 +220,7 @@ TEST("a part asked for alone has the bits it has in the whole")
                 int32_t r = (int32_t)rand_below(test_seed, 11, at, all.r1),
                         a = (int32_t)rand_below(test_seed, 11, at + 1, all.a1);
                 box x = { r, r + 1, a, a + 1 };
-                size_t bytes = (size_t)node_numbers(b.n, x) * 4;
+                size_t bytes = (size_t)node_numbers(b.n, x, b.l) * 4;
                 char *p = malloc(bytes + 1), *q = malloc(bytes + 1);
                 lane *l;
                 REQUIRE(!lane_new(&l, b.s, NULL, LEN, NULL));
@@ -242,7 +243,7 @@ TEST("every op in float is the same op in double, but for rounding")
         for (int k = 0; op_all[i]->sample && bed_open(&f, op_all[i], k, "f32"); k++) {
             REQUIRE(bed_open(&d, op_all[i], k, "f64"));
             double *x = values(&f, f.l), *y = values(&d, d.l), largest = 0, worst = 0;
-            for (int64_t j = 0; j < node_numbers(f.n, node_all(f.n, f.l)); j++) {
+            for (int64_t j = 0; j < node_numbers(f.n, node_all(f.n, f.l), f.l); j++) {
                 if (fabs(y[j]) > largest) largest = fabs(y[j]);
                 if (!(fabs(x[j] - y[j]) <= worst)) worst = fabs(x[j] - y[j]);
             }
@@ -309,7 +310,7 @@ static uint64_t bits_of(const op_def *op)
     bed b;
     for (int k = 0; op->sample && bed_open(&b, op, k, "f32"); k++) {
         double *x = values(&b, b.l);
-        for (int64_t j = 0; j < node_numbers(b.n, node_all(b.n, b.l)); j++) {
+        for (int64_t j = 0; j < node_numbers(b.n, node_all(b.n, b.l), b.l); j++) {
             float f = (float)x[j];
             uint32_t u = 0x7fc00000u; /* which NaN is not fixed */
             if (!isnan(f)) memcpy(&u, &f, sizeof u);

@@ -119,7 +119,7 @@ static void mark_changed(brute *b, const node *n)
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++) {
             box c = { r, r + 1, a, a + 1 };
-            size_t bytes = (size_t)node_numbers(n, c) * 4;
+            size_t bytes = (size_t)node_numbers(n, c, b->l) * 4;
             bool differ = r >= old.r1;
             if (!differ) {
                 REQUIRE(!lane_read_raw(b->fresh, n, c, x, NULL) &&

@@ -44,7 +44,8 @@ static void *story_values(toy *t, const engine *e, uint64_t seed, const int *ord
     *bytes = 0;
     for (int k = 0; k < t->n_site; k++) {
         const node *n_site = all ? t->site[k] : t->logits;
-        size_t more = (size_t)node_numbers(n_site, node_all(n_site, mine)) * (size_t)e->real_bytes;
+        size_t more =
+            (size_t)node_numbers(n_site, node_all(n_site, mine), mine) * (size_t)e->real_bytes;
         out = realloc(out, *bytes + more);
         REQUIRE(out && !lane_read_raw(mine, n_site, node_all(n_site, mine), out + *bytes, NULL));
         *bytes += more;

@@ -421,7 +421,7 @@ void toy_show(const lane *l)
 bool toy_same(lane *a, lane *b, const node *n, box x)
 {
     int32_t real_bytes = session_engine(lane_session(a))->real_bytes;
-    size_t bytes = (size_t)node_numbers(n, x) * (size_t)real_bytes;
+    size_t bytes = (size_t)node_numbers(n, x, a) * (size_t)real_bytes;
     char *p = malloc(bytes + 1), *q = malloc(bytes + 1);
     error err = { 0 };
     bool same = p && q && !lane_read_raw(a, n, x, p, &err) && !lane_read_raw(b, n, x, q, &err);

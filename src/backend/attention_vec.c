@@ -25,7 +25,7 @@ static int32_t first_key(const span *a, int i) { return node_first_key(a->pair, 
 
 static int32_t end_key(const span *a, int i)
 {
-    return first_key(a, i) + node_width(a->pair, a->pos[i]);
+    return first_key(a, i) + node_width(a->pair, a->pos[i], a->job->lane);
 }
 
 /* Rows of input k by absolute position, and where the head's numbers begin in a row.  Query heads
@@ -207,7 +207,7 @@ static int32_t unit_line(const batch *b, int64_t u)
 /* In line i of a pattern that begins with part a0: the numbers before this head's. */
 static int64_t numbers_before(const span *a, int i, int32_t a0)
 {
-    return (int64_t)(a->part - a0) * node_width(a->pair, a->pos[i]);
+    return (int64_t)(a->part - a0) * node_width(a->pair, a->pos[i], a->job->lane);
 }
 
 static size_t panel_bytes(const batch *b)
@@ -251,7 +251,7 @@ static void softmax_run(const batch *b, int64_t first, int64_t end, void *scratc
 {
     (void)scratch;
     for (int64_t l = first; l < end; l++) {
-        int32_t n = node_width(b->n, b->pos[l]);
+        int32_t n = batch_width(b, b->n, l);
         for (int64_t p = 0; p < b->a1 - b->a0; p++)
             softmax_line((float *)b->y[l] + p * n, (const float *)b->x[0][l] + p * n, n);
     }
@@ -263,7 +263,7 @@ static int32_t longest(const batch *b)
     const node *pair = scores_node(b);
     int32_t n = 0;
     for (int32_t l = 0; l < b->n_line; l++)
-        if (node_width(pair, b->pos[l]) > n) n = node_width(pair, b->pos[l]);
+        if (batch_width(b, pair, l) > n) n = batch_width(b, pair, l);
     return n;
 }
 
@@ -283,7 +283,7 @@ static void attention_run(const batch *b, int64_t first, int64_t end, void *scra
         for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
             scores_span(&a, panel);
             for (int i = 0; i < a.n; i++)
-                softmax_line(a.s[i], a.s[i], node_width(a.pair, a.pos[i]));
+                softmax_line(a.s[i], a.s[i], node_width(a.pair, a.pos[i], a.job->lane));
             mix_span(&a);
         }
     }

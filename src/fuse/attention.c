@@ -58,7 +58,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     view v = view_of(b);
     real *line = scratch;
     for (int64_t i = first; i < end; i++) {
-        int32_t w = node_width(v.scores, b->pos[i]), key0 = node_first_key(v.scores, b->pos[i]);
+        int32_t w = batch_width(b, v.scores, i), key0 = node_first_key(v.scores, b->pos[i]);
         for (int32_t a = b->a0; a < b->a1; a++) {
             score_line(b, &v, i, a, line);
             softmax_line(line, line, w, key0);

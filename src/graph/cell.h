@@ -167,7 +167,7 @@ status lane_open(const lane *l, const char *what, error *err);
  *
  * [err: false when out of memory | owns: mem | thread: the session's | cost: O(rows + patches of the ancestors)] */
 bool lane_view(arena *mem, const lane *l, const node *n, box want, const void **row);
-char *patch_at(const session *s, const node *n, const patch *p, int32_t row, int32_t part);
+char *patch_at(const lane *l, const node *n, const patch *p, int32_t row, int32_t part);
 
 /* view.c: n with l's edits into out ([row][column], in the session's precision).
  *

@@ -302,11 +302,12 @@ static void project_part(void *y, const double *d, int32_t w0, int32_t w1, int32
         put(y, i, get(y, i, bytes) - dot / norm * d[i - w0], bytes);
 }
 
-static void edit_part(const edit *e, void *y, const void *src, int32_t row, int32_t part,
-                      int32_t bytes)
+static void edit_part(const edit *e, const lane *l, void *y, const void *src, int32_t row,
+                      int32_t part)
 {
     const node *n = e->n;
-    int32_t key0 = n->extent == PAIR ? node_first_key(n, row) : 0, width = node_width(n, row);
+    int32_t key0 = n->extent == PAIR ? node_first_key(n, row) : 0, width = node_width(n, row, l);
+    int32_t bytes = l->s->e->real_bytes;
     int32_t lo = e->w0 > key0 ? e->w0 - key0 : 0, hi = e->w1 - key0 < width ? e->w1 - key0 : width;
     const double *v = values_at(e, row, part);
     int64_t at = key0 - e->w0; /* v[at + i] belongs to y[i] */
@@ -329,7 +330,6 @@ static void edit_part(const edit *e, void *y, const void *src, int32_t row, int3
 
 static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
 {
-    const session *s = d->l->s;
     box b = box_cut(edit_where(e, d->l), p->b), out = take_out(e, b, d->l);
     const void **src = NULL;
     if (box_empty(b)) return true;
@@ -341,11 +341,11 @@ static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
     for (int32_t row = b.r0; row < b.r1; row++) {
         const char *line = src ? src[row - b.r0] : NULL;
         const node *lines = src ? e->from_n : d->n; /* of a PAIR both are as wide */
-        int64_t step = (int64_t)node_width(lines, row) * s->e->real_bytes;
+        int64_t step = (int64_t)node_width(lines, row, d->l) * d->l->s->e->real_bytes;
         for (int32_t a = b.a0; a < b.a1; a++)
             if (!src || line)
-                edit_part(e, patch_at(s, d->n, p, row, a), line ? line + (a - b.a0) * step : NULL,
-                          row, a, s->e->real_bytes);
+                edit_part(e, d->l, patch_at(d->l, d->n, p, row, a),
+                          line ? line + (a - b.a0) * step : NULL, row, a);
     }
     return true;
 }
@@ -368,7 +368,7 @@ static int64_t table_move(const due *d, const edit *e, table *t, int32_t first, 
         box b = box_cut(d->patch[i].b, t->b);
         for (int32_t row = b.r0; !box_empty(b) && row < b.r1; row++)
             for (int32_t a = b.a0; a < b.a1; a++, met += t->width) {
-                void *y = patch_at(s, d->n, &d->patch[i], row, a);
+                void *y = patch_at(d->l, d->n, &d->patch[i], row, a);
                 double *x = t->x + ((row - t->b.r0) * t->n_part + (a - t->b.a0)) * t->width;
                 for (int32_t j = 0; j < t->width; j++) {
                     if (out) put(y, e->w0 + j, x[j], s->e->real_bytes);

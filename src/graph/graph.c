@@ -164,13 +164,15 @@ int32_t node_first_key(const node *n, int32_t q)
     return n->window && q >= n->window ? q - n->window + 1 : 0;
 }
 
-int32_t node_width(const node *n, int32_t row)
+int32_t node_width(const node *n, int32_t row, const lane *l)
 {
+    (void)l;
     return n->extent == PAIR ? row + 1 - node_first_key(n, row) : n->width;
 }
 
-int64_t node_offset(const node *n, int32_t row)
+int64_t node_offset(const node *n, int32_t row, const lane *l)
 {
+    (void)l;
     if (n->extent != PAIR) return (int64_t)row * n->width;
     int64_t w = n->window && row > n->window ? n->window : row;
     return w * (w + 1) / 2 + (row - w) * w;
@@ -183,10 +185,10 @@ int32_t node_rows(const node *n, const lane *l)
 
 box node_all(const node *n, const lane *l) { return (box){ 0, node_rows(n, l), 0, n->n_part }; }
 
-int64_t node_numbers(const node *n, box b)
+int64_t node_numbers(const node *n, box b, const lane *l)
 {
     if (box_empty(b)) return 0;
-    return (node_offset(n, b.r1) - node_offset(n, b.r0)) * (b.a1 - b.a0);
+    return (node_offset(n, b.r1, l) - node_offset(n, b.r0, l)) * (b.a1 - b.a0);
 }
 
 /* ---- common answers ---- */
@@ -209,7 +211,7 @@ box need_rows(const node *n, int k, box b, const lane *l)
     return (box){ b.r0, b.r1, 0, n->in[k]->n_part };
 }
 
-int64_t cost_numbers(const node *n, box b) { return node_numbers(n, b); }
+int64_t cost_numbers(const node *n, box b, const lane *l) { return node_numbers(n, b, l); }
 
 const char *shape_like(node *n, const node *x)
 {
@@ -231,13 +233,12 @@ static void alias_run(const batch *b, int64_t first, int64_t end, void *scratch)
     (void)scratch;
     for (int64_t i = first; i < end; i++)
         memcpy(b->y[i], b->x[0][i],
-               (size_t)(b->a1 - b->a0) * (size_t)node_width(b->n, b->pos[i]) *
-                   (size_t)b->real_bytes);
+               (size_t)(b->a1 - b->a0) * (size_t)batch_width(b, b->n, i) * (size_t)b->real_bytes);
 }
 
-static int64_t alias_cost(const node *n, box b)
+static int64_t alias_cost(const node *n, box b, const lane *l)
 {
-    (void)n, (void)b;
+    (void)n, (void)b, (void)l;
     return 0;
 }
 

@@ -94,8 +94,8 @@ typedef struct op_def {
     /* Which of input k the output `wanted` depends on.  reach and need are transposes.  Of a weight
      * it may depend on the parts, not on the rows: a call sees its weights once. */
     box (*need)(const node *n, int k, box wanted, const lane *l);
-    kernel kernel;                         /* the canonical order of operations, in plain C */
-    int64_t (*cost)(const node *n, box b); /* multiply-adds, about */
+    kernel kernel; /* the canonical order of operations, in plain C */
+    int64_t (*cost)(const node *n, box b, const lane *l); /* multiply-adds, about */
     /* d/d in[k] as new nodes, or NULL where nothing flows. */
     node *(*vjp)(graph *g, node *n, node *dy, int k);
     /* The i-th example of this op on small random inputs, for tests and benches; NULL: no more. */
@@ -234,12 +234,20 @@ const char *graph_name(const graph *g, const node *n);
  * the first key a query sees; lines there are in a lane; all of it; numbers in a box.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
-int32_t node_width(const node *n, int32_t row);
-int64_t node_offset(const node *n, int32_t row);
+int32_t node_width(const node *n, int32_t row, const lane *l);
+int64_t node_offset(const node *n, int32_t row, const lane *l);
 int32_t node_first_key(const node *n, int32_t query);
 int32_t node_rows(const node *n, const lane *l);
 box node_all(const node *n, const lane *l);
-int64_t node_numbers(const node *n, box b);
+int64_t node_numbers(const node *n, box b, const lane *l);
+
+/* Numbers in one part of line i of a call, of the output or of an input read row by row.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+static inline int32_t batch_width(const batch *b, const node *n, int64_t i)
+{
+    return node_width(n, b->pos[i], b->job[b->line_job[i]].lane);
+}
 
 /* What ops may ask of a lane (session.c): its length; one number of an input that was given.
  *
@@ -257,7 +265,7 @@ box need_rows(const node *n, int k, box b, const lane *l);
 /* Common answers for cost and shape: one a number; as x.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
-int64_t cost_numbers(const node *n, box b);
+int64_t cost_numbers(const node *n, box b, const lane *l);
 const char *shape_like(node *n, const node *x);
 
 #endif

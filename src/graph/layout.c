@@ -16,7 +16,7 @@ static int64_t aligned(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALI
 
 static int64_t home_bytes(const due *d, box b)
 {
-    return aligned(node_numbers(d->n, b) * d->l->s->e->real_bytes);
+    return aligned(node_numbers(d->n, b, d->l) * d->l->s->e->real_bytes);
 }
 
 /* ---- homes: what may have to be computed, cut where it stays and where it does not ---- */

@@ -201,7 +201,7 @@ box fusion_reach(const fusion *f, int k, box b, const lane *l)
 static int64_t cost_below(const fusion *f, const node *n, box b, const lane *l)
 {
     if (is_leaf(f, n) || box_empty(b)) return 0;
-    int64_t cost = n->op->cost(n, b);
+    int64_t cost = n->op->cost(n, b, l);
     for (int i = 0; i < n->n_in; i++) cost += cost_below(f, n->in[i], n->op->need(n, i, b, l), l);
     return cost;
 }

@@ -339,7 +339,7 @@ static void due_plan(run *r, due *d)
     for (int i = 0; i < calc.n; i++) {
         box b = *region_box(&calc, i);
         want_inputs(r, d->l, d->n, d->fusion, b);
-        r->plan_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : d->n->op->cost(d->n, b);
+        r->plan_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : d->n->op->cost(d->n, b, d->l);
         r->plan_cell += box_cells(b);
     }
 }

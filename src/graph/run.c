@@ -32,7 +32,7 @@ static int64_t naive_ops(const session *s, const lane *l)
     int64_t n_op = 0;
     for (int32_t i = 0; i < s->g.n_base; i++) {
         const node *n = graph_node(&s->g, i);
-        if (n->op) n_op += n->op->cost(n, node_all(n, l));
+        if (n->op) n_op += n->op->cost(n, node_all(n, l), l);
     }
     return n_op;
 }

@@ -201,7 +201,7 @@ status lane_give(lane *l, const node *input, const double *v, error *err)
     status st = lane_open(l, "inputs", err);
     if (st != E_OK) return st;
     box all = node_all(input, l);
-    size_t n = (size_t)node_numbers(input, all), bytes = (size_t)l->s->e->real_bytes;
+    size_t n = (size_t)node_numbers(input, all, l), bytes = (size_t)l->s->e->real_bytes;
     char *raw = arena_get(&l->mem, n * bytes);
     cell *c = cell_need(l, input);
     hold *h = c ? cell_hold(l, c) : NULL;
@@ -227,7 +227,7 @@ double lane_input(const lane *l, const node *input, int32_t row, int32_t part)
         for (int i = 0; c && c->hold && i < c->hold->n_patch; i++) {
             const patch *p = &c->hold->patch[i];
             if (!box_within((box){ row, row + 1, part, part + 1 }, p->b)) continue;
-            const void *at = patch_at(l->s, input, p, row, part);
+            const void *at = patch_at(l, input, p, row, part);
             return l->s->e->real_bytes == 8 ? *(const double *)at : (double)*(const float *)at;
         }
     }
@@ -320,7 +320,7 @@ status lane_read_raw(lane *l, const node *n, box b, void *out, error *err)
     char *to = out;
     for (int32_t r = b.r0; st == E_OK && r < b.r1; r++) {
         size_t bytes =
-            (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r) * (size_t)l->s->e->real_bytes;
+            (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r, l) * (size_t)l->s->e->real_bytes;
         if (row[r - b.r0]) memcpy(to, row[r - b.r0], bytes);
         else st = not_held(l, n, (box){ r, r + 1, b.a0, b.a1 }, err);
         to += bytes;
@@ -333,7 +333,7 @@ status lane_read(lane *l, const node *n, box b, double *out, error *err)
 {
     status st = lane_read_raw(l, n, b, out, err);
     if (st != E_OK || l->s->e->real_bytes == 8) return st;
-    int64_t count = node_numbers(n, b);
+    int64_t count = node_numbers(n, b, l);
     unsigned mode = fp_enter();                /* the caller's may flush denormals */
     for (int64_t i = count - 1; i >= 0; i--) { /* widen in place, from the end */
         float x;
@@ -356,7 +356,7 @@ static bool equals_parent(const lane *l, const node *n, box b)
                  lane_view(&tmp, l, n, b, mine) && lane_view(&tmp, p, n, b, theirs) && !tmp.failed;
     for (int32_t r = b.r0; equal && r < b.r1; r++) {
         size_t bytes =
-            (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r) * (size_t)l->s->e->real_bytes;
+            (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r, l) * (size_t)l->s->e->real_bytes;
         const void *x = mine[r - b.r0], *y = theirs[r - b.r0];
         equal = x && y && !memcmp(x, y, bytes);
     }
@@ -386,7 +386,7 @@ effect lane_effect(const lane *l)
 static status give_again(lane *fresh, lane *l, const node *input, error *err)
 {
     box all = node_all(input, l);
-    size_t bytes = (size_t)node_numbers(input, all) * sizeof(double);
+    size_t bytes = (size_t)node_numbers(input, all, l) * sizeof(double);
     double *v = mem_resize(NULL, 0, bytes);
     if (!v) return error_set(err, E_NOMEM, "lane: out of memory");
     error why = { 0 };

@@ -61,7 +61,7 @@ static void task_add(wave *w, const due *d, box b, patch to)
                  .weights = weights_of(d->l, w->n, d->fusion) };
     for (int k = 0; k < plan_inputs(w->n, d->fusion); k++)
         t->j.xb[k] = plan_need(w->n, d->fusion, k, b, d->l);
-    w->r->info.n_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : w->n->op->cost(w->n, b);
+    w->r->info.n_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : w->n->op->cost(w->n, b, d->l);
     w->r->info.n_cell += box_cells(b);
 }
 
@@ -178,7 +178,7 @@ static bool batch_lines(wave *w, batch *b, const patch *to)
     int32_t at = 0;
     for (int32_t j = 0; j < b->n_job; j++)
         for (int32_t r = b->job[j].b.r0; r < b->job[j].b.r1; r++, at++) {
-            y[at] = patch_at(w->r->s, w->n, &to[j], r, b->a0);
+            y[at] = patch_at(b->job[j].lane, w->n, &to[j], r, b->a0);
             pos[at] = r, owner[at] = j;
         }
     b->y = y, b->pos = pos, b->line_job = owner;
@@ -263,7 +263,7 @@ static bool call_kernel(wave *w, int32_t first)
     for (int32_t i = first; i < w->n_task; i++)
         if (!w->task[i].taken && same_call(&w->task[i], key)) {
             to[n++] = w->task[i].to;
-            cost += w->n->op->cost(w->n, w->task[i].j.b) * (key->f ? 3 : 1);
+            cost += w->n->op->cost(w->n, w->task[i].j.b, w->task[i].j.lane) * (key->f ? 3 : 1);
         }
     batch_jobs(w, &b, jobs, first);
     if (!batch_lines(w, &b, to)) return false;
@@ -290,9 +290,9 @@ static bool patch_copy(wave *w, const due *d, const patch *p)
     const session *s = w->r->s;
     const void **row = parent_lines(w, d, p->b);
     for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
-        char *y = patch_at(s, w->n, p, r, p->b.a0);
-        size_t bytes =
-            (size_t)(p->b.a1 - p->b.a0) * (size_t)node_width(w->n, r) * (size_t)s->e->real_bytes;
+        char *y = patch_at(d->l, w->n, p, r, p->b.a0);
+        size_t bytes = (size_t)(p->b.a1 - p->b.a0) * (size_t)node_width(w->n, r, d->l) *
+                       (size_t)s->e->real_bytes;
         if (row[r - p->b.r0]) memcpy(y, row[r - p->b.r0], bytes);
         else memset(y, 0xff, bytes); /* hidden from the parent by the set that comes next */
     }
@@ -330,11 +330,11 @@ static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
     bool known = parent_has(w, d, p->b);
     for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
         const char *old = row[r - p->b.r0];
-        size_t bytes = (size_t)step * (size_t)node_width(n, r) * (size_t)s->e->real_bytes;
+        size_t bytes = (size_t)step * (size_t)node_width(n, r, d->l) * (size_t)s->e->real_bytes;
         for (int32_t a = p->b.a0; a < p->b.a1; a += step) {
             box b = { r, r + 1, a, a + step };
             bool there = old && (known || parent_has(w, d, b));
-            if (!there || memcmp(old, patch_at(s, n, p, r, a), bytes))
+            if (!there || memcmp(old, patch_at(d->l, n, p, r, a), bytes))
                 region_add(&w->r->wave, out, b);
             if (old) old += bytes;
         }

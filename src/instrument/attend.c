@@ -26,6 +26,7 @@ typedef enum habit { FIRST, PREVIOUS, SELF, DISTANCE, ENTROPY, N_HABIT } habit;
 typedef struct seen {
     const patterns *x;
     const prompt *p;
+    const lane *l;
     const double *v; /* [layer][head][query][key] */
     int32_t query;
 } seen;
@@ -63,7 +64,7 @@ static status even_habits(work *w, const seen *s, int layer, double out[N_HABIT]
     if (!row) return error_set(err, E_NOMEM, "attend: out of memory");
     for (int k = 0; k < N_HABIT; k++) out[k] = 0;
     for (int32_t q = 1; q < n; q++) {
-        int32_t width = pattern_keys(s->x, layer, q, &first);
+        int32_t width = pattern_keys(s->x, layer, s->l, q, &first);
         for (int32_t k = 0; k < n; k++) row[k] = k >= first && k < first + width ? 1.0 / width : 0;
         add_row(out, row, q, n);
     }
@@ -203,7 +204,7 @@ static status one_prompt(work *w, const patterns *x, const prompt *p, lane *l, i
                          error *err)
 {
     int64_t query = work_int(w, "query");
-    seen s = { x, p, NULL, (int32_t)(query < 0 ? query + p->n : query) };
+    seen s = { x, p, l, NULL, (int32_t)(query < 0 ? query + p->n : query) };
     if (query >= p->n || query < -(int64_t)p->n)
         return error_set(err, E_RANGE, "attend: query %lld of a prompt of %d tokens",
                          (long long)query, p->n);

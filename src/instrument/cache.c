@@ -55,12 +55,14 @@ static int shape_of(const address *a, const node *n, box b, int32_t len, char *a
 }
 
 /* v: [row][part][line] as read, into the tensor's order. */
-static void put(const address *a, const node *n, box b, int32_t len, const double *v, double *out)
+static void put(const address *a, const node *n, box b, const lane *l, const double *v, double *out)
 {
+    int32_t len = lane_len(l);
     int64_t at = 0;
     for (int32_t r = b.r0; r < b.r1; r++)
         for (int32_t p = b.a0; p < b.a1; p++) {
-            int32_t width = node_width(n, r), key0 = n->extent == PAIR ? node_first_key(n, r) : 0;
+            int32_t width = node_width(n, r, l),
+                    key0 = n->extent == PAIR ? node_first_key(n, r) : 0;
             int32_t w1 = n->extent == PAIR && a->w1 > len ? len : a->w1, wide = w1 - a->w0;
             double *line =
                 out + (n->extent == PAIR ? ((int64_t)(p - b.a0) * (b.r1 - b.r0) + (r - b.r0))
@@ -83,7 +85,7 @@ static status store(work *w, lane *l, const prompt *p, const address *a, node *n
     address_text(a, text, sizeof text);
     snprintf(name, sizeof name, "lane%d/%s", which, text);
     int n_axis = shape_of(a, n, b, p->n, axes, sizeof axes, dim);
-    double *v = arena_array(&w->mem, node_numbers(n, b) + 1, sizeof *v);
+    double *v = arena_array(&w->mem, node_numbers(n, b, l) + 1, sizeof *v);
     if (!v) return error_set(err, E_NOMEM, "cache: out of memory");
     status st = lane_read(l, n, b, v, err);
     int64_t count = 1;
@@ -91,7 +93,7 @@ static status store(work *w, lane *l, const prompt *p, const address *a, node *n
     double *wide = arena_array(&w->mem, count + 1, sizeof *wide);
     if (st == E_OK && !wide) st = error_set(err, E_NOMEM, "cache: out of memory");
     if (st != E_OK) return st;
-    put(a, n, b, p->n, v, wide);
+    put(a, n, b, l, v, wide);
     bool f64 = w->e->real_bytes == 8;
     void *out = report_tensor(w->r, name, f64 ? DTYPE_F64 : DTYPE_F32, axes, dim);
     for (int64_t i = 0; out && i < count; i++) {

@@ -293,8 +293,7 @@ static status check_room(const compare *x, const duo *d, error *err)
 {
     int64_t n = 2 * (int64_t)d->n * x->side[A].m->logits->n_part;
     for (int i = 0; i < x->n_spot; i++)
-        if (!compare_skips(&x->spot[i], d))
-            n += 2 * d->n * compare_numbers(&x->spot[i], A, d->n - 1);
+        if (!compare_skips(&x->spot[i], d)) n += 2 * d->n * compare_most(&x->spot[i], A, d->n);
     int64_t bytes = n * x->w->e->real_bytes;
     if (bytes <= session_room(x->w->s)) return E_OK;
     error_set(err, E_LIMIT, "compare: these sites at %d positions are %lld MB", d->n,
@@ -327,7 +326,7 @@ static status open_memory(compare *x, error *err)
     for (int i = 0; i < x->n_duo; i++)
         for (int k = 0; k < x->n_spot; k++)
             for (int s = 0; s < 2; s++) {
-                int64_t m = compare_numbers(&x->spot[k], s, x->duo[i].p[s]->n - 1);
+                int64_t m = compare_most(&x->spot[k], s, x->duo[i].p[s]->n);
                 if (m > x->most) x->most = m;
             }
     x->before = arena_array(mem, x->most + 1, sizeof *x->before);

@@ -56,10 +56,11 @@ typedef struct compare {
     int64_t most;                     /* numbers of a position at most */
 } compare;
 
-/* Numbers of a spot at one row of side 0 or 1; rows of such a pair see different keys, so it is left out.
+/* Numbers of a spot at one row of side 0 or 1, of a lane of n rows, at most; rows of such a pair see different keys,
+ * so it is left out.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
-int64_t compare_numbers(const spot *s, int of, int32_t row);
+int64_t compare_most(const spot *s, int of, int32_t n);
 bool compare_skips(const spot *s, const duo *d);
 
 /* Measure a pair of lanes that has run: a site, and the outputs of a position, both into x and d.

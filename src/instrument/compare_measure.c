@@ -4,9 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-int64_t compare_numbers(const spot *s, int of, int32_t row)
+int64_t compare_most(const spot *s, int of, int32_t n)
 {
-    return (int64_t)(s->a1 - s->a0) * node_width(s->n[of], row);
+    return (int64_t)(s->a1 - s->a0) * (s->n[of]->extent == PAIR ? n : s->n[of]->width);
+}
+
+static int64_t numbers(const spot *s, const duo *d, int of, int32_t i)
+{
+    return (int64_t)(s->a1 - s->a0) * node_width(s->n[of], d->first[of] + i, d->l[of]);
 }
 
 /* Different rows see different keys. */
@@ -69,8 +74,8 @@ status compare_spot(compare *x, duo *d, int which, error *err)
     int64_t last = 0;
     status st = E_OK;
     for (int32_t i = 0; i < d->n && st == E_OK && !compare_skips(s, d); i++) {
-        int64_t n = compare_numbers(s, A, d->first[A] + i);
-        if (n != compare_numbers(s, B, d->first[B] + i)) continue; /* windows of other widths */
+        int64_t n = numbers(s, d, A, i);
+        if (n != numbers(s, d, B, i)) continue; /* windows of other widths */
         for (int k = 0; k < 2 && st == E_OK; k++) {
             int32_t r = d->first[k] + i;
             st = lane_read(d->l[k], s->n[k], (box){ r, r + 1, s->a0, s->a1 }, x->v[k], err);

@@ -246,7 +246,7 @@ void duel_drop(duel *d, int pair)
 status duel_read(duel *d, lane *l, const edit *e, double **out, error *err)
 {
     box b = box_cut(e->where, node_all(e->n, l));
-    *out = arena_array(&d->w->mem, node_numbers(e->n, b) + 1, sizeof **out);
+    *out = arena_array(&d->w->mem, node_numbers(e->n, b, l) + 1, sizeof **out);
     if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     status st = lane_ask(l, e->n, b, err);
     if (st == E_OK) st = session_run(d->w->s, NULL, err);

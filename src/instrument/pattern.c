@@ -46,10 +46,11 @@ status pattern_ask(const patterns *x, lane *l, error *err)
 }
 
 /* v: [query][head][keys it sees], into out [head][query][key]. */
-static void spread(const node *n, const double *v, int32_t len, double *out)
+static void spread(const node *n, const lane *l, const double *v, double *out)
 {
+    int32_t len = lane_len(l);
     for (int32_t q = 0; q < len; q++) {
-        int32_t width = node_width(n, q), first = node_first_key(n, q);
+        int32_t width = node_width(n, q, l), first = node_first_key(n, q);
         for (int32_t h = 0; h < n->n_part; h++, v += width)
             memcpy(out + ((int64_t)h * len + q) * len + first, v, (size_t)width * sizeof *v);
     }
@@ -63,20 +64,20 @@ status pattern_read(work *w, const patterns *x, lane *l, double *out, error *err
     for (int i = 0; i < x->n_layer; i++) {
         arena_mark here = arena_here(&w->mem);
         box b = node_all(x->n[i], l);
-        double *v = arena_array(&w->mem, node_numbers(x->n[i], b), sizeof *v);
+        double *v = arena_array(&w->mem, node_numbers(x->n[i], b, l), sizeof *v);
         status st = v ? lane_read(l, x->n[i], b, v, err)
                       : error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
-        if (st == E_OK) spread(x->n[i], v, len, out + one * i);
+        if (st == E_OK) spread(x->n[i], l, v, out + one * i);
         arena_rewind(&w->mem, here);
         if (st != E_OK) return st;
     }
     return E_OK;
 }
 
-int32_t pattern_keys(const patterns *x, int i, int32_t query, int32_t *first)
+int32_t pattern_keys(const patterns *x, int i, const lane *l, int32_t query, int32_t *first)
 {
     *first = node_first_key(x->n[i], query);
-    return node_width(x->n[i], query);
+    return node_width(x->n[i], query, l);
 }
 
 void pattern_label(work *w, const patterns *x, const char *tensor)

@@ -22,10 +22,10 @@ status pattern_layers(work *w, const char *name, patterns *out, error *err);
 status pattern_ask(const patterns *x, lane *l, error *err);
 status pattern_read(work *w, const patterns *x, lane *l, double *out, error *err);
 
-/* How many keys a query of that position sees in the i-th of the layers, of a lane of len rows; the first of them.
+/* How many keys a query of that position sees in the i-th of the layers, in lane l; the first of them.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
-int32_t pattern_keys(const patterns *x, int i, int32_t query, int32_t *first);
+int32_t pattern_keys(const patterns *x, int i, const lane *l, int32_t query, int32_t *first);
 
 /* Label the axes of a tensor "layer head ..": L3, H0 and so on.
  *

@@ -115,7 +115,7 @@ static status look_at(work *w, tracing *t, fact *f, double **out, int64_t *n, er
 {
     lane *l = NULL;
     box rows = { f->first, f->end, 0, t->embed->n_part };
-    int64_t more = node_numbers(t->embed, rows), last = f->p->n - 1;
+    int64_t more = box_cells(rows) * t->embed->width, last = f->p->n - 1;
     arena_mark here = arena_here(&w->mem);
     double *v = arena_array(&w->mem, more, sizeof *v);
     status st = v ? work_lane(w, &l, NULL, f->p, NULL, err)

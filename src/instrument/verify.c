@@ -96,7 +96,7 @@ static status compare(work *w, lane *a, lane *b, const char **differs, error *er
         node *n = w->m->g.site[i].n;
         if (!n->op) continue;
         arena_mark here = arena_here(&w->mem);
-        size_t bytes = (size_t)node_numbers(n, node_all(n, a)) * (size_t)w->e->real_bytes;
+        size_t bytes = (size_t)node_numbers(n, node_all(n, a), a) * (size_t)w->e->real_bytes;
         char *x = arena_get(&w->mem, bytes), *y = arena_get(&w->mem, bytes);
         st = x && y ? lane_read_raw(a, n, node_all(n, a), x, err)
                     : error_set(err, E_NOMEM, "verify: out of memory");
@@ -193,7 +193,7 @@ static status forks(work *w, table *t, lane *base, error *err)
     char text[200];
     status st = E_OK;
     node *y = w->m->logits;
-    size_t bytes = (size_t)node_numbers(y, node_all(y, base)) * (size_t)w->e->real_bytes;
+    size_t bytes = (size_t)node_numbers(y, node_all(y, base), base) * (size_t)w->e->real_bytes;
     for (int32_t i = 0; i < w->m->g.n_site && st == E_OK; i++) {
         node *x = w->m->g.site[i].n;
         lane *f = NULL, *fresh = NULL, *same = NULL;
@@ -266,13 +266,14 @@ typedef struct gap {
     double absolute, largest; /* largest: of the stored entries */
 } gap;
 
-static gap site_gap(const double *got, const node *n, box all, const tensor_view *t)
+static gap site_gap(const lane *l, const node *n, const double *got, const tensor_view *t)
 {
     gap g = { 0, 0 };
+    box all = node_all(n, l);
     int64_t at = 0;
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++)
-            for (int32_t i = 0; i < node_width(n, r); i++, at++) {
+            for (int32_t i = 0; i < node_width(n, r, l); i++, at++) {
                 int64_t k = n->extent == PAIR
                                 ? ((int64_t)a * all.r1 + r) * all.r1 + node_first_key(n, r) + i
                                 : ((int64_t)r * n->n_part + a) * n->width + i;
@@ -314,11 +315,11 @@ static status compare_site(work *w, table *t, lane *l, const char *name, node *n
         return E_OK;
     }
     arena_mark here = arena_here(&w->mem);
-    double *got = arena_array(&w->mem, node_numbers(n, all) + 1, sizeof *got);
+    double *got = arena_array(&w->mem, node_numbers(n, all, l) + 1, sizeof *got);
     status st =
         got ? lane_read(l, n, all, got, err) : error_set(err, E_NOMEM, "verify: out of memory");
     if (st == E_OK) {
-        gap g = site_gap(got, n, all, v);
+        gap g = site_gap(l, n, got, v);
         double relative = g.largest > 0 ? g.absolute / g.largest : g.absolute;
         bool fine = tol > 0                  ? relative <= tol
                     : strcmp(name, "logits") ? relative <= 1e-5

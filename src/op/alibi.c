@@ -32,7 +32,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     const real *slope = op_vector(&b->w[1], b->n->n_part, scratch);
     const real factor = (real)b->n->attr[0];
     for (int64_t i = first; i < end; i++) {
-        int32_t w = node_width(b->n, b->pos[i]), key0 = node_first_key(b->n, b->pos[i]);
+        int32_t w = batch_width(b, b->n, i), key0 = node_first_key(b->n, b->pos[i]);
         const real *x = op_same_line(b, 0, i);
         real *restrict y = b->y[i];
         for (int32_t a = b->a0; a < b->a1; a++)
@@ -45,7 +45,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b) { return 2 * node_numbers(n, b); }
+static int64_t cost(const node *n, box b, const lane *l) { return 2 * node_numbers(n, b, l); }
 
 static node *sample(graph *g, int i)
 {

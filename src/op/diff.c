@@ -19,7 +19,10 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b) { return node_numbers(n, b) * n->in[0]->n_part; }
+static int64_t cost(const node *n, box b, const lane *l)
+{
+    return node_numbers(n, b, l) * n->in[0]->n_part;
+}
 
 static node *sample(graph *g, int i)
 {

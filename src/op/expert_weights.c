@@ -47,7 +47,11 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b) { return (b.r1 - b.r0) * (int64_t)n->in[0]->n_part * 12; }
+static int64_t cost(const node *n, box b, const lane *l)
+{
+    (void)l;
+    return (b.r1 - b.r0) * (int64_t)n->in[0]->n_part * 12;
+}
 
 static node *sample(graph *g, int i)
 {

@@ -101,7 +101,10 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b) { return node_numbers(n, b) * inputs(n); }
+static int64_t cost(const node *n, box b, const lane *l)
+{
+    return node_numbers(n, b, l) * inputs(n);
+}
 
 static node *sample(graph *g, int i)
 {

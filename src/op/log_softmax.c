@@ -22,9 +22,9 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b)
+static int64_t cost(const node *n, box b, const lane *l)
 {
-    return 12 * node_numbers(n, (box){ b.r0, b.r1, 0, n->n_part });
+    return 12 * node_numbers(n, (box){ b.r0, b.r1, 0, n->n_part }, l);
 }
 
 static node *sample(graph *g, int i)

@@ -27,7 +27,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     int32_t d = b->n->width;
     (void)scratch;
     for (int64_t i = first; i < end; i++) {
-        int32_t w = node_width(b->in[0], b->pos[i]), key0 = node_first_key(b->in[0], b->pos[i]);
+        int32_t w = batch_width(b, b->in[0], i), key0 = node_first_key(b->in[0], b->pos[i]);
         for (int32_t a = 0; a < b->a1 - b->a0; a++) {
             const real *p = op_same_line(b, 0, i) + (int64_t)a * w;
             real *restrict y = (real *)b->y[i] + (int64_t)a * d;
@@ -41,7 +41,10 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 }
 
 /* Of every row its keys, times the head's width. */
-static int64_t cost(const node *n, box b) { return node_numbers(n->in[0], b) * n->width; }
+static int64_t cost(const node *n, box b, const lane *l)
+{
+    return node_numbers(n->in[0], b, l) * n->width;
+}
 
 static node *sample(graph *g, int i)
 {

@@ -42,7 +42,7 @@ static inline const real *op_same_line(const batch *b, int k, int64_t i)
 /* Numbers in line i of the output. */
 static inline int64_t op_numbers(const batch *b, int64_t i)
 {
-    return (int64_t)(b->a1 - b->a0) * node_width(b->n, b->pos[i]);
+    return (int64_t)(b->a1 - b->a0) * batch_width(b, b->n, i);
 }
 
 /* Numbers [col, col + n) of row `row` of a weight. */
@@ -113,7 +113,10 @@ static inline box op_all_of(const node *n, const lane *l) { return node_all(n, l
             for (int64_t j = 0, n = op_numbers(b, i); j < n; j++) y[j] = (expr);                   \
         }                                                                                          \
     }                                                                                              \
-    static int64_t cost(const node *n, box b) { return (madds)*node_numbers(n, b); }               \
+    static int64_t cost(const node *n, box b, const lane *l)                                       \
+    {                                                                                              \
+        return (madds)*node_numbers(n, b, l);                                                      \
+    }                                                                                              \
     static node *sample(graph *g, int i) { return sample_unary(g, i, &op_##op##_def); }
 
 #define OP_ELEMENTWISE_DEF(says)                                                                   \

@@ -21,7 +21,10 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
         }
 }
 
-static int64_t cost(const node *n, box b) { return 2 * node_numbers(n->in[0], b); }
+static int64_t cost(const node *n, box b, const lane *l)
+{
+    return 2 * node_numbers(n->in[0], b, l);
+}
 
 static node *sample(graph *g, int i)
 {

@@ -68,7 +68,7 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b) { return 4 * node_numbers(n, b); }
+static int64_t cost(const node *n, box b, const lane *l) { return 4 * node_numbers(n, b, l); }
 
 static node *sample(graph *g, int i)
 {

@@ -14,14 +14,14 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     (void)scratch;
     for (int64_t i = first; i < end; i++) {
-        int32_t w = node_width(b->n, b->pos[i]), key0 = node_first_key(b->n, b->pos[i]);
+        int32_t w = batch_width(b, b->n, i), key0 = node_first_key(b->n, b->pos[i]);
         for (int32_t a = 0; a < b->a1 - b->a0; a++)
             softmax_line(op_same_line(b, 0, i) + (int64_t)a * w, (real *)b->y[i] + (int64_t)a * w,
                          w, key0);
     }
 }
 
-static int64_t cost(const node *n, box b) { return 12 * node_numbers(n, b); }
+static int64_t cost(const node *n, box b, const lane *l) { return 12 * node_numbers(n, b, l); }
 
 static node *sample(graph *g, int i)
 {

@@ -40,9 +40,9 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     }
 }
 
-static int64_t cost(const node *n, box b)
+static int64_t cost(const node *n, box b, const lane *l)
 {
-    return node_numbers(n, b) * n->in[0]->n_part * n->in[0]->n_part;
+    return node_numbers(n, b, l) * n->in[0]->n_part * n->in[0]->n_part;
 }
 
 static node *sample(graph *g, int i)
