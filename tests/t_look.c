@@ -667,4 +667,124 @@ TEST("compare refuses what it cannot compare")
              shared_path("goldens/models/gpt2"));
     refuses("compare", request, "tokens");
 }
+
+/* ---- embed ---- */
+
+static double cosine_of(const double *a, const double *b, int64_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (int64_t i = 0; i < n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+    return ab / sqrt(aa * bb);
+}
+
+TEST("cosines of a sum of tokens with all tokens are those of the table's rows")
+{
+    char request[1400], path[1300];
+    container *file = NULL;
+    int64_t n, m;
+    if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
+    const char *dir = shared_path("goldens/models/gpt2");
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    REQUIRE(container_open(&file, path, NULL) == E_OK);
+    double *w = values(file, "transformer.wte.weight", &n), v[256];
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"expr\":[\"2 * #3 - #5 + #7\",\"#5\"],\"top\":1000}", dir);
+    mt_report *r = ran("embed", request);
+    REQUIRE(r);
+    container *c = tensors(r);
+    double *cosine = values(c, "cosine", &m), *near = values(c, "nearest", &m),
+           *id = values(c, "nearest.id", &m), *between = values(c, "between", &m);
+    container_find(c, "cosine");
+    int64_t vocab = container_find(c, "cosine")->dim[1], d = n / vocab;
+    REQUIRE(d <= 256);
+    for (int64_t i = 0; i < d; i++) v[i] = 2 * w[3 * d + i] - w[5 * d + i] + w[7 * d + i];
+    for (int64_t t = 0; t < vocab; t++) CHECK(fabs(cosine[t] - cosine_of(v, w + t * d, d)) < 1e-12);
+    for (int64_t k = 0; k < vocab; k++) {
+        CHECK(near[k] == cosine[(int64_t)id[k]] && (!k || near[k] <= near[k - 1]));
+    }
+    CHECK(fabs(between[1] - cosine_of(v, w + 5 * d, d)) < 1e-12 && id[vocab] == 5);
+    CHECK(shows(r, "random sums as near") && shows(r, "nearest to a random direction"));
+    free(w), free(cosine), free(near), free(id), free(between);
+    container_free(c), container_free(file);
+    mt_report_free(r);
+}
+
+TEST("in the space of logits a stream's dot products, by the norm's scale, are its logits")
+{
+    char request[2800], acts[1300];
+    int64_t n, m, one;
+    if (!shared_path("goldens/models/llama_gqa")) SKIP("no ../shared");
+    int head = snprintf(request, sizeof request, "{\"model\":\"%s\",\"precision\":\"f64\"",
+                        shared_path("goldens/models/llama_gqa"));
+    snprintf(request + head, sizeof request - head,
+             ",\"tokens\":\"1,5,2\",\"sites\":\"blocks.*.resid_post,ln_final.scale,logits\"}");
+    mt_report *r = ran("cache", request);
+    REQUIRE(r);
+    snprintf(acts, sizeof acts, "%s/acts.npz", test_dir());
+    REQUIRE(mt_report_write_tensors(r, acts, NULL) == 0);
+    container *c = tensors(r);
+    double *logits = values(c, "lane0/logits", &n),
+           *scale = values(c, "lane0/ln_final.scale", &one);
+    container_free(c), mt_report_free(r);
+    snprintf(request + head, sizeof request - head,
+             ",\"expr\":[\"%s:lane0/blocks.1.resid_post[2]\"],\"by\":\"dot\",\"top\":1000}", acts);
+    r = ran("embed", request);
+    REQUIRE(r);
+    c = tensors(r);
+    double *near = values(c, "nearest", &m), *id = values(c, "nearest.id", &m);
+    CHECK(m == n / 3);
+    for (int64_t k = 0; k < m; k++)
+        CHECK(fabs(near[k] / scale[2] - logits[2 * m + (int64_t)id[k]]) < 1e-12);
+    free(logits), free(scale), free(near), free(id);
+    container_free(c), mt_report_free(r);
+}
+
+TEST(
+    "an analogy's rank is that of its sum, a b and c left out, and one term alone stands beside it")
+{
+    char request[2800], path[1300],
+        words[] = "he his she her\n: other\nshe her he his\ntwo words only\nhe him she her\n";
+    int64_t n, m, one;
+    if (!shared_path("data/lm-stories260K")) SKIP("no ../shared");
+    snprintf(path, sizeof path, "%s/analogies.txt", test_dir());
+    REQUIRE(file_write(path, words, sizeof words - 1, NULL) == E_OK);
+    int head = snprintf(request, sizeof request, "{\"model\":\"%s/stories260K.bin\"",
+                        shared_path("data/lm-stories260K"));
+    snprintf(request + head, sizeof request - head,
+             ",\"analogies\":\"%s\",\"expr\":[\"his - he + she\",\"he\",\"his\",\"she\",\"her\"]}",
+             path);
+    mt_report *r = ran("embed", request);
+    REQUIRE(r);
+    CHECK(shows(r, "b - a + c") && shows(r, "2 lines were left out"));
+    container *c = tensors(r);
+    double *rank = values(c, "analogy.rank", &n), *cosine = values(c, "cosine", &m),
+           *id = values(c, "nearest.id", &one), want = 1;
+    const double *of = id + one / 5; /* he, his, she, her: each is nearest to itself */
+    int64_t step = one / 5, her = (int64_t)of[3 * step];
+    for (int64_t t = 0; t < m / 5; t++) {
+        bool own = t == (int64_t)of[0] || t == (int64_t)of[step] || t == (int64_t)of[2 * step];
+        want += !own && t != her && cosine[t] > cosine[her];
+    }
+    CHECK(n == 2 * 3 && rank[0] == want && want == 1);
+    free(rank), free(cosine), free(id);
+    container_free(c), mt_report_free(r);
+}
+
+TEST("embed refuses what is no vector")
+{
+    static const char *const bad[][2] = {
+        { "{\"model\":\"demo:induction\"}", "something to look up" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"the +\"]}", "+ or - with spaces" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"the + \"]}", "a term is missing" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"\\\"the\"]}", "a quote is not closed" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"the - the\"]}", "a vector of zeros" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"blocks.0.attn.out\"]}", "is an activation" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"no.npz:v\"]}", "no.npz" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"the\"],\"space\":\"x\"}", "space is 'x'" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"the\"],\"by\":\"x\"}", "by is 'x'" },
+        { "{\"model\":\"demo:induction\",\"expr\":[\"the\"],\"top\":0}", "expected 1 to" },
+        { "{\"model\":\"demo:induction\",\"analogies\":\"/nowhere\"}", "/nowhere" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuses("embed", bad[i][0], bad[i][1]);
+}
 /* SPDX-License-Identifier: MIT */

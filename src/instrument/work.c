@@ -320,8 +320,7 @@ static const named_lane *lane_called(const named_lane *list, int n, const char *
 }
 
 /* A tensor of a file as doubles. */
-static status load_values(work *w, const char *path, const char *key, double **out, int64_t *n,
-                          error *err)
+status work_values(work *w, const char *path, const char *key, double **out, int64_t *n, error *err)
 {
     container *c;
     status st = container_open(&c, path, err);
@@ -515,7 +514,7 @@ static status fill_edit(work *w, const change *c, const address *a, const prompt
     if (c->kind == CHANGE_TAKE) return take_values(w, c, a, p, others, n_other, l, e, err);
     if (c->kind == CHANGE_MEAN) return mean_values(w, c, a, l, e, err);
     e->kind = kind[c->kind];
-    status st = c->file ? load_values(w, c->file, c->key, &v, &n, err) : E_OK;
+    status st = c->file ? work_values(w, c->file, c->key, &v, &n, err) : E_OK;
     if (st == E_OK && (c->file || n)) st = set_values(w, e, v, n, c->factor, l, err);
     return st;
 }

@@ -76,6 +76,12 @@ status work_keep(work *w, prompt *p, error *err);
  * [err: IO, NOMEM | owns: the report | thread: w's own | cost: reads the file] */
 status work_file(work *w, const char *path, error *err);
 
+/* A tensor of a file as doubles, the file noted as work_file does.
+ *
+ * [err: IO, FORMAT, RANGE (no such tensor), NOMEM | owns: the work | thread: w's own | cost: reads the file] */
+status work_values(work *w, const char *path, const char *key, double **out, int64_t *n,
+                   error *err);
+
 /* A parentless lane for a prompt, or one beside a parent of other tokens; noted in the certificate (name NULL: not).
  *
  * [err: NOMEM | owns: the session | thread: w's own | cost: O(tokens)] */
