@@ -246,6 +246,7 @@ static void close_work(work *w)
     engine_free(w->e);
     model_free(w->m);
     arena_release(&w->mem);
+    arena_release(&w->file_mem);
 }
 
 /* ---- running ---- */

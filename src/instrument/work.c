@@ -319,8 +319,48 @@ static const named_lane *lane_called(const named_lane *list, int n, const char *
     return NULL;
 }
 
-/* A tensor of a file as doubles. */
-status work_values(work *w, const char *path, const char *key, double **out, int64_t *n, error *err)
+/* Numbers that edits have read or worked out already: a file of text has the same edits in every window. */
+struct loaded {
+    const char *name;
+    double *v;
+    int64_t n;
+    struct loaded *next;
+};
+
+static const struct loaded *loaded_before(const work *w, const char *name)
+{
+    const struct loaded *x = w->loaded;
+    while (x && strcmp(x->name, name) != 0) x = x->next;
+    return x;
+}
+
+/* v [n] is copied and kept under that name. */
+static status keep_loaded(work *w, const char *name, const double *v, int64_t n, double **out,
+                          error *err)
+{
+    struct loaded *x = arena_get(&w->file_mem, sizeof *x);
+    if (x)
+        *x = (struct loaded){ .name = arena_string(&w->file_mem, name),
+                              .v = arena_array(&w->file_mem, n + 1, sizeof *v),
+                              .n = n,
+                              .next = w->loaded };
+    if (!x || !x->name || !x->v) return error_set(err, E_NOMEM, "edit: out of memory");
+    memcpy(x->v, v, (size_t)n * sizeof *v);
+    *out = x->v, w->loaded = x;
+    return E_OK;
+}
+
+/* "PATH:KEY" and the like, in w->mem. */
+static char *loaded_name(work *w, const char *path, const char *key)
+{
+    size_t bytes = strlen(path) + strlen(key) + 2;
+    char *name = arena_get(&w->mem, bytes);
+    if (name) snprintf(name, bytes, "%s:%s", path, key);
+    return name;
+}
+
+static status read_tensor(work *w, const char *path, const char *key, double **out, int64_t *n,
+                          error *err)
 {
     container *c;
     status st = container_open(&c, path, err);
@@ -334,13 +374,28 @@ status work_values(work *w, const char *path, const char *key, double **out, int
                        container_at(c, 0)->name);
         st = E_RANGE;
     } else if (st == E_OK) {
-        *n = tensor_count(t);
+        *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
         *out = arena_array(&w->mem, *n + 1, sizeof **out);
-        if (*out) tensor_values(t, 0, *n, *out);
+        if (*out) dtype_row_f64(t->dtype, t->data, *out, *n);
         else st = error_set(err, E_NOMEM, "%s: out of memory", path);
     }
     container_free(c);
     return st;
+}
+
+/* A tensor of a file as doubles. */
+status work_values(work *w, const char *path, const char *key, double **out, int64_t *n, error *err)
+{
+    const char *name = loaded_name(w, path, key);
+    if (!name) return error_set(err, E_NOMEM, "%s: out of memory", path);
+    const struct loaded *x = loaded_before(w, name);
+    if (x) {
+        *out = x->v, *n = x->n;
+        return E_OK;
+    }
+    double *v;
+    status st = read_tensor(w, path, key, &v, n, err);
+    return st == E_OK ? keep_loaded(w, name, v, *n, out, err) : st;
 }
 
 /* Values for a slice: one for each number of the last axis, or of the parts where the last axis is one number, or of
@@ -416,27 +471,44 @@ status work_means(work *w, node *const *n, int n_node, prompt *const *p, int n_p
     return st;
 }
 
+/* Means of a node's values over the prompts of a file: of all rows, or by position of `rows` many. */
+static status read_means(work *w, const char *file, node *n, int32_t rows, double **out, error *err)
+{
+    prompt **list;
+    int n_prompt;
+    status st = prompts_read(&list, &n_prompt, &w->mem, w->m, file, work_bos(w), err);
+    if (st != E_OK) return st;
+    st = work_file(w, file, err);
+    for (int i = 0; i < n_prompt && rows && st == E_OK; i++)
+        if (list[i]->n != rows)
+            st = error_set(err, E_SHAPE,
+                           "%s: prompt %d has %d tokens, the mean by position needs %d", file, i,
+                           list[i]->n, rows);
+    if (st == E_OK) st = work_means(w, &n, 1, list, n_prompt, rows, out, err);
+    for (int i = 0; i < n_prompt; i++) prompt_free(list[i]);
+    return st;
+}
+
 /* Mean of the slice over the prompts of a file: over all positions, or position by position. */
 static status mean_values(work *w, const change *c, const address *a, const lane *l, edit *e,
                           error *err)
 {
-    prompt **list;
+    char key[220];
     double *mean = NULL;
-    int n;
     int64_t numbers = (int64_t)a->n->n_part * a->n->width;
+    int32_t len = lane_len(l), rows = c->by_pos ? len : 0;
     if (a->n->extent != ROW)
         return error_set(err, E_UNSUPPORTED, "%s: a mean is of values per position", a->name);
-    status st = prompts_read(&list, &n, &w->mem, w->m, c->file, work_bos(w), err);
-    if (st != E_OK) return st;
-    st = work_file(w, c->file, err);
-    int32_t len = lane_len(l);
-    for (int i = 0; i < n && c->by_pos && st == E_OK; i++)
-        if (list[i]->n != len)
-            st = error_set(err, E_SHAPE,
-                           "%s: prompt %d has %d tokens, the mean by position needs %d", c->file, i,
-                           list[i]->n, len);
-    if (st == E_OK) st = work_means(w, &a->n, 1, list, n, c->by_pos ? len : 0, &mean, err);
-    for (int i = 0; i < n; i++) prompt_free(list[i]);
+    snprintf(key, sizeof key, "mean %s %d", a->name, rows);
+    const char *name = loaded_name(w, c->file, key);
+    if (!name) return error_set(err, E_NOMEM, "%s: out of memory", c->file);
+    const struct loaded *x = loaded_before(w, name);
+    status st = E_OK;
+    if (x) mean = x->v;
+    else {
+        st = read_means(w, c->file, a->n, rows, &mean, err);
+        if (st == E_OK) st = keep_loaded(w, name, mean, numbers * (rows ? rows : 1), &mean, err);
+    }
     if (st != E_OK) return st;
     e->kind = EDIT_SET;
     e->v =

@@ -33,6 +33,8 @@ struct work {
     bool failed; /* a check of the instrument's did not hold */
     int64_t n_fork;
     kept_prompt *kept; /* freed with the work */
+    arena file_mem;    /* what edits read of files, and means: */
+    struct loaded *loaded;
     instrument_tell *tell;
     void *user;
     double part_done, part; /* of the whole: done before, and this run's share */
