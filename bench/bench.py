@@ -71,12 +71,14 @@ def linear(lines, peers):
     """One thread, from memory: what bench_linear printed beside OpenBLAS."""
     rows = []
     for line in lines:
-        found = re.match(r"\s*(\d+ x\s+\d+)  \[(.*?)\]\s+(\d+) rows\s+(\S+)\s+(\S+) GFLOP/s\s+(\S+) GB/s(?:\s+(\S+) of)?", line)
-        if found and found.group(4) in ("avx2", "avx512"):
-            shape, layout, n, name, speed, read, ratio = found.groups()
-            rows.append([re.sub(r" +", " ", shape), layout, n, name, speed, read, (ratio or "-") + " x"])
-    text = "## Linear, one thread\n\nGFLOP/s; GB/s of weight read; times OpenBLAS's speed in the same run.\n\n"
-    text += table(["inputs x outputs", "stored", "rows", "backend", "GFLOP/s", "GB/s", "OpenBLAS"], rows)
+        found = re.match(r"\s*(\d+ x\s+\d+)  \[(.*?)\]\s+(\S+)\s+(\d+) rows\s+(\S+)\s+(\S+) GFLOP/s\s+(\S+) GB/s\s+(\S+) of read(?:\s+(\S+) of OpenBLAS)?", line)
+        if found and found.group(5) in ("avx2", "avx512"):
+            shape, layout, kind, n, name, speed, read, share, ratio = found.groups()
+            if kind == "F32" or n in ("1", "4", "15", "96"):
+                rows.append([re.sub(r" +", " ", shape), layout, kind, n, name, speed, read, share, ratio + " x" if ratio else "-"])
+    text = ("## Linear, one thread\n\nGFLOP/s; GB/s of weight read, and their share of what one thread reads from memory;"
+            " times OpenBLAS's speed in\nthe same run.\n\n")
+    text += table(["inputs x outputs", "stored", "type", "rows", "backend", "GFLOP/s", "GB/s", "of read", "OpenBLAS"], rows)
     mkl = fields(peers, "mkl_linear")
     if mkl:
         text += "MKL through torch, 2 threads, 768 x 3072 stored by inputs, from memory: " + ", ".join(
