@@ -277,4 +277,109 @@ TEST("attend follows edits, takes several prompts, and refuses what is not there
             "expected all or layers of 0 to 1");
     refuses("attend", "{\"model\":\"demo:induction\"}", "needs a prompt");
 }
+
+/* ---- heads ---- */
+
+TEST("heads gives the reference's stripes and detectors, GQA included")
+{
+    if (!shared_path("goldens/methods/tl-weights-gpt2")) SKIP("no ../shared");
+    static const char *const kinds[] = { "previous_token_head", "duplicate_token_head",
+                                         "induction_head" };
+    for (int i = 0; i < 2; i++) {
+        char dir[1000], tokens[200], request[1400], name[120];
+        container *want = golden(REFERENCE[i], dir);
+        repeated_tokens(dir, tokens, sizeof tokens);
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
+        mt_report *r = ran("heads", request);
+        REQUIRE(r);
+        container *got = tensors_of(r);
+        CHECK(far_apart(got, "repeated.pattern", want, "repeated.pattern") < 1e-7);
+        CHECK(far_apart(got, "stripe.previous", want, "stripe.previous") < 1e-12);
+        CHECK(far_apart(got, "stripe.duplicate", want, "stripe.duplicate") < 1e-12);
+        CHECK(far_apart(got, "stripe.induction", want, "stripe.induction") < 1e-12);
+        for (int k = 0; k < 24; k++) {
+            snprintf(name, sizeof name, "detect_head.%s.%s.exclude_bos=%d.exclude_current=%d",
+                     kinds[k / 8], k & 4 ? "abs" : "mul", k & 1, k >> 1 & 1);
+            CHECK(far_apart(got, name, want, name) < (k & 4 ? 5.001e-4 : 1e-12)); /* abs: rounded */
+        }
+        container_free(got), container_free(want);
+        mt_report_free(r);
+    }
+}
+
+/* The number of a [layer, head] tensor. */
+static double score_of(const container *c, const char *name, int layer, int head)
+{
+    const tensor_view *t = container_find(c, name);
+    REQUIRE(t && t->n_dim == 2);
+    return number(t, layer * t->dim[1] + head);
+}
+
+TEST("heads: hand-built heads score what the definitions say a perfect one does")
+{
+    mt_report *r = ran("heads", "{\"model\":\"demo:induction\",\"length\":10,\"sequences\":3}");
+    REQUIRE(r);
+    CHECK(shows(r, "T = 10") && shows(r, "induction 0.917"));
+    container *c = tensors_of(r);
+    CHECK(fabs(score_of(c, "stripe.previous", 0, 1) - 1) < 1e-5);
+    CHECK(fabs(score_of(c, "stripe.induction_strict", 1, 2) - 1) < 1e-5);
+    CHECK(fabs(score_of(c, "stripe.induction", 1, 2) - 11.0 / 12) < 1e-5); /* (T+1)/(T+2) */
+    CHECK(score_of(c, "unrepeated.induction_strict", 1, 2) < 1e-5);
+    CHECK(score_of(c, "low.induction", 1, 2) <= score_of(c, "high.induction", 1, 2));
+    CHECK(fabs(score_of(c, "detect_head.induction_head.mul.exclude_bos=0.exclude_current=0", 1, 2) -
+               10.0 / 21) < 1e-5); /* T/(2T+1) */
+    CHECK(fabs(score_of(c, "detect_head.induction_head.mul.exclude_bos=1.exclude_current=0", 1, 2) -
+               1) < 1e-5);
+    CHECK(fabs(score_of(c, "detect_head.induction_head.abs.exclude_bos=0.exclude_current=0", 1, 2) -
+               10.0 / 21) < 1e-5);
+    container_free(c);
+    mt_report_free(r);
+}
+
+TEST("heads: the seed decides the tokens, they are distinct, and nothing special is among them")
+{
+    const char *request = "{\"model\":\"demo:induction\",\"length\":12,\"sequences\":2,\"low\":5,"
+                          "\"high\":30,\"seed\":%d}";
+    char text[200];
+    mt_report *r[3];
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, request, i / 2);
+        REQUIRE((r[i] = ran("heads", text)));
+    }
+    CHECK(!strcmp(mt_report_hash(r[0]), mt_report_hash(r[1])));
+    CHECK(strcmp(mt_report_hash(r[0]), mt_report_hash(r[2])));
+    char *json = mt_report_render(r[0], "json", 80, false, NULL);
+    json_t *doc = NULL;
+    REQUIRE(json && json_parse(&doc, json, strlen(json), "report", NULL) == E_OK);
+    const json_t *lanes = json_object_get(json_object_get(doc, "certificate"), "lanes");
+    CHECK(json_array_size(lanes) == 4); /* two said twice, two all different */
+    for (size_t k = 0; k < json_array_size(lanes); k++) {
+        const json_t *ids = json_object_get(json_array_get(lanes, k), "ids");
+        int seen[40] = { 0 };
+        CHECK(json_array_size(ids) == 25 && json_integer_value(json_array_get(ids, 0)) == 0);
+        for (size_t i = 1; i < 25; i++) {
+            int64_t id = json_integer_value(json_array_get(ids, i));
+            REQUIRE(id >= 5 && id < 30);
+            seen[id]++;
+        }
+        for (int id = 5; id < 30; id++) CHECK(seen[id] <= (k % 2 ? 1 : 2));
+    }
+    json_decref(doc);
+    mt_text_free(json);
+    for (int i = 0; i < 3; i++) mt_report_free(r[i]);
+}
+
+TEST("heads refuses sequences that are not repeated, and ranges that hold too little")
+{
+    refuses("heads", "{\"model\":\"demo:induction\",\"tokens\":\"0,1,2,3,1,2,4\"}",
+            "sequence 0 is not [BOS] r r");
+    refuses("heads", "{\"model\":\"demo:induction\",\"tokens\":\"1,1\"}", "4 or more");
+    refuses("heads", "{\"model\":\"demo:induction\",\"length\":40}",
+            "length is 40, expected 2 to 31");
+    refuses("heads", "{\"model\":\"demo:induction\",\"low\":39,\"length\":2}", "length is 2");
+    refuses("heads", "{\"model\":\"demo:induction\",\"high\":99}", "high is 99, expected 1 to 40");
+    refuses("heads", "{\"model\":\"demo:induction\",\"top\":0}", "top is 0");
+    refuses("heads", "{\"model\":\"demo:induction\",\"bos\":\"maybe\"}", "auto, yes or no");
+}
 /* SPDX-License-Identifier: MIT */
