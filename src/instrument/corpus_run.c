@@ -9,7 +9,7 @@ enum { AHEAD = 256 }; /* windows read before they are run */
 typedef struct corpus_wave {
     text_window *v[AHEAD];
     lane *base[AHEAD]; /* of those under way */
-    int64_t n;
+    int64_t n, n_taken;
 } corpus_wave;
 
 /* ---- one window ---- */
@@ -44,6 +44,8 @@ static status make(void *user, int64_t i, lane **out, error *err)
     lane *l = NULL, *edited = NULL;
     arena_mark here = arena_here(&x->w->mem);
     drop_base(x, i); /* of a wave that was refused for memory */
+    *out = NULL;
+    if (x->skip && x->skip(x, v)) return E_OK;
     status st = work_lane(x->w, &l, NULL, v->p, NULL, err);
     if (st != E_OK) return st;
     if (x->give) st = x->give(x, v, l, err);
@@ -59,14 +61,29 @@ static status make(void *user, int64_t i, lane **out, error *err)
     return E_OK;
 }
 
+/* Windows that were not run, up to i, in their turn. */
+static status take_skipped(corpus_run *x, int64_t i, error *err)
+{
+    corpus_wave *w = x->wave;
+    for (; w->n_taken < i; w->n_taken++) {
+        const text_window *v = w->v[w->n_taken];
+        status st = x->take(x, v, NULL, NULL, err);
+        if (st != E_OK) return st;
+        x->n_window++, x->n_fresh += v->p->n - v->fresh, x->n_reached++;
+    }
+    return E_OK;
+}
+
 static status take(void *user, int64_t i, lane *l, error *err)
 {
     corpus_run *x = user;
     const text_window *v = x->wave->v[i];
     lane *base = x->edits ? x->wave->base[i] : l;
-    status st = x->take(x, v, base, x->edits ? l : NULL, err);
+    status st = take_skipped(x, i, err);
+    if (st == E_OK) st = x->take(x, v, base, x->edits ? l : NULL, err);
     if (x->edits) x->w->n_fork++, x->n_reached += lane_effect(l) != EFFECT_NONE;
     x->n_window++, x->n_fresh += v->p->n - v->fresh;
+    x->wave->n_taken = i + 1;
     return st;
 }
 
@@ -74,7 +91,9 @@ static status told(void *user, int64_t first, int64_t n_done, error *err)
 {
     corpus_run *x = user;
     for (int64_t i = first; i < n_done; i++) drop_base(x, i);
-    status st = work_tell(x->w, x->w->def->name, (double)n_done / (double)x->wave->n, err);
+    status st = take_skipped(x, n_done, err);
+    if (st == E_OK && x->wave_done) st = x->wave_done(x, err);
+    if (st == E_OK) st = work_tell(x->w, x->w->def->name, (double)n_done / (double)x->wave->n, err);
     if (st != E_OK || x->until <= 0 || clock_seconds() < x->until) return st;
     return error_set(err, E_INTERRUPTED, "%s: the time given was over after %lld tokens",
                      x->w->def->name, (long long)x->n_fresh);
@@ -82,14 +101,19 @@ static status told(void *user, int64_t first, int64_t n_done, error *err)
 
 /* ---- all of them ---- */
 
+static windows_options options_of(const work *w)
+{
+    return (windows_options){ .path = work_text(w, "text"),
+                              .field = work_text(w, "field"),
+                              .separator = work_text(w, "separator"),
+                              .bos = work_bos(w),
+                              .window = work_int(w, "window"),
+                              .stride = work_int(w, "stride") };
+}
+
 status corpus_run_open(corpus_run *x, work *w, error *err)
 {
-    windows_options o = { .path = work_text(w, "text"),
-                          .field = work_text(w, "field"),
-                          .separator = work_text(w, "separator"),
-                          .bos = work_bos(w),
-                          .window = work_int(w, "window"),
-                          .stride = work_int(w, "stride") };
+    windows_options o = options_of(w);
     x->w = w, x->edits = work_item(w, "edit", 0) != NULL;
     if (!o.path) {
         error_set(err, E_USAGE, "%s needs a text", w->def->name);
@@ -99,7 +123,7 @@ status corpus_run_open(corpus_run *x, work *w, error *err)
     if (work_int(w, "most") < 0)
         return error_set(err, E_USAGE, "most: %lld tokens, expected 0 (all) or more",
                          (long long)work_int(w, "most"));
-    if (work_int(w, "window") < 0 || work_int(w, "stride") < 0)
+    if (o.window < 0 || o.stride < 0)
         return error_set(err, E_USAGE, "window and stride are not negative");
     double seconds = work_real(w, "seconds");
     x->until = seconds > 0 ? clock_seconds() + seconds : 0;
@@ -109,6 +133,24 @@ status corpus_run_open(corpus_run *x, work *w, error *err)
     return st == E_OK ? work_file(w, o.path, err) : st;
 }
 
+status corpus_run_count(const corpus_run *x, int64_t *n_window, error *err)
+{
+    windows_options o = options_of(x->w);
+    windows *c = NULL;
+    int64_t n = 0, n_read = 0, most = work_int(x->w, "most");
+    status st = windows_open(&c, x->w->m, &o, err);
+    while (st == E_OK && (!most || n_read < most)) {
+        text_window *v = NULL;
+        st = windows_next(c, &v, err);
+        if (st != E_OK || !v) break;
+        n++, n_read += v->p->n - v->fresh;
+        text_window_free(v);
+    }
+    windows_close(c);
+    if (st == E_OK) *n_window = n;
+    return st;
+}
+
 static void free_wave(corpus_run *x)
 {
     for (int64_t i = 0; x->wave && i < AHEAD; i++) {
@@ -116,7 +158,7 @@ static void free_wave(corpus_run *x)
         text_window_free(x->wave->v[i]);
         x->wave->v[i] = NULL;
     }
-    if (x->wave) x->wave->n = 0;
+    if (x->wave) x->wave->n = x->wave->n_taken = 0;
 }
 
 void corpus_run_close(corpus_run *x)
@@ -131,12 +173,13 @@ static status read_ahead(corpus_run *x, int64_t *n_read, error *err)
 {
     int64_t most = work_int(x->w, "most");
     free_wave(x);
-    for (int64_t n = 0; n < AHEAD && (!most || *n_read < most); n++) {
+    for (int64_t n = 0; n < AHEAD && !x->ended && (!most || *n_read < most); n++) {
         text_window *v = NULL;
         status st = windows_next(x->c, &v, err);
         if (st != E_OK || !v) return st;
         x->wave->v[n] = v, x->wave->n = n + 1;
         *n_read += v->p->n - v->fresh;
+        if (x->last && v->index >= x->last) x->ended = true;
     }
     return E_OK;
 }
@@ -154,12 +197,12 @@ status corpus_run_all(corpus_run *x, error *err)
 {
     int64_t n_read = 0, done;
     status st = E_OK;
-    x->w->part_done = 0;
+    x->w->part_done = x->begin;
     work_watch(x->w);
     while (st == E_OK) {
         st = read_ahead(x, &n_read, err);
         if (st != E_OK || !x->wave->n) break;
-        x->w->part = share(x, n_read) - x->w->part_done;
+        x->w->part = x->begin + (1 - x->begin) * share(x, n_read) - x->w->part_done;
         sweep s = {
             .s = x->w->s, .n = x->wave->n, .user = x, .make = make, .take = take, .tell = told
         };

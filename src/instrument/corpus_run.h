@@ -40,17 +40,24 @@ struct corpus_run {
     status (*give)(corpus_run *x, const text_window *v, lane *l, error *err);
     status (*ask)(corpus_run *x, const text_window *v, lane *l, error *err);
     status (*take)(corpus_run *x, const text_window *v, lane *l, lane *edited, error *err);
+    /* May be NULL: is this window not to be run?  It is taken all the same, in its turn, with l NULL. */
+    bool (*skip)(corpus_run *x, const text_window *v);
+    status (*wave_done)(corpus_run *x, error *err); /* may be NULL: after every wave */
     void *user;
     struct corpus_wave *wave; /* the windows under way */
     double until;
+    double begin; /* which share of all the work was done before (0..1); this is the rest */
+    int64_t last; /* the last window that is looked at; 0: all of them */
+    bool ended;   /* it was read */
 };
 
-/* Open the file that the request names, with the callbacks set by the caller; run all of it; say in the report how it was
- * read, and what was not predicted.  Stopped: INTERRUPTED, after which corpus_run_show may be called all the same.
+/* Open the file that the request names, with the callbacks set by the caller; run all of it; how many windows that are; say
+ * in the report how it was read, and what was not predicted.  Stopped: INTERRUPTED, after which corpus_run_show may be called all the same.
  *
  * [err: USAGE, what windows_next, edits and the run return, INTERRUPTED | owns: corpus_run_close | thread: the work's | cost: the file's tokens through the model] */
 status corpus_run_open(corpus_run *x, work *w, error *err);
 status corpus_run_all(corpus_run *x, error *err);
+status corpus_run_count(const corpus_run *x, int64_t *n_window, error *err);
 void corpus_run_show(corpus_run *x);
 void corpus_run_close(corpus_run *x);
 

@@ -78,9 +78,10 @@ status work_keep(work *w, prompt *p, error *err);
  * [err: IO, NOMEM | owns: the report | thread: w's own | cost: reads the file] */
 status work_file(work *w, const char *path, error *err);
 
-/* A tensor of a file as doubles, the file noted as work_file does.
+/* A tensor of a file as doubles, the file noted as work_file does.  It is read once: whoever asks again gets the same
+ * numbers, which are not to be changed.
  *
- * [err: IO, FORMAT, RANGE (no such tensor), NOMEM | owns: the work | thread: w's own | cost: reads the file] */
+ * [err: IO, FORMAT, RANGE (no such tensor), NOMEM | owns: the work | thread: w's own | cost: reads the file, the first time] */
 status work_values(work *w, const char *path, const char *key, double **out, int64_t *n,
                    error *err);
 

@@ -272,21 +272,38 @@ static void bars(str *s, const figure *f)
 
 /* ---- tokens ---- */
 
+/* One token, as its cell has it or as its axis does. */
+static void one_token(str *s, const figure *f, int64_t row, int64_t j)
+{
+    char number[24];
+    report_label token = figure_cell(f, row, j);
+    if (f->row_axis >= 0 && figure_mark(f, row, j) == MARK_ABSENT) return;
+    str_puts(s, "<span");
+    cell_attributes(s, f, row, j, "tok");
+    str_puts(s, ">");
+    html_label(s, token.p ? token : label(f, f->col_axis, j, number));
+    str_puts(s, "</span><wbr>");
+}
+
+/* A text; or a line of tokens for each row, with its label before it. */
 static void tokens(str *s, const figure *f)
 {
     int64_t n = f->n_col < CELL_MAX ? f->n_col : CELL_MAX;
     str_puts(s, "<div class=\"tokens\" role=\"grid\" aria-label=\"");
     html_text(s, *f->title ? f->title : f->array->t.name);
-    str_puts(s, "\"><span role=\"row\">");
-    for (int64_t j = 0; j < n && !s->failed; j++) {
+    str_puts(s, "\">");
+    for (int64_t i = 0; i < f->n_row && i < ROW_MAX && !s->failed; i++) {
         char number[24];
-        str_puts(s, "<span");
-        cell_attributes(s, f, 0, j, "tok");
-        str_puts(s, ">");
-        html_label(s, label(f, f->col_axis, j, number));
-        str_puts(s, "</span><wbr>");
+        str_printf(s, "<span role=\"row\"%s>", f->row_axis < 0 ? "" : " class=\"line\"");
+        if (f->row_axis >= 0) {
+            str_puts(s, "<b role=\"rowheader\">");
+            html_label(s, label(f, f->row_axis, i, number));
+            str_puts(s, "</b>");
+        }
+        for (int64_t j = 0; j < n && !s->failed; j++) one_token(s, f, i, j);
+        str_puts(s, "</span>");
     }
-    str_puts(s, "</span></div>");
+    str_puts(s, "</div>");
 }
 
 static void caption(str *s, const figure *f)

@@ -346,6 +346,53 @@ static void tokens(view *v, const figure *f)
     str_puts(v->s, "\n");
 }
 
+/* The largest of a line, which stands in quotes where there are no colours; -1: none. */
+static int64_t line_peak(const figure *f, int64_t row)
+{
+    int64_t best = -1;
+    for (int64_t j = 0; j < f->n_col; j++) {
+        double x = figure_value(f, row, j);
+        if (figure_mark(f, row, j) != MARK_NONE || isnan(x)) continue;
+        if (best < 0 || x > figure_value(f, row, best)) best = j;
+    }
+    return best;
+}
+
+/* Lines of tokens: each cell's, coloured, the largest in quotes. */
+static void lines(view *v, const figure *f)
+{
+    int labels = label_width(v, f, f->row_axis, f->n_row, v->width / 3);
+    for (int64_t i = 0; i < f->n_row && !v->s->failed; i++) {
+        int used = labels + 2;
+        int64_t peak = line_peak(f, i);
+        label(v, f, f->row_axis, i);
+        view_put(v, labels, false);
+        view_spaces(v, 2);
+        for (int64_t j = 0; j < f->n_col; j++) {
+            str *s = view_scratch(v);
+            if (figure_mark(f, i, j) == MARK_ABSENT) continue;
+            bool quoted = j == peak && !v->colour;
+            if (quoted) str_puts(s, v->unicode ? "\u00ab" : "[");
+            show_label(s, figure_cell(f, i, j), v->unicode);
+            if (quoted) str_puts(s, v->unicode ? "\u00bb" : "]");
+            v->s->failed |= s->failed;
+            if (s->failed) return;
+            int w = show_width(s->p, s->n);
+            if (w > v->width - labels - 2) w = v->width - labels - 2;
+            if (used + w > v->width) {
+                str_puts(v->s, "\n");
+                view_spaces(v, labels + 2);
+                used = labels + 2;
+            }
+            view_shade(v, shade(f, i, j));
+            view_put(v, w, false);
+            view_ink(v, INK_PLAIN);
+            used += w;
+        }
+        str_puts(v->s, "\n");
+    }
+}
+
 void text_figure(view *v, const figure *f)
 {
     if (f->kind == FIGURE_HEADS) {
@@ -356,6 +403,7 @@ void text_figure(view *v, const figure *f)
     if (f->n_row < 1 || f->n_col < 1) str_puts(v->s, "no cells\n");
     else if (f->n_row > CELL_MAX / f->n_col) largest(v, f);
     else if (f->kind == FIGURE_HEATMAP) heatmap(v, f);
+    else if (f->kind == FIGURE_TOKENS && f->row_axis >= 0) lines(v, f);
     else if (f->kind == FIGURE_TOKENS && v->colour) tokens(v, f);
     else bars(v, f);
     legend(v, f);

@@ -261,6 +261,12 @@ void report_heads(report *r, const char *title, const char *tensor_name,
     add_figure(r, FIGURE_HEADS, title, tensor_name, a->axis[2], a->axis[3], &o);
 }
 
+void report_contexts(report *r, const char *title, const char *tensor_name, const char *rows,
+                     const char *columns, const figure_options *options)
+{
+    add_figure(r, FIGURE_TOKENS, title, tensor_name, rows, columns, options);
+}
+
 double array_value(const report_array *a, int64_t index)
 {
     switch (a->t.dtype) {

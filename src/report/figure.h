@@ -48,7 +48,7 @@ typedef struct figure {
     figure_kind kind;
     const char *title, *value;
     const report_array *array, *low, *high;
-    int row_axis, col_axis; /* of the array; row_axis -1: one row (bars, tokens) */
+    int row_axis, col_axis; /* of the array; row_axis -1: one row (bars, tokens of one text) */
     int64_t at[TENSOR_DIMS];
     int64_t n_row, n_col;
     double centre, span; /* span > 0 */

@@ -110,6 +110,13 @@ void report_bars(report *r, const char *title, const char *tensor_name, const ch
 void report_tokens(report *r, const char *title, const char *tensor_name, const char *axis,
                    const figure_options *options);
 
+/* The next section: lines of tokens, one a place of axis `rows`, coloured by the numbers along `columns`.  What stands in a
+ * line are the cells' tokens (report_cell_token); cells marked absent are left out.
+ *
+ * [err: kept: USAGE (tensor, axis), NOMEM | owns: the report | thread: the report's own | cost: O(1)] */
+void report_contexts(report *r, const char *title, const char *tensor_name, const char *rows,
+                     const char *columns, const figure_options *options);
+
 /* The next section: all attention patterns at once, each head small, one large, tokens to point at.  The tensor
  * has four axes, what stands in the place of layer, head, query and key; its values lie between 0 and
  * options.span (0: 1).
