@@ -15,14 +15,28 @@ typedef struct task {
     patch to;
     const lane *weights; /* lanes that see the same weights have this ancestor in common */
     const fusion *f;
-    bool taken;
+    int32_t next; /* the next task of the same call; -1: none */
 } task;
+
+/* What tasks of one kernel call have in common. */
+typedef struct call_id {
+    const lane *weights;
+    const fusion *f;
+    int32_t a0, a1;
+} call_id;
+
+/* Tasks of one kernel call, in order. */
+typedef struct call_list {
+    call_id id;
+    int32_t first, last, n_task, n_line;
+} call_list;
 
 typedef struct wave {
     run *r;
     const node *n;
     task *task;
-    int32_t n_task, cap_task;
+    call_list *call;
+    int32_t n_task, cap_task, n_call;
 } wave;
 
 /* Room for one more in a list that lives in an arena. */
@@ -147,24 +161,43 @@ static void due_open(wave *w, due *d)
 
 /* ---- kernel calls ---- */
 
-static bool same_call(const task *a, const task *b)
+static call_id call_of(const task *t)
 {
-    return a->j.b.a0 == b->j.b.a0 && a->j.b.a1 == b->j.b.a1 && a->weights == b->weights &&
-           a->f == b->f;
+    return (call_id){ .weights = t->weights, .f = t->f, .a0 = t->j.b.a0, .a1 = t->j.b.a1 };
 }
 
-/* The tasks of the first one's kind, and how many lines they have. */
-static bool batch_jobs(wave *w, batch *b, job *jobs, int32_t first)
+static bool same_call(call_id x, call_id y)
 {
-    const task *key = &w->task[first];
-    for (int32_t i = first; i < w->n_task; i++) {
+    return x.a0 == y.a0 && x.a1 == y.a1 && x.weights == y.weights && x.f == y.f;
+}
+
+static uint64_t call_key(call_id x)
+{
+    uint64_t k = (uint64_t)(uint32_t)x.a0 << 32 | (uint32_t)x.a1;
+    k = (k ^ (uintptr_t)x.weights) * UINT64_C(0x9e3779b97f4a7c15);
+    k = (k ^ k >> 29 ^ (uintptr_t)x.f) * UINT64_C(0xbf58476d1ce4e5b9);
+    return k ^ k >> 32;
+}
+
+/* Sort the tasks into calls, by a table of the calls' numbers: there may be as many calls as tasks. */
+static bool calls_make(wave *w)
+{
+    int32_t size = 8;
+    while (size < 2 * w->n_task) size *= 2;
+    int32_t *table = arena_array(&w->r->wave, size, sizeof *table); /* number + 1 */
+    w->call = arena_array(&w->r->wave, w->n_task, sizeof *w->call);
+    if (!table || !w->call) return false;
+    for (int32_t i = 0; i < w->n_task; i++) {
         task *t = &w->task[i];
-        if (t->taken || !same_call(t, key)) continue;
-        t->taken = true;
-        jobs[b->n_job++] = t->j;
-        b->n_line += t->j.b.r1 - t->j.b.r0;
+        call_id id = call_of(t);
+        int32_t at = (int32_t)(call_key(id) & (uint64_t)(size - 1));
+        while (table[at] && !same_call(id, w->call[table[at] - 1].id)) at = (at + 1) & (size - 1);
+        call_list *c = &w->call[table[at] ? table[at] - 1 : w->n_call];
+        if (!table[at]) table[at] = ++w->n_call, c->id = id, c->first = i;
+        else w->task[c->last].next = i;
+        c->last = i, c->n_task++, c->n_line += t->j.b.r1 - t->j.b.r0;
+        t->next = -1;
     }
-    b->job = jobs;
     return true;
 }
 
@@ -246,26 +279,26 @@ static bool kernel_run(wave *w, const batch *b, int64_t cost)
     return true;
 }
 
-static bool call_kernel(wave *w, int32_t first)
+static bool call_kernel(wave *w, const call_list *c)
 {
-    const task *key = &w->task[first];
+    const task *key = &w->task[c->first];
     batch b = { .n = w->n,
                 .a0 = key->j.b.a0,
                 .a1 = key->j.b.a1,
+                .n_line = c->n_line,
                 .real_bytes = w->r->s->e->real_bytes,
                 .fusion = key->f,
                 .in = key->f ? key->f->leaf : (const node *const *)w->n->in };
-    job *jobs = arena_array(&w->r->wave, w->n_task - first, sizeof *jobs);
-    patch *to = arena_array(&w->r->wave, w->n_task - first, sizeof *to);
+    job *jobs = arena_get(&w->r->wave, (size_t)c->n_task * sizeof *jobs);
+    patch *to = arena_get(&w->r->wave, (size_t)c->n_task * sizeof *to);
     if (!jobs || !to) return false;
-    int32_t n = 0;
     int64_t cost = 0;
-    for (int32_t i = first; i < w->n_task; i++)
-        if (!w->task[i].taken && same_call(&w->task[i], key)) {
-            to[n++] = w->task[i].to;
-            cost += w->n->op->cost(w->n, w->task[i].j.b, w->task[i].j.lane) * (key->f ? 3 : 1);
-        }
-    batch_jobs(w, &b, jobs, first);
+    for (int32_t i = c->first; i >= 0; i = w->task[i].next) {
+        const task *t = &w->task[i];
+        to[b.n_job] = t->to, jobs[b.n_job++] = t->j;
+        cost += w->n->op->cost(w->n, t->j.b, t->j.lane) * (key->f ? 3 : 1);
+    }
+    b.job = jobs;
     if (!batch_lines(w, &b, to)) return false;
     for (int k = 0; k < plan_inputs(w->n, key->f); k++)
         if (!batch_input(w, &b, jobs, k)) return false;
@@ -320,6 +353,30 @@ static bool parent_has(wave *w, const due *d, box b)
  * region fall to dust. */
 enum { FINE_PARTS = 64 };
 
+/* Boxes found row by row, put together before they go into a region: rows that end alike are one box. */
+typedef struct gathering {
+    arena *mem;
+    region *out;
+    box open; /* grows downwards while rows have the same parts */
+} gathering;
+
+static void gather(gathering *x, box b)
+{
+    if (b.r0 == x->open.r1 && b.a0 == x->open.a0 && b.a1 == x->open.a1) {
+        x->open.r1 = b.r1;
+        return;
+    }
+    region_add(x->mem, x->out, x->open);
+    x->open = b;
+}
+
+/* Does part [a, a + step) of row r, at `mine`, differ from the parent's, at `old` (NULL: it has none)? */
+static bool part_changes(wave *w, const due *d, box b, const char *old, const char *mine,
+                         size_t bytes, bool known)
+{
+    return !old || memcmp(old, mine, bytes) || !(known || parent_has(w, d, b));
+}
+
 /* Where p differs from the parent. */
 static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
 {
@@ -328,17 +385,21 @@ static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
     const void **row = parent_lines(w, d, p->b);
     int32_t step = n->n_part <= FINE_PARTS ? 1 : p->b.a1 - p->b.a0;
     bool known = parent_has(w, d, p->b);
+    gathering all = { .mem = &w->r->wave, .out = out };
     for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
-        const char *old = row[r - p->b.r0];
+        const char *old = row[r - p->b.r0], *mine = patch_at(d->l, n, p, r, p->b.a0);
         size_t bytes = (size_t)step * (size_t)node_width(n, r, d->l) * (size_t)s->e->real_bytes;
-        for (int32_t a = p->b.a0; a < p->b.a1; a += step) {
-            box b = { r, r + 1, a, a + step };
-            bool there = old && (known || parent_has(w, d, b));
-            if (!there || memcmp(old, patch_at(d->l, n, p, r, a), bytes))
-                region_add(&w->r->wave, out, b);
+        box beside = { r, r + 1, p->b.a0, p->b.a0 }; /* parts next to each other */
+        for (int32_t a = p->b.a0; a < p->b.a1; a += step, mine += bytes) {
+            bool changed =
+                part_changes(w, d, (box){ r, r + 1, a, a + step }, old, mine, bytes, known);
+            if (changed && beside.a1 < a && beside.a0 < beside.a1) gather(&all, beside);
+            if (changed) beside = (box){ r, r + 1, beside.a1 == a ? beside.a0 : a, a + step };
             if (old) old += bytes;
         }
+        if (beside.a0 < beside.a1) gather(&all, beside);
     }
+    region_add(&w->r->wave, out, all.open);
     return row != NULL;
 }
 
@@ -441,8 +502,8 @@ status wave_node(run *r, int32_t generation, const node *n, error *err)
     }
     if (n->extent != WEIGHT) {
         fine = !r->wave.failed && !r->mem.failed;
-        for (int32_t i = 0; fine && i < w.n_task; i++)
-            if (!w.task[i].taken) fine = call_kernel(&w, i);
+        if (fine && w.n_task) fine = calls_make(&w);
+        for (int32_t i = 0; fine && i < w.n_call; i++) fine = call_kernel(&w, &w.call[i]);
         for (due *d = list->eldest; d && fine; d = d->younger) fine = due_close(&w, d);
     }
     if (fine && !r->wave.failed && !r->mem.failed) return E_OK;
