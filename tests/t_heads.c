@@ -382,4 +382,211 @@ TEST("heads refuses sequences that are not repeated, and ranges that hold too li
     refuses("heads", "{\"model\":\"demo:induction\",\"top\":0}", "top is 0");
     refuses("heads", "{\"model\":\"demo:induction\",\"bos\":\"maybe\"}", "auto, yes or no");
 }
+
+/* ---- weights ---- */
+
+/* A list of eigenvalues' numbers, ascending. */
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* How far our eigenvalues' real parts (or sizes), sorted, are from the reference's. */
+static double eigen_apart(const container *got, const container *want, bool sizes)
+{
+    const tensor_view *re = container_find(got, "full_OV_eigenvalues.re"),
+                      *im = container_find(got, "full_OV_eigenvalues.im");
+    const tensor_view *w = container_find(want, sizes ? "full_OV_eigenvalues.abs_sorted"
+                                                      : "full_OV_eigenvalues.re_sorted");
+    REQUIRE(re && im && w && re->n_dim == 3 && count_of(re) == count_of(w));
+    double worst = 0, x[64];
+    int64_t n = re->dim[2];
+    for (int64_t h = 0; h < re->dim[0] * re->dim[1]; h++) {
+        for (int64_t i = 0; i < n; i++)
+            x[i] =
+                sizes ? hypot(number(re, h * n + i), number(im, h * n + i)) : number(re, h * n + i);
+        qsort(x, (size_t)n, sizeof *x, ascending);
+        for (int64_t i = 0; i < n; i++) worst = fmax(worst, fabs(x[i] - number(w, h * n + i)));
+    }
+    return worst;
+}
+
+TEST(
+    "weights gives the reference's circuits, scores, composition and singular values, GQA included")
+{
+    if (!shared_path("goldens/methods/tl-weights-gpt2")) SKIP("no ../shared");
+    static const char *const same[] = {
+        "composition.Q",          "composition.K", "composition.V", "copying_score.full_OV",
+        "matching_score.full_QK", "OV_svd.S",      "QK_svd.S"
+    };
+    for (int i = 0; i < 2; i++) {
+        char dir[1000], request[1400];
+        container *want = golden(REFERENCE[i], dir);
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"what\":\"copying,composition,svd,matrices\",\"precision\":"
+                 "\"f64\"}",
+                 dir);
+        mt_report *r = ran("weights", request);
+        REQUIRE(r);
+        container *got = tensors_of(r);
+        CHECK(far_apart(got, "QK", want, "QK") < 1e-7); /* stored as float32 */
+        CHECK(far_apart(got, "OV", want, "OV") < 1e-7);
+        for (int k = 0; k < 7; k++) {
+            double far = far_apart(got, same[k], want, same[k]);
+            if (!(far < 1e-9)) printf("  %s %s: %g\n", REFERENCE[i], same[k], far);
+            CHECK(far < 1e-9);
+        }
+        CHECK(eigen_apart(got, want, false) < 1e-9 && eigen_apart(got, want, true) < 1e-9);
+        container_free(got), container_free(want);
+        mt_report_free(r);
+    }
+}
+
+TEST("weights: the hand-built edge is K-composition of 1 / sqrt(1.25 V), and no other")
+{
+    mt_report *r = ran("weights", "{\"model\":\"demo:induction\"}");
+    REQUIRE(r);
+    CHECK(shows(r, "random heads") && shows(r, "skip_trigrams"));
+    container *c = tensors_of(r);
+    const tensor_view *k = container_find(c, "composition.K"),
+                      *q = container_find(c, "composition.Q"),
+                      *v = container_find(c, "composition.V");
+    REQUIRE(k && q && v && count_of(k) == 36);
+    int64_t edge = ((0 * 3 + 1) * 2 + 1) * 3 + 2; /* 0.1 -> 1.2 */
+    for (int64_t i = 0; i < 36; i++) {
+        CHECK(fabs(number(k, i) - (i == edge ? 1 / sqrt(1.25 * 40) : 0)) < 1e-6);
+        CHECK(number(q, i) == 0 && number(v, i) == 0);
+    }
+    CHECK(score_of(c, "copying_score.full_OV", 0, 0) == 0); /* writes nothing */
+    container_free(c);
+    mt_report_free(r);
+}
+
+/* One weight of the model's file, whatever is before its name. */
+static const tensor_view *weight_called(const container *c, const char *end)
+{
+    for (int32_t i = 0; i < container_count(c); i++)
+        if (str_ends(container_at(c, i)->name, end)) return container_at(c, i);
+    return NULL;
+}
+
+TEST(
+    "weights: folding a gain multiplies what is read by it, centring leaves nothing along the ones")
+{
+    if (!shared_path("goldens/methods/tl-weights-gpt2")) SKIP("no ../shared");
+    container *c[3], *file = NULL;
+    mt_report *r[3];
+    char dir[1000], request[1300];
+    container_free(golden("gpt2", dir));
+    snprintf(request, sizeof request, "%s/model.safetensors", dir);
+    REQUIRE(container_open(&file, request, NULL) == E_OK);
+    for (int i = 0; i < 3; i++) {
+        static const char *const folds[] = { "none", "gain", "all" };
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"what\":\"matrices\",\"fold\":\"%s\",\"layer\":\"1\"}", dir,
+                 folds[i]);
+        REQUIRE((r[i] = ran("weights", request)));
+        char path[1200];
+        snprintf(path, sizeof path, "%s/%d.safetensors", test_dir(), i);
+        REQUIRE(mt_report_write_tensors(r[i], path, NULL) == 0);
+        REQUIRE(container_open(&c[i], path, NULL) == E_OK);
+    }
+    const tensor_view *gain = weight_called(file, "h.1.ln_1.weight"), *m[3], *ov[3];
+    for (int i = 0; i < 3; i++)
+        m[i] = container_find(c[i], "QK"), ov[i] = container_find(c[i], "OV");
+    REQUIRE(gain && m[0] && m[1] && m[2] && ov[1] && ov[2]);
+    int64_t d = count_of(gain);
+    double worst = 0, sums = 0;
+    for (int64_t i = 0; i < count_of(m[0]); i++) {
+        double want = number(m[0], i) * number(gain, i / d % d) * number(gain, i % d);
+        worst = fmax(worst, fabs(number(m[1], i) - want));
+    }
+    for (int64_t i = 0; i < count_of(m[0]) / d; i++) {
+        double across[2] = { 0 }, down[2] = { 0 };
+        for (int64_t k = 0; k < d; k++) {
+            int64_t head = i / d * d * d;
+            across[0] += number(m[2], i * d + k), across[1] += number(ov[2], i * d + k);
+            down[0] += number(m[2], head + k * d + i % d);
+            down[1] += number(ov[2], head + k * d + i % d);
+        }
+        for (int k = 0; k < 2; k++) sums = fmax(sums, fmax(fabs(across[k]), fabs(down[k])));
+    }
+    CHECK(worst < 1e-6);
+    CHECK(sums < 1e-5);
+    for (int i = 0; i < 3; i++) container_free(c[i]), mt_report_free(r[i]);
+    container_free(file);
+}
+
+/* x [n] M y' for two rows of `e`. */
+static double form_of(const tensor_view *e, int64_t x, const tensor_view *m, int64_t first,
+                      int64_t y)
+{
+    double sum = 0;
+    int64_t d = e->dim[1];
+    for (int64_t i = 0; i < d; i++)
+        for (int64_t j = 0; j < d; j++)
+            sum += number(e, x * d + i) * number(m, first + i * d + j) * number(e, y * d + j);
+    return sum;
+}
+
+static int64_t id_at(const json_t *row, size_t i)
+{
+    return json_integer_value(json_object_get(json_array_get(row, i), "id"));
+}
+
+TEST("weights: skip-trigrams are what the whole matrices say, and their bugs stand beside them")
+{
+    if (!shared_path("goldens/methods/tl-weights-gpt2")) SKIP("no ../shared");
+    char dir[1000], request[1400];
+    container *want = golden("gpt2", dir), *file = NULL;
+    snprintf(request, sizeof request, "%s/model.safetensors", dir);
+    REQUIRE(container_open(&file, request, NULL) == E_OK);
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"what\":\"skip\",\"layer\":\"0\",\"token\":[\"#7\",\"#11\"],"
+             "\"precision\":\"f64\"}",
+             dir);
+    mt_report *r = ran("weights", request);
+    const tensor_view *e = weight_called(file, "wte.weight"), *qk = container_find(want, "QK"),
+                      *ov = container_find(want, "OV");
+    REQUIRE(r && e && qk && ov);
+    char *json = mt_report_render(r, "json", 80, false, NULL);
+    json_t *doc = NULL;
+    REQUIRE(json && json_parse(&doc, json, strlen(json), "report", NULL) == E_OK);
+    const json_t *rows =
+        json_object_get(json_object_get(json_object_get(doc, "tables"), "skip_trigrams"), "rows");
+    int64_t d = e->dim[1], n = e->dim[0];
+    CHECK(json_array_size(rows) == 5 * 2 * 4); /* heads, sources, two trigrams and two bugs */
+    for (size_t i = 0; i < json_array_size(rows); i += 7) {
+        const json_t *row = json_array_get(rows, i);
+        int64_t head = json_integer_value(json_array_get(row, 1)), s = id_at(row, 2);
+        double mean_qk = 0, mean_ov = 0;
+        for (int64_t t = 0; t < n; t++) {
+            mean_qk += form_of(e, id_at(row, 3), qk, head * d * d, t) / (double)n;
+            mean_ov += form_of(e, s, ov, head * d * d, t) / (double)n;
+        }
+        double want_qk =
+            (form_of(e, id_at(row, 3), qk, head * d * d, s) - mean_qk) / 3; /* d_head 9 */
+        double want_ov = form_of(e, s, ov, head * d * d, id_at(row, 4)) - mean_ov;
+        CHECK(fabs(json_real_value(json_array_get(row, 5)) - want_qk) < 1e-5);
+        CHECK(fabs(json_real_value(json_array_get(row, 6)) - want_ov) < 1e-5);
+        CHECK((i % 4 > 1) == !strcmp(json_string_value(json_array_get(row, 7)), "forced"));
+    }
+    json_decref(doc);
+    mt_text_free(json);
+    mt_report_free(r);
+    container_free(want), container_free(file);
+}
+
+TEST("weights says what is wrong with a request")
+{
+    refuses("weights", "{\"model\":\"demo:induction\",\"what\":\"copying,taste\"}",
+            "'taste' is no part");
+    refuses("weights", "{\"model\":\"demo:induction\",\"fold\":\"in half\"}", "none, gain or all");
+    refuses("weights", "{\"model\":\"demo:induction\",\"layer\":\"5\"}", "layers of 0 to 1");
+    refuses("weights", "{\"model\":\"demo:induction\",\"directions\":65}", "expected 0 to 64");
+    refuses("weights", "{\"model\":\"demo:induction\",\"samples\":-1}", "samples is -1");
+    refuses("weights", "{\"model\":\"demo:induction\",\"what\":\"skip\",\"token\":[\"zebra\"]}",
+            "zebra");
+}
 /* SPDX-License-Identifier: MIT */

@@ -1,0 +1,78 @@
+/* instrument: weights -- what heads can do, from their weights alone: QK and OV circuits.
+ *
+ * Elhage et al., "A mathematical framework for transformer circuits" (2021).  The parts: circuits.h. */
+#include "instrument/circuits.h"
+#include <string.h>
+
+static const param params[] = {
+    { "what", PARAM_TEXT, NULL,
+      "with commas: copying composition svd skip matrices; all but the last unless given",
+      ROLE_WHAT },
+    HEAD_WEIGHTS_PARAMS,
+    { "samples", PARAM_INT, "100", "copying: tokens whose whole row of the OV circuit is looked at",
+      ROLE_WHAT },
+    { "directions", PARAM_INT, "1", "svd: singular directions shown of each head", ROLE_WHAT },
+    { "token", PARAM_LIST, NULL, "skip: a source token; give it again for several", ROLE_WHAT },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
+};
+
+enum { N_PART = 5 };
+static const struct {
+    const char *name;
+    status (*show)(circuits *c, error *err);
+} PARTS[N_PART] = { { "copying", circuits_copying },
+                    { "composition", circuits_composition },
+                    { "svd", circuits_svd },
+                    { "skip", circuits_skip },
+                    { "matrices", circuits_matrices } };
+
+static status check_what(const char *list, error *err)
+{
+    size_t n;
+    int count = 0;
+    for (const char *word; list && (word = str_word(&list, &n)); count++) {
+        bool known = false;
+        for (int i = 0; i < N_PART; i++) known |= str_is(word, n, PARTS[i].name);
+        if (known) continue;
+        error_set(err, E_USAGE, "weights: '%.*s' is no part of it", (int)(n < 60 ? n : 60), word);
+        error_hint(err, "what is one or more of copying, composition, svd, skip, matrices");
+        return E_USAGE;
+    }
+    return E_OK;
+}
+
+static void state(const circuits *c)
+{
+    const head_weights *x = &c->x;
+    const char *how = x->gain ? x->centre
+                                    ? "norms' gains folded, and what norms centre away left out"
+                                    : "norms' gains folded"
+                              : "weights as stored, nothing folded";
+    report_note(c->w->r,
+                "%d layers of %d heads (%d of keys and values), d_head %d: %s. Left out: biases, "
+                "rotation and norms of queries and keys, scales of norms, the 1 / sqrt(d_head) of "
+                "scores. The "
+                "model is not changed: folding is of copies (--fold none, gain, all).",
+                x->n_layer, x->n_head, x->n_kv, x->d_head, how);
+}
+
+static status run(work *w, error *err)
+{
+    circuits c;
+    const char *list = work_text(w, "what");
+    status st = check_what(list, err);
+    if (st == E_OK) st = circuits_open(&c, w, err);
+    if (st != E_OK) return st;
+    state(&c);
+    for (int i = 0; i < N_PART && st == E_OK; i++)
+        if (list ? str_listed(list, PARTS[i].name) : i + 1 < N_PART) st = PARTS[i].show(&c, err);
+    return st;
+}
+
+const instrument_def instrument_weights_def = { .name = "weights",
+                                                .says = "QK and OV circuits, from weights alone",
+                                                .subject = "MODEL",
+                                                .needs = NEEDS_MODEL,
+                                                .param = params,
+                                                .run = run };
+/* SPDX-License-Identifier: MIT */
