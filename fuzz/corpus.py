@@ -81,6 +81,8 @@ def make():
         f.writestr("b.npy", npy((), 1))
     put("npz", "two", z.getvalue())
     put("npz", "llama2c", struct.pack("<7i", 2, 3, 1, 1, 1, 4, 2) + b"\0" * 4 * 60)
+    put("npz", "npy", npy((2, 3), 6))
+    put("npz", "llmviz", json.dumps({"config": {"model_type": "gpt-nano"}, "w": {"shape": [2], "dtype": "torch.float32", "data": "AAAAAAAAgD8="}}))
     tests = os.path.join(os.path.dirname(FOUND), "..", "tests")
     for name in ("zip", "stream"):
         with open(os.path.join(tests, "torch_%s.pt" % name), "rb") as f:

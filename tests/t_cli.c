@@ -107,9 +107,10 @@ TEST("a file of the wrong kind, or cut off, is an error that names it")
     if (!program()) SKIP("microtome was not built beside the tests");
     char path[1200], args[1400];
     snprintf(path, sizeof path, "%s/m.safetensors", test_dir());
-    REQUIRE(file_write(path, "\x10\0\0\0\0\0\0\0{}", 10, NULL) == E_OK);
+    REQUIRE(file_write(path, "\2\0\0\0\0\0\0\0{}", 10, NULL) == E_OK);
     snprintf(args, sizeof args, "info '%s'", path);
     CHECK(is(args, 1, "config.json"));
+    REQUIRE(file_write(path, "\x10\0\0\0\0\0\0\0{}", 10, NULL) == E_OK);
     snprintf(path, sizeof path, "%s/config.json", test_dir());
     REQUIRE(file_write(path, "{\"model_type\":\"gpt2\"}", sizeof "{\"model_type\":\"gpt2\"}" - 1,
                        NULL) == E_OK);

@@ -5,7 +5,8 @@
  *     x'      = x_mid + act(ln_2(x_mid) W_fc + b_fc) W_proj + b_proj
  *     logits  = ln_f(x) W_U'                                           W_U = W_E when tied
  *
- * s = 1/sqrt(d_head), times 1/(layer + 1) where config.json says so.  Weights are [in, out].
+ * s = 1/sqrt(d_head), times 1/(layer + 1) where config.json says so.  Weights are [in, out]; in minGPT's and
+ * makemore's files (model_type "mingpt", "gpt-nano") they are [out, in], and the unembedding is a weight of its own.
  *
  * A model that leaves things out says so in an object of its own in config.json:
  *
@@ -33,6 +34,7 @@ static const config_key KEYS[] = {
     { "n_positions", KEY_READ, NULL },
     { "scale_attn_by_inverse_layer_idx", KEY_READ, NULL },
     { "scale_attn_weights", KEY_READ, NULL },
+    { "block_size", KEY_ALIAS, "n_positions" },
     { "hidden_size", KEY_ALIAS, "n_embd" },
     { "max_position_embeddings", KEY_ALIAS, "n_positions" },
     { "num_attention_heads", KEY_ALIAS, "n_head" },
@@ -50,11 +52,36 @@ static const config_key KEYS[] = {
     { NULL, KEY_SAYS, NULL },
 };
 
-static const char *const TYPES[] = { "gpt2", NULL };
+static const char *const TYPES[] = { "gpt2", "mingpt", "gpt-nano", NULL };
 
 /* Causal masks that old checkpoints carry, and the copy of a tied unembedding (compared below). */
 static const char *const IGNORED[] = { "transformer.h.*.attn.bias",
                                        "transformer.h.*.attn.masked_bias", NULL };
+
+static bool is_mingpt(const builder *b)
+{
+    const char *type = json_string_value(json_object_get(b->json, "model_type"));
+    return type && strcmp(type, "gpt2");
+}
+
+/* minGPT's names are GPT-2's; its weights are turned.  How many heads there are no shape says. */
+static json_t *infer(const container *c, const char *path)
+{
+    (void)path;
+    char name[64] = "transformer.h.0.attn.c_attn.weight";
+    const tensor_view *e = container_find(c, "transformer.wte.weight"),
+                      *p = container_find(c, "transformer.wpe.weight"),
+                      *w = container_find(c, name);
+    if (!e || !p || !w || e->n_dim != 2 || p->n_dim != 2 || w->n_dim != 2 ||
+        w->dim[0] != 3 * w->dim[1])
+        return NULL;
+    json_int_t n = 0;
+    do snprintf(name, sizeof name, "transformer.h.%lld.attn.c_attn.weight", (long long)++n);
+    while (container_find(c, name));
+    return json_pack("{s:s,s:I,s:I,s:I,s:I}", "model_type", "mingpt", "n_layer", n, "n_embd",
+                     (json_int_t)e->dim[1], "vocab_size", (json_int_t)e->dim[0], "n_positions",
+                     (json_int_t)p->dim[0]);
+}
 
 static bool has_bias(const builder *b)
 {
@@ -107,7 +134,8 @@ static status configure_sizes(builder *b, error *err)
     int32_t n_ctx;
     status st = config_count(j, "n_layer", 12, 4096, &c->n_layer, err);
     if (st == E_OK) st = config_count(j, "n_embd", 768, 1 << 20, &c->d_model, err);
-    if (st == E_OK) st = config_count(j, "n_head", 12, 1 << 16, &c->n_head, err);
+    if (st == E_OK) st = config_count(j, "n_head", is_mingpt(b) ? 0 : 12, 1 << 16, &c->n_head, err);
+    if (st != E_OK && is_mingpt(b)) error_hint(err, "say it: --config '{\"n_head\": 4}'");
     if (st == E_OK) st = config_count(j, "vocab_size", 50257, 1 << 24, &c->n_vocab, err);
     if (st == E_OK) st = config_count(j, "n_positions", 1024, 1 << 24, &c->n_ctx, err);
     if (st == E_OK) st = config_count(j, "n_ctx", c->n_ctx, 1 << 24, &n_ctx, err);
@@ -140,7 +168,7 @@ static status configure(builder *b, error *err)
     if (st == E_OK) st = config_positive(b->json, "layer_norm_epsilon", 1e-5, &c->norm_eps, err);
     if (st == E_OK)
         st = config_activation(b->json, "activation_function", "gelu_new", &c->activation, err);
-    if (st == E_OK) st = json_flag(b->json, "tie_word_embeddings", true, &c->tied, err);
+    if (st == E_OK) st = json_flag(b->json, "tie_word_embeddings", !is_mingpt(b), &c->tied, err);
     if (st == E_OK) st = json_flag(b->json, "scale_attn_by_inverse_layer_idx", false, &unused, err);
     return st == E_OK ? configure_scale(b, err) : st;
 }
@@ -153,7 +181,8 @@ static node *weight(builder *b, int64_t n_row, int64_t n_col, const char *name)
 
 static bool by_out(const builder *b)
 {
-    return json_is_true(json_object_get(json_object_get(b->json, "microtome"), "out_in"));
+    return is_mingpt(b) ||
+           json_is_true(json_object_get(json_object_get(b->json, "microtome"), "out_in"));
 }
 
 /* A matrix of it, as it lies. */
@@ -241,6 +270,7 @@ const arch_def arch_gpt2_def = {
     .key = KEYS,
     .prefix = "transformer.",
     .ignored = IGNORED,
+    .infer = infer,
     .configure = configure,
     .build = build,
 };

@@ -45,6 +45,34 @@ void str_printf(str *s, const char *fmt, ...)
     va_end(again);
 }
 
+static int base64_digit(char c)
+{
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+bool str_base64(str *s, const char *p, size_t n)
+{
+    uint32_t bits = 0;
+    int have = 0;
+    for (int k = 0; k < 2 && n && p[n - 1] == '='; k++) n--;
+    if (n % 4 == 1) return false;
+    for (size_t i = 0; i < n; i++) {
+        int digit = base64_digit(p[i]);
+        if (digit < 0) return false;
+        bits = bits << 6 | (uint32_t)digit, have += 6;
+        if (have < 8) continue;
+        have -= 8;
+        char byte = (char)(bits >> have & 0xff);
+        str_add(s, &byte, 1);
+    }
+    return true;
+}
+
 void str_release(str *s)
 {
     mem_free(s->p, s->cap);

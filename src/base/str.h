@@ -18,6 +18,11 @@ void str_add(str *s, const void *bytes, size_t n);
 void str_puts(str *s, const char *text);
 void str_printf(str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Append the bytes that n characters of base64 stand for; '=' at its end may be missing.
+ *
+ * [err: false (what was added stays) when it is no base64, s->failed | owns: s | thread: s's own | cost: O(n)] */
+bool str_base64(str *s, const char *p, size_t n);
+
 /* Free, and leave an empty string.
  *
  * [err: none | owns: nothing | thread: s's own | cost: free] */

@@ -87,7 +87,7 @@ static status fill_answer(fact *f, const model *m, const json_t *v, error *err)
     if (json_is_string(v))
         return token_find(m, json_string_value(v), json_string_length(v), &f->answer, err);
     if (!json_is_integer(v) || json_integer_value(v) < 0 ||
-        json_integer_value(v) >= m->config.n_vocab)
+        json_integer_value(v) >= m->config.n_vocab_out)
         return error_set(err, E_RANGE, "the answer is %s, expected a token's text or an id",
                          json_kind(v));
     f->answer = (int32_t)json_integer_value(v);

@@ -85,12 +85,12 @@ static status answers(int32_t **out, pairs *p, const model *m, const json_t *v, 
         if (json_is_string(x))
             st = token_find(m, json_string_value(x), json_string_length(x), &(*out)[i], err);
         else if (json_is_integer(x) && json_integer_value(x) >= 0 &&
-                 json_integer_value(x) < m->config.n_vocab)
+                 json_integer_value(x) < m->config.n_vocab_out)
             (*out)[i] = (int32_t)json_integer_value(x);
         else
             st = error_set(err, E_RANGE,
                            "'%s', pair %d: expected a token's text or an id of 0 to %d", key, i,
-                           m->config.n_vocab - 1);
+                           m->config.n_vocab_out - 1);
         if (st != E_OK) return st;
     }
     return E_OK;

@@ -92,22 +92,6 @@ void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out)
     }
 }
 
-static void copy_strided(char *to, const tensor_view *t, const int64_t *stride, size_t n)
-{
-    size_t wide = dtype_bytes(t->dtype);
-    int64_t at[TENSOR_DIMS] = { 0 };
-    const char *from = t->data;
-    for (size_t i = 0; i < n; i++, to += wide) {
-        memcpy(to, from, wide);
-        for (int k = t->n_dim - 1; k >= 0; k--) { /* the last axis is the fastest */
-            from += (size_t)stride[k] * wide;
-            if (++at[k] < t->dim[k]) break;
-            from -= (size_t)stride[k] * (size_t)t->dim[k] * wide;
-            at[k] = 0;
-        }
-    }
-}
-
 status container_reorder(container *c, tensor_view *t, const int64_t *stride, size_t *budget,
                          const char *path, error *err)
 {
@@ -120,7 +104,7 @@ status container_reorder(container *c, tensor_view *t, const int64_t *stride, si
     }
     char *p = arena_get(&c->mem, t->bytes);
     if (!p) return nomem(c, err);
-    copy_strided(p, t, stride, t->bytes / dtype_bytes(t->dtype));
+    dtype_gather(t->dtype, p, t->data, t->n_dim, t->dim, stride);
     *budget -= t->bytes;
     t->data = p;
     return E_OK;
@@ -128,7 +112,7 @@ status container_reorder(container *c, tensor_view *t, const int64_t *stride, si
 
 /* ---- opening ---- */
 
-enum { HEAD = 16 };
+enum { HEAD = 32 };
 
 /* How well a file's name fits: the length of its end; more when it is the name the format has in directories. */
 static size_t name_fits(const format_def *f, const char *path)
@@ -153,7 +137,9 @@ static const format_def *find(const char *path)
         const format_def *f = format_all[i];
         size_t fits = name_fits(f, path);
         int sure = !f->is ? 1 : f->is(head, n) ? 2 : 0;
-        if (!fits || fits < longest || (fits == longest && sure <= surest && best)) continue;
+        if (!fits || (f->only_if && !sure) || fits < longest ||
+            (fits == longest && sure <= surest && best))
+            continue;
         best = f, longest = fits, surest = sure;
     }
     return best;

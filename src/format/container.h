@@ -10,11 +10,12 @@
 typedef struct format_def {
     const char *name;
     const char *ends[6];   /* how its files' names end; NULL ends the list */
-    const char *in_dir[3]; /* what they are called in a model's directory, the best first */
+    const char *in_dir[6]; /* what they are called in a model's directory, the best first */
     int32_t rank;          /* of several formats in a directory the lowest is taken */
     bool takes_dir;        /* a directory with files of its first end is read as one */
     /* Are these a file's first bytes?  NULL: any.  Asked where names end alike. */
     bool (*is)(const unsigned char *head, size_t n);
+    bool only_if;    /* not its format when `is` says no, whatever the name */
     bool has_config; /* notes "config": the text of a config.json */
     status (*read)(container *c, const char *path, error *err);
     /* NULL where it is only read */

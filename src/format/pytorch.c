@@ -235,7 +235,7 @@ static status read_file(container *c, const char *path, error *err)
 const format_def format_pytorch_def = {
     .name = "pytorch",
     .ends = { ".pt", ".pth", ".bin", ".bin.index.json" },
-    .in_dir = { "pytorch_model.bin", "pytorch_model.bin.index.json" },
+    .in_dir = { "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth" },
     .rank = 1,
     .is = is_torch,
     .read = read_file,

@@ -35,6 +35,9 @@ static const param model_params[] = {
       ROLE_HOW },
     { "allow", PARAM_TEXT, NULL,
       "config.json keys that are not known, to be left out of account, with commas", ROLE_WHAT },
+    { "config", PARAM_TEXT, NULL,
+      "keys in place of config.json's: JSON, or a file; where there is none, all of it",
+      ROLE_WHAT },
     { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", ROLE_HOW },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -143,8 +146,9 @@ static status open_model(work *w, error *err)
     if (work_int(w, "memory") < 0 || work_int(w, "memory") > INT64_MAX >> 20)
         return error_set(err, E_USAGE, "memory: %lld MiB, expected 0 (no limit) or what there is",
                          (long long)work_int(w, "memory"));
+    model_options how = { .allow = work_text(w, "allow"), .config = work_text(w, "config") };
     status st = engine_open(&w->e, &o, err);
-    if (st == E_OK) st = model_open(&w->m, path, work_text(w, "allow"), err);
+    if (st == E_OK) st = model_open_with(&w->m, path, &how, err);
     if (st == E_OK) st = session_new(&w->s, &w->m->g, w->e, err);
     if (st == E_OK) session_limit(w->s, work_int(w, "memory") << 20);
     return st;

@@ -293,7 +293,7 @@ static void draw(duel *d, const duel_plan *p)
 static status keep_logits(duel *d, lane *l, bool clean, error *err)
 {
     const char *name = clean ? "logits_clean" : "logits_corrupt";
-    int32_t vocab = d->w->m->config.n_vocab, len = duel_longest(d);
+    int32_t vocab = d->w->m->config.n_vocab_out, len = duel_longest(d);
     int64_t per = (int64_t)len * vocab;
     const report_array *there = report_find_tensor(d->w->r, name);
     double *v = there ? (double *)there->t.data

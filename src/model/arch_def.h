@@ -6,6 +6,7 @@
 #ifndef MICROTOME_MODEL_ARCH_DEF_H
 #define MICROTOME_MODEL_ARCH_DEF_H
 #include "base/json.h"
+#include "format/format.h"
 #include "model/model.h"
 
 typedef struct builder builder;
@@ -33,6 +34,9 @@ typedef struct arch_def {
     const char *prefix; /* checkpoints may leave this out of their weights' names; NULL: none */
     const char *const
         *ignored; /* weights that are no parameters, as globs; NULL-terminated or NULL */
+    /* The configuration that tensors say by their names and shapes alone, where no config.json lies beside them: a
+     * new object; NULL: they are not this architecture's.  May be NULL. */
+    json_t *(*infer)(const container *c, const char *path);
     /* Fill b->m->config from b->json, refusing what is not built. */
     status (*configure)(builder *b, error *err);
     /* Build the graph.  Returns nothing: what goes wrong stands in b->g->err. */

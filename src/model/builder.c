@@ -60,13 +60,9 @@ static bool shape_is(const weight_tensor *t, int64_t n_row, int64_t n_col)
 /* Can kernels read it? */
 static bool type_is_real(dtype d) { return dtype_is_float(d) || dtype_is_block(d); }
 
-node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ...)
+/* The tensor of that name, of numbers that kernels read; taken note of as used. */
+static weight_tensor *weight_named(builder *b, const char *name)
 {
-    char name[NAME_BYTES];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(name, sizeof name, fmt, ap);
-    va_end(ap);
     if (b->g->err.code) return NULL;
     weight_tensor *t = weights_find(&b->weights, name);
     if (!t) {
@@ -75,26 +71,81 @@ node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ..
         return NULL;
     }
     t->used = true;
-    if (!shape_is(t, n_row, n_col)) {
-        refuse_shape(b, t, name, n_row, n_col);
-        return NULL;
-    }
-    if (!type_is_real(t->dtype)) {
-        error_set(&b->g->err, E_UNSUPPORTED,
-                  "weight '%s' is of type %s, expected F32, F16, BF16, F64 or blocks", name,
-                  dtype_name(t->dtype));
-        return NULL;
-    }
-    if (n_col % dtype_block(t->dtype)) { /* a vector as one row of a matrix of rows of one */
-        refuse_shape(b, t, name, n_row, n_col);
-        return NULL;
-    }
-    weight_view v = { t->data, (int64_t)dtype_size(t->dtype, n_col), t->dtype, t->pair };
+    if (type_is_real(t->dtype)) return t;
+    error_set(&b->g->err, E_UNSUPPORTED,
+              "weight '%s' is of type %s, expected F32, F16, BF16, F64 or blocks", name,
+              dtype_name(t->dtype));
+    return NULL;
+}
+
+static node *weight_node(builder *b, const char *name, weight_view v, int64_t n_row, int64_t n_col)
+{
     b->m->n_weight += n_row * n_col;
     b->m->weight_bytes += n_row * v.row_bytes;
     return graph_site(b->g,
                       graph_axes(graph_weight(b->g, name, v, (int)n_row, (int)n_col), "column", ""),
                       "%s", name);
+}
+
+node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ...)
+{
+    char name[NAME_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    weight_tensor *t = weight_named(b, name);
+    if (!t) return NULL;
+    if (!shape_is(t, n_row, n_col) ||
+        n_col % dtype_block(t->dtype)) { /* a vector as one row of a matrix of rows of one */
+        refuse_shape(b, t, name, n_row, n_col);
+        return NULL;
+    }
+    weight_view v = { t->data, (int64_t)dtype_size(t->dtype, n_col), t->dtype, t->pair };
+    return weight_node(b, name, v, n_row, n_col);
+}
+
+/* The numbers in the order wanted: as they lie, or copied. */
+static const void *in_order(builder *b, const weight_tensor *t, const weight_order *o)
+{
+    int64_t stride[WEIGHT_DIMS], dim[WEIGHT_DIMS], turned[WEIGHT_DIMS], n = 1;
+    bool same = true;
+    for (int i = o->n_dim - 1; i >= 0; i--) stride[i] = n, n *= o->dim[i];
+    for (int i = 0; i < o->n_dim; i++) {
+        dim[i] = o->dim[o->axis[i]], turned[i] = stride[o->axis[i]];
+        same &= o->axis[i] == i;
+    }
+    if (same) return t->data;
+    void *p = build_memory(b, n, dtype_bytes(t->dtype));
+    if (p) dtype_gather(t->dtype, p, t->data, o->n_dim, dim, turned);
+    return p;
+}
+
+static bool has_shape(const weight_tensor *t, const weight_order *o)
+{
+    return t->n_dim == o->n_dim && !memcmp(t->dim, o->dim, (size_t)o->n_dim * sizeof *t->dim);
+}
+
+node *build_weight_turned(builder *b, const weight_order *o, int64_t n_row, int64_t n_col,
+                          const char *fmt, ...)
+{
+    char name[NAME_BYTES], found[120], want[120];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    weight_tensor *t = weight_named(b, name);
+    if (!t) return NULL;
+    if (!has_shape(t, o) || dtype_is_block(t->dtype)) {
+        weight_tensor wanted = { .n_dim = o->n_dim, .dtype = t->dtype };
+        memcpy(wanted.dim, o->dim, sizeof o->dim);
+        weight_text(t, found, sizeof found), weight_text(&wanted, want, sizeof want);
+        error_set(&b->g->err, E_SHAPE, "weight '%s' is %s, expected %s", name, found, want);
+        return NULL;
+    }
+    const void *p = in_order(b, t, o);
+    weight_view v = { p, n_col * (int64_t)dtype_bytes(t->dtype), t->dtype, 0 };
+    return p ? weight_node(b, name, v, n_row, n_col) : NULL;
 }
 
 node *build_constant(builder *b, const char *name, const double *v, int n_row, int n)
@@ -154,6 +205,7 @@ node *build_norm(builder *b, node *x, node *gain, node *bias, const char *name)
     graph_site(g, axes(scale, "", ""), "%s.scale", name);
     node *n = rms ? op_normalized(g, x, scale) : op_ln_normalized(g, x, scale);
     graph_site(g, axes(n, "", "d_model"), "%s.normalized", name);
+    if (!gain) return graph_site(g, n, "%s.out", name);
     n = b->c->gain_from_one ? op_gain_from_one(g, n, gain) : op_gain(g, n, gain, bias);
     return graph_site(g, axes(n, "", "d_model"), "%s.out", name);
 }
@@ -311,7 +363,12 @@ node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_nam
 
 node *build_logits(builder *b, node *x, node *w, node *bias, bool x_is_stream)
 {
-    node *l = axes(build_linear(b, x, w, bias, OUT_IN, 0, b->c->n_vocab, 1), "vocab", "");
+    return build_logits_as(b, x, w, bias, OUT_IN, x_is_stream);
+}
+
+node *build_logits_as(builder *b, node *x, node *w, node *bias, int layout, bool x_is_stream)
+{
+    node *l = axes(build_linear(b, x, w, bias, layout, 0, b->c->n_vocab_out, 1), "vocab", "");
     if (b->c->logit_cap > 0) l = axes(op_softcap(b->g, l, b->c->logit_cap), "vocab", "");
     b->m->logits = graph_site(b->g, l, "logits");
     b->m->logits_reader = build_reader(x_is_stream ? l : x);

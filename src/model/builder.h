@@ -17,7 +17,7 @@ struct builder {
     const arch_def *arch;
     const json_t *json; /* config.json, or what stands for it */
     const char *layers; /* what decoder.h puts before a block's number; NULL: "model.layers" */
-    const char *allow;  /* unknown keys that may be left out of account, with commas; NULL: none */
+    const model_options *options;
     weight_set weights;
     int32_t layer;
 };
@@ -39,6 +39,18 @@ void *build_memory(builder *b, int64_t n, size_t size);
 node *build_weight(builder *b, int64_t n_row, int64_t n_col, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The same of a weight that the checkpoint has in another shape or order: axes of `dim` numbers, taken in the order
+ * `axis`, are [n_row, n_col].  Numbers are copied where the order changes, and never rounded.
+ *
+ * [err: b->g->err: SHAPE, NOMEM | owns: the model | thread: b's own | cost: O(numbers) where the order changes] */
+typedef struct weight_order {
+    int32_t n_dim;
+    int64_t dim[4];
+    int32_t axis[4];
+} weight_order;
+node *build_weight_turned(builder *b, const weight_order *o, int64_t n_row, int64_t n_col,
+                          const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
 /* A computed weight, kept in float64 (f32 builds round it first).
  *
  * [err: b->g->err: NOMEM | owns: the model | thread: b's own | cost: O(n)] */
@@ -58,7 +70,7 @@ node *build_embed(builder *b, node *w);
 node *build_pos_embed(builder *b, node *w, int32_t first);
 
 /* NAME.scale, NAME.normalized, NAME.out = gain * normalized + bias (bias NULL: none), the gain one more
- * than stored where c->gain_from_one; LayerNorm, or RMSNorm, as c->norm says; x itself when that is "none".
+ * than stored where c->gain_from_one; gain NULL: out is normalized; LayerNorm, or RMSNorm, as c->norm says; x itself when that is "none".
  * name is "blocks.3.ln1" or "ln_final".  x may be heads: each has its own norm, and all have one gain.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
@@ -117,6 +129,11 @@ node *build_mlp(builder *b, node *x, const mlp *p);
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 node *build_logits(builder *b, node *x, node *w, node *bias, bool x_is_stream);
+
+/* The same, the unembedding as `layout` says (build_logits: OUT_IN).
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+node *build_logits_as(builder *b, node *x, node *w, node *bias, int layout, bool x_is_stream);
 
 /* The unembedding [n_vocab, d_model]: the embedding w_e where tied (a copy of it may be in the file, and a
  * warning says when it differs), else the weight of that name.

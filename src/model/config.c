@@ -207,7 +207,7 @@ static bool allowed(const char *list, const char *name)
 static status unknown_key(builder *b, const char *name, const json_t *v, error *err)
 {
     if (is_off(v)) return E_OK;
-    if (allowed(b->allow, name)) {
+    if (allowed(b->options->allow, name)) {
         build_warn(b, "config.json: key '%s' is not known to %s and was left out of account", name,
                    b->arch->name);
         return E_OK;

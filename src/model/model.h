@@ -24,6 +24,7 @@ typedef struct model_config {
     int32_t n_layer, n_head, n_kv_head, d_model, d_head;
     int32_t d_mlp;          /* 0: attention only */
     int32_t n_vocab, n_ctx; /* n_ctx: the longest prompt that is taken */
+    int32_t n_vocab_out;    /* logits: n_vocab, or fewer, the first tokens (TransformerLens) */
     const char *norm;       /* "layernorm", "rmsnorm", "none" */
     double norm_eps;
     bool gain_from_one;       /* norms multiply by 1 + the stored gain (Gemma) */
@@ -53,7 +54,7 @@ typedef struct model_block {
 typedef struct model {
     graph g;             /* sites are g.site[0 .. g.n_site) */
     node *token;         /* input: ROW, one id per position */
-    node *logits;        /* ROW, n_vocab parts of width 1 */
+    node *logits;        /* ROW, n_vocab_out parts of width 1 */
     node *logits_reader; /* what sees the stream on the logits' behalf */
     model_block *block;  /* [n_layer] */
     model_config config;
@@ -69,17 +70,27 @@ typedef struct model {
     struct model_own *own; /* what is freed with the model (open.c) */
 } model;
 
+/* How to open one; {0} is the usual way. */
+typedef struct model_options {
+    const char *
+        allow; /* keys of config.json, with commas, that are not known and may be left out of account */
+    const char *
+        config; /* JSON text of an object, or the path of a file of one: keys in place of config.json's */
+} model_options;
+
 /* Open a model.  path is one of
  *
  *   a directory      config.json and model.safetensors, or shards with model.safetensors.index.json;
  *                    its tokenizer, when it has one
- *   FILE.safetensors config.json beside it
+ *   FILE.safetensors, .pt, ... config.json beside it; without one, what the tensors' names and shapes say
+ *                    of themselves (arch_def.infer)
  *   FILE.bin         llama2.c; the tokenizer is tok*.bin or tokenizer.bin beside it
  *   demo:NAME        embedded in the program; "demo:induction"
  *
- * allow, which may be NULL: keys of config.json, with commas, that are not known and may be left out of account.
+ * o may be NULL.  model_open: with model_options.allow alone, which may be NULL.
  *
  * [err: IO, FORMAT, UNSUPPORTED (architecture, config key), SHAPE (a weight), NOMEM | owns: the caller, model_free | thread: any | cost: maps the weights, reads none of them but ties] */
+status model_open_with(model **out, const char *path, const model_options *o, error *err);
 status model_open(model **out, const char *path, const char *allow, error *err);
 void model_free(model *m);
 

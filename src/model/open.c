@@ -32,28 +32,65 @@ static char *directory_of(builder *b, const char *path)
     return dir;
 }
 
-static status read_config(builder *b, const char *dir, error *err)
+static status is_object(const json_t *v, const char *what, error *err)
 {
-    char *path = path_join(&b->g->mem, dir, "config.json");
-    if (!path) return error_set(err, E_NOMEM, "model: out of memory");
-    if (!file_exists(path)) {
-        error_set(err, E_IO, "%s: there is no config.json, which says what the weights mean", dir);
-        error_hint(err, "copy it beside the weights; it is part of every Hugging Face checkpoint");
-        return E_IO;
-    }
+    if (json_is_object(v)) return E_OK;
+    return error_set(err, E_FORMAT, "%s: is %s, expected an object", what, json_kind(v));
+}
+
+static status read_config(builder *b, const char *path, error *err)
+{
     status st = json_open(&b->m->own->json, path, MAX_CONFIG, err);
-    if (st != E_OK) return st;
+    if (st == E_OK) st = is_object(b->m->own->json, path, err);
     b->json = b->m->own->json;
-    return json_is_object(b->json) ? E_OK
-                                   : error_set(err, E_FORMAT, "%s: is %s, expected an object", path,
-                                               json_kind(b->json));
+    return st;
+}
+
+/* What the tensors say of themselves, or what --config says of them. */
+static status infer_config(builder *b, const char *dir, error *err)
+{
+    struct model_own *own = b->m->own;
+    status st = own->files ? E_OK : container_open(&own->files, b->m->path, err);
+    if (st != E_OK) return st;
+    for (int i = 0; arch_all[i] && !own->json; i++)
+        if (arch_all[i]->infer) own->json = arch_all[i]->infer(own->files, b->m->path);
+    if (!own->json && b->options->config) own->json = json_object();
+    b->json = own->json;
+    if (own->json) return E_OK;
+    error_set(err, E_IO, "%s: there is no config.json, which says what the weights mean", dir);
+    error_hint(err, "copy it beside the weights, or say it with --config; it is part of every "
+                    "Hugging Face checkpoint");
+    return E_IO;
 }
 
 /* The weights come later, when config.json has been understood. */
 static status sources_files(builder *b, const char *dir, error *err)
 {
-    status st = read_config(b, dir, err);
+    char *path = path_join(&b->g->mem, dir, "config.json");
+    if (!path) return error_set(err, E_NOMEM, "model: out of memory");
+    status st = file_exists(path) ? read_config(b, path, err) : infer_config(b, dir, err);
     return st == E_OK ? tokenizer_open(&b->m->own->tokens, dir, err) : st;
+}
+
+/* Keys that the caller gave, in place of those found. */
+static status override(builder *b, error *err)
+{
+    const char *text = b->options->config;
+    json_t *own = NULL, *v;
+    const char *key;
+    if (!text) return E_OK;
+    if (b->m->format && !strcmp(b->m->format, "embedded"))
+        return error_set(err, E_USAGE, "config: an embedded model has a configuration of its own");
+    status st = *text == '{' ? json_parse(&own, text, strlen(text), "config", err)
+                             : json_open(&own, text, MAX_CONFIG, err);
+    if (st == E_OK) st = is_object(own, "config", err);
+    json_object_foreach(own, key, v)
+    {
+        if (st == E_OK && json_object_set((json_t *)b->json, key, v)) /* the model's own */
+            st = error_set(err, E_NOMEM, "config: out of memory");
+    }
+    json_decref(own);
+    return st;
 }
 
 /* The file's own tokenizer, else what lies beside it.  One that is not built is warned of: ids can be given. */
@@ -168,6 +205,7 @@ static status configure(builder *b, error *err)
     if (st == E_OK) st = json_int(b->json, "bos_token_id", -1, &bos, err);
     if (st == E_OK) b->c->bos_token_id = (int32_t)bos;
     if (st == E_OK) st = b->arch->configure(b, err);
+    if (!b->c->n_vocab_out) b->c->n_vocab_out = b->c->n_vocab;
     return st == E_OK ? config_agree(b->c, err) : st;
 }
 
@@ -244,27 +282,29 @@ static const char *last_part(builder *b, const char *path)
     return slash && slash[1] ? slash + 1 : copy;
 }
 
-static status open_into(model *m, const char *path, const char *allow, error *err)
+static status open_into(model *m, const char *path, const model_options *o, error *err)
 {
     const char *arch = NULL;
-    builder b = { .m = m, .g = &m->g, .c = &m->config, .allow = allow };
+    builder b = { .m = m, .g = &m->g, .c = &m->config, .options = o };
     m->path = arena_string(&m->g.mem, path);
     m->name = last_part(&b, path);
     if (!m->path || !m->name) return error_set(err, E_NOMEM, "model: out of memory");
     status st = sources(&b, path, &arch, err);
+    if (st == E_OK) st = override(&b, err);
     if (st == E_OK) st = find_arch(&b, arch, err);
     if (st == E_OK) st = configure(&b, err);
     if (st == E_OK) st = build_graph(&b, err);
     return st == E_OK ? look_at_tokenizer(&b, err) : st;
 }
 
-status model_open(model **out, const char *path, const char *allow, error *err)
+status model_open_with(model **out, const char *path, const model_options *o, error *err)
 {
+    static const model_options usual;
     error why = { 0 };
     model *m = mem_zero(sizeof *m);
     if (m) m->own = mem_zero(sizeof *m->own);
     if (m) graph_init(&m->g, NULL);
-    status st = m && m->own ? open_into(m, path, allow, &why)
+    status st = m && m->own ? open_into(m, path, o ? o : &usual, &why)
                             : error_set(&why, E_NOMEM, "model: out of memory");
     if (st == E_OK) {
         *out = m;
@@ -274,6 +314,11 @@ status model_open(model **out, const char *path, const char *allow, error *err)
     error_set(err, st, "%s", why.msg);
     if (*why.hint) error_hint(err, "%s", why.hint);
     return st;
+}
+
+status model_open(model **out, const char *path, const char *allow, error *err)
+{
+    return model_open_with(out, path, &(model_options){ .allow = allow }, err);
 }
 
 void model_free(model *m)

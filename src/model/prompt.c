@@ -244,7 +244,7 @@ static status token_of_text(const model *m, const char *text, size_t n, int32_t 
     int64_t k = 0;
     char list[200] = "", label[40];
     if (tokenizer_encode(m->tokens, &mem, text, n, TOKEN_BOS_NO, &s, &k, NULL) != E_OK) k = 0;
-    if (k == 1 && s[0].id < m->config.n_vocab) {
+    if (k == 1 && s[0].id < m->config.n_vocab_out) {
         *out = s[0].id;
         arena_release(&mem);
         return E_OK;
@@ -269,12 +269,12 @@ status token_find(const model *m, const char *text, size_t n, int32_t *out, erro
         memcpy(digits, text + 1, n - 1);
         digits[n - 1] = 0;
         long long id = strtoll(digits, &end, 10);
-        if (!*end && id >= 0 && id < m->config.n_vocab) {
+        if (!*end && id >= 0 && id < m->config.n_vocab_out) {
             *out = (int32_t)id;
             return E_OK;
         }
         return error_set(err, E_RANGE, "token #%s, expected #0 to #%d", digits,
-                         m->config.n_vocab - 1);
+                         m->config.n_vocab_out - 1);
     }
     if (!m->tokens) {
         error_set(err, E_USAGE, "%s came without a tokenizer: a token must be written #ID",
@@ -282,7 +282,7 @@ status token_find(const model *m, const char *text, size_t n, int32_t *out, erro
         return E_USAGE;
     }
     int32_t id = tokenizer_find(m->tokens, text, n);
-    if (id < 0 || id >= m->config.n_vocab) return token_of_text(m, text, n, out, err);
+    if (id < 0 || id >= m->config.n_vocab_out) return token_of_text(m, text, n, out, err);
     *out = id;
     return E_OK;
 }

@@ -1,6 +1,8 @@
 /* dtype -- see dtype.h. */
 #include "tensor/blocks.h"
 
+enum { GATHER_DIMS = 8 };
+
 static const char *const names[DTYPE_COUNT] = {
     [DTYPE_F32] = "F32",   [DTYPE_F16] = "F16",   [DTYPE_BF16] = "BF16", [DTYPE_F64] = "F64",
     [DTYPE_I64] = "I64",   [DTYPE_I32] = "I32",   [DTYPE_I16] = "I16",   [DTYPE_I8] = "I8",
@@ -154,6 +156,25 @@ void dtype_row_from_f32(dtype t, const float *src, void *out, int64_t n)
         if (t == DTYPE_F32) memcpy(p, &src[i], sizeof src[i]);
         else if (t == DTYPE_F64) memcpy(p, &d, sizeof d);
         else memcpy(p, &h, sizeof h);
+    }
+}
+
+void dtype_gather(dtype t, void *to, const void *from, int32_t n_dim, const int64_t *dim,
+                  const int64_t *stride)
+{
+    size_t wide = dtype_bytes(t);
+    int64_t at[GATHER_DIMS] = { 0 }, n = 1;
+    const char *p = from;
+    char *q = to;
+    for (int k = 0; k < n_dim; k++) n *= dim[k];
+    for (int64_t i = 0; i < n; i++, q += wide) {
+        memcpy(q, p, wide);
+        for (int k = n_dim - 1; k >= 0; k--) {
+            p += (size_t)stride[k] * wide;
+            if (++at[k] < dim[k]) break;
+            p -= (size_t)stride[k] * (size_t)dim[k] * wide;
+            at[k] = 0;
+        }
     }
 }
 /* SPDX-License-Identifier: MIT */

@@ -60,6 +60,12 @@ size_t dtype_size(dtype t, int64_t n);
  * [err: false | owns: nothing | thread: any | cost: O(1)] */
 bool dtype_find(const char *name, dtype *out);
 
+/* Numbers `stride` apart along each axis, put in order (the last axis the fastest); t does not lie in blocks.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(numbers)] */
+void dtype_gather(dtype t, void *to, const void *from, int32_t n_dim, const int64_t *dim,
+                  const int64_t *stride);
+
 /* One number, widened exactly.
  *
  * [err: none | owns: nothing | thread: any | cost: a few operations] */

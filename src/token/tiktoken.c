@@ -57,33 +57,18 @@ static const encoding *find(const char *path)
 
 /* ---- lines ---- */
 
-static int base64_digit(char c)
-{
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
 /* Bytes of base64, as byte-level vocabularies write them; false when it is none. */
 static bool write_token(str *out, const char *p, size_t n)
 {
-    uint32_t bits = 0;
-    int have = 0;
-    while (n && p[n - 1] == '=') n--;
-    if (!n || n % 4 == 1) return false;
-    for (size_t i = 0; i < n; i++) {
-        int digit = base64_digit(p[i]);
+    str bytes = { 0 };
+    bool fine = n && str_base64(&bytes, p, n);
+    for (size_t i = 0; fine && i < bytes.n; i++) {
         char c[4];
-        if (digit < 0) return false;
-        bits = bits << 6 | (uint32_t)digit, have += 6;
-        if (have < 8) continue;
-        have -= 8;
-        str_add(out, c, (size_t)utf8_put(byte_char((int)(bits >> have & 0xff)), c));
+        str_add(out, c, (size_t)utf8_put(byte_char((unsigned char)bytes.p[i]), c));
     }
-    return true;
+    out->failed |= bytes.failed;
+    str_release(&bytes);
+    return fine;
 }
 
 typedef struct reader {
