@@ -70,20 +70,22 @@ static void compute(problem *p, const kernel *k, int r0, int r1, int64_t step)
     int64_t size = p->t == DTYPE_F32 ? 4 : 2;
     const char *at = p->t == DTYPE_F32 ? (const char *)p->w : (const char *)p->half;
     job j = { .b = { r0, r1, 0, 1 }, .xb = { { r0, r1, 0, 1 } } };
-    batch b = { .n = n,
-                .a1 = 1,
-                .n_line = r1 - r0,
-                .n_job = 1,
-                .real_bytes = 4,
-                .y = ys,
-                .pos = pos,
-                .line_job = zero,
-                .x = { xs },
-                .job = &j,
-                .w = { { 0 },
-                       { at, (p->by_out ? p->n_k : p->n_col) * size, p->t },
-                       { p->bias ? (const char *)p->b : NULL, 0, DTYPE_F32 } },
-                .in = (const node *const *)n->in };
+    batch b = {
+        .n = n,
+        .a1 = 1,
+        .n_line = r1 - r0,
+        .n_job = 1,
+        .real_bytes = 4,
+        .y = ys,
+        .pos = pos,
+        .line_job = zero,
+        .x = { xs },
+        .job = &j,
+        .w = { { 0 },
+               { .base = at, .row_bytes = (p->by_out ? p->n_k : p->n_col) * size, .dtype = p->t },
+               { .base = p->bias ? (const char *)p->b : NULL, .dtype = DTYPE_F32 } },
+        .in = (const node *const *)n->in
+    };
     size_t bytes = k->scratch(&b, 4);
     char *scratch = malloc(bytes);
     REQUIRE(scratch);

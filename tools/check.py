@@ -32,6 +32,9 @@ SANITIZERS = dict(
 def call(command, env=None, limit=None):
     try:
         return subprocess.run(command, cwd=ROOT, env=env, timeout=limit).returncode == 0
+    except FileNotFoundError:
+        print("%s is not there (was it built?)" % command[0])
+        return False
     except subprocess.TimeoutExpired:
         print("%s: not done after %d s" % (command[0], limit))
         return False
