@@ -166,4 +166,10 @@ TEST("an ablation that cannot be done is refused, with what would do")
     refuses("ablate", DEMO "\"clean\":\"the cat\"}", "--answer");
     refuses("ablate", DEMO "\"what\":\"head\"}", "pairs or prompts");
 }
+
+TEST("memory that runs out at any call is an error, never another report")
+{
+    starve("ablate", DEMO "\"threads\":1,\"prompt\":[\"the cat sat on\",\"the dog ran on\"],"
+                          "\"what\":\"head,attn\"}");
+}
 /* SPDX-License-Identifier: MIT */

@@ -8,6 +8,7 @@
 #include "graph/session.h"
 #include "include/microtome.h"
 #include "report/interval.h"
+#include "tiny.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,32 +215,6 @@ TEST("what cannot be read is refused, by byte or line")
 
 /* ---- the instrument ---- */
 
-static mt_report *ran(const char *request, const char *says)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    mt_status st = mt_run(&r, "corpus", request, NULL, NULL, &err);
-    bool fine = says ? st && strstr(err.message, says) : !st;
-    if (!fine) printf("  %s: %d %s\n", request, (int)st, err.message);
-    CHECK(fine);
-    return r;
-}
-
-static double *tensor_of(const mt_report *r, const char *name, int64_t *n)
-{
-    char path[300];
-    container *c = NULL;
-    snprintf(path, sizeof path, "%s/out.safetensors", test_dir());
-    REQUIRE(!mt_report_write_tensors(r, path, NULL) && !container_open(&c, path, NULL));
-    const tensor_view *t = container_find(c, name);
-    REQUIRE(t);
-    *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
-    double *v = malloc(((size_t)*n + 1) * sizeof *v);
-    dtype_row_f64(t->dtype, t->data, v, *n);
-    container_free(c);
-    return v;
-}
-
 /* -log softmax of the logits of one prompt, in double, the long way. */
 static void losses(const char *words, double *out, int n)
 {
@@ -277,7 +252,7 @@ TEST("the loss of every token is the model's, and position, frequency and window
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"yes\",\"keep\":true}",
              written("t.txt", text, strlen(text)));
-    mt_report *r = ran(request, NULL);
+    mt_report *r = ran("corpus", request);
     REQUIRE(r);
     double *got = tensor_of(r, "token.loss", &n);
     REQUIRE(n == N);
@@ -308,7 +283,7 @@ TEST("the report of a file does not depend on memory, and an edit's loss stands 
                  "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":12,\"stride\":5,"
                  "\"keep\":true,\"edit\":[\"blocks.1.attn.z[head=2] = 0\"],\"threads\":1%s}",
                  path, k ? ",\"memory\":1,\"backend\":\"reference\"" : "");
-        mt_report *r = ran(request, NULL);
+        mt_report *r = ran("corpus", request);
         REQUIRE(r);
         snprintf(hash[k], sizeof hash[k], "%s", mt_report_hash(r));
         int64_t n, m;
@@ -324,9 +299,9 @@ TEST("the report of a file does not depend on memory, and an edit's loss stands 
              "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":9,\"edit\":"
              "[\"blocks.1.resid_post[pos=-1] += 1\"]}",
              path);
-    ran(request, "can change nothing");
-    ran("{\"model\":\"demo:induction\"}", "needs a text");
-    ran("{\"model\":\"demo:induction\",\"text\":\"/nowhere.txt\"}", "/nowhere.txt");
+    refuses("corpus", request, "can change nothing");
+    refuses("corpus", "{\"model\":\"demo:induction\"}", "needs a text");
+    refuses("corpus", "{\"model\":\"demo:induction\",\"text\":\"/nowhere.txt\"}", "/nowhere.txt");
     str_release(&text);
 }
 
@@ -365,5 +340,17 @@ TEST("where every unit counts once, the interval of a ratio is that of the mean,
     CHECK(fabs(b.low - 3) < 1e-12 && fabs(b.high - 3) < 1e-12);
     one[3] = -1;
     CHECK(interval_ratio(&b, x, one, 40, 0.9, 5, "s", NULL) == E_RANGE);
+}
+
+TEST("memory that runs out at any call is an error, never another report")
+{
+    char request[900];
+    const char *path =
+        written("t.jsonl", "{\"text\":\"the cat sat on the cat\"}\n[1, 2, 3, 4]\n", 47);
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"threads\":1,\"text\":\"%s\",\"keep\":true,\"top\":2,"
+             "\"window\":5,\"edit\":[\"blocks.0.attn.z[head=1] = 0\"]}",
+             path);
+    starve("corpus", request);
 }
 /* SPDX-License-Identifier: MIT */

@@ -334,4 +334,23 @@ TEST("tables that cannot be read are refused by row, with the columns there are"
              animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
     refuses("direction", request, "not one vector a position");
 }
+
+TEST("memory that runs out at any call is an error, never another report")
+{
+    char request[3000];
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"threads\":1,\"positive\":\"%s\",\"negative\":"
+             "\"%s\",\"site\":\"blocks.1.resid_pre\",\"method\":\"mean,pca\",\"draws\":2,"
+             "\"most\":20}",
+             animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
+    starve("direction", request);
+    const char *table = written("t.csv", "text,label,who\nthe cat,1,a\nthe dog,0,b\n\"cat\",1,c\n"
+                                         "dog,0,d\nthe cat,1,e\nthe dog,0,f\n");
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"threads\":1,\"data\":\"%s\",\"site\":"
+             "\"blocks.0.resid_pre\",\"method\":\"mean\",\"draws\":1,\"test\":0.7,\"group\":"
+             "\"who\",\"seed\":4}",
+             table);
+    starve("direction", request);
+}
 /* SPDX-License-Identifier: MIT */

@@ -7,44 +7,17 @@
 #include "include/microtome.h"
 #include "base/mem.h"
 #include "format/format.h"
+#include "tiny.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static mt_report *ran(const char *instrument, const char *request)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    if (mt_run(&r, instrument, request, NULL, NULL, &err))
-        printf("  %s %s: %s\n", instrument, request, err.message);
-    return r;
-}
-
-static void refuses(const char *instrument, const char *request, const char *says)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
-    bool fine = st != 0 && !r && strstr(err.message, says);
-    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
-    CHECK(fine);
-}
 
 static char *form(const mt_report *r, const char *name)
 {
     char *text = mt_report_render(r, name, 80, false, NULL);
     REQUIRE(text);
     return text;
-}
-
-static bool shows(const mt_report *r, const char *what)
-{
-    char *text = form(r, "text");
-    bool there = strstr(text, what) != NULL;
-    if (!there) printf("  not in the report: %s\n", what);
-    mt_text_free(text);
-    return there;
 }
 
 /* ---- what is found ---- */
@@ -639,36 +612,6 @@ TEST("a tensor without numbers is no value")
              "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = %s:x\"]}",
              path);
     refuses("run", request, "0 values");
-}
-
-/* With the n-th call failing, for n growing faster and faster: an error that says so, or the same report. */
-static void starve(const char *instrument, const char *request)
-{
-    char hash[80];
-    int n_failed = 0;
-    mt_report *r = ran(instrument, request);
-    REQUIRE(r);
-    snprintf(hash, sizeof hash, "%s", mt_report_hash(r));
-    mt_report_free(r);
-    int64_t live = mem_state.n_live;
-    mem_state.each_get = true;
-    for (int64_t n = 0;; n += 1 + n / (test_soak ? 2000 : 60)) {
-        mt_error err = { 0 };
-        r = NULL;
-        mem_state.fail_at = n;
-        mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
-        bool fired = mem_state.fail_at < 0;
-        mem_state.fail_at = -1;
-        bool fine = st ? st == E_NOMEM && err.message[0] : !strcmp(mt_report_hash(r), hash);
-        if (!fine) printf("  %s, call %lld: %d %s\n", instrument, (long long)n, st, err.message);
-        CHECK(fine);
-        n_failed += st != 0;
-        mt_report_free(r);
-        CHECK(mem_state.n_live == live);
-        if (!fired) break;
-    }
-    mem_state.each_get = false;
-    CHECK(n_failed > 10);
 }
 
 TEST("memory that runs out at any call of an analysis is an error, never another report")

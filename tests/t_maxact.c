@@ -213,4 +213,15 @@ TEST("a unit that says nothing of single positions, or a direction that fits no 
     WITH(",\"key\":\"x*\"");
     refuses("maxact", request, "no tensor matches");
 }
+
+TEST("memory that runs out at any call is an error, never another report")
+{
+    char request[2500];
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"threads\":1,\"text\":\"%s\",\"window\":9,"
+             "\"unit\":[\"blocks.1.attn.pattern\",\"blocks.1.attn.z\"],\"edit\":"
+             "[\"blocks.0.attn.z[head=1] = 0\"]}",
+             some_text(40));
+    starve("maxact", request);
+}
 /* SPDX-License-Identifier: MIT */

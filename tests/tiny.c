@@ -3,6 +3,7 @@
 #include "test.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "format/format.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,35 @@ bool shows(const mt_report *r, const char *what)
     if (!there) printf("  not in the report: %s\n", what);
     mt_text_free(text);
     return there;
+}
+
+void starve(const char *instrument, const char *request)
+{
+    char hash[80];
+    int n_failed = 0;
+    mt_report *r = ran(instrument, request);
+    REQUIRE(r);
+    snprintf(hash, sizeof hash, "%s", mt_report_hash(r));
+    mt_report_free(r);
+    int64_t live = mem_state.n_live;
+    mem_state.each_get = true;
+    for (int64_t n = 0;; n += 1 + n / (test_soak ? 2000 : 60)) {
+        mt_error err = { 0 };
+        r = NULL;
+        mem_state.fail_at = n;
+        mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
+        bool fired = mem_state.fail_at < 0;
+        mem_state.fail_at = -1;
+        bool fine = st ? st == E_NOMEM && err.message[0] : !strcmp(mt_report_hash(r), hash);
+        if (!fine) printf("  %s, call %lld: %d %s\n", instrument, (long long)n, st, err.message);
+        CHECK(fine);
+        n_failed += st != 0;
+        mt_report_free(r);
+        CHECK(mem_state.n_live == live);
+        if (!fired) break;
+    }
+    mem_state.each_get = false;
+    CHECK(n_failed > 10);
 }
 
 double *tensor_of(const mt_report *r, const char *name, int64_t *n)

@@ -12,6 +12,8 @@
 mt_report *ran(const char *instrument, const char *request);
 /* It fails, and says this. */
 void refuses(const char *instrument, const char *request, const char *says);
+/* With the n-th allocation failing, for n growing faster and faster: an error that says so, or the same report. */
+void starve(const char *instrument, const char *request);
 /* Is this in the report's text? */
 bool shows(const mt_report *r, const char *what);
 

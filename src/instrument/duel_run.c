@@ -71,6 +71,8 @@ status duel_cells(duel *d, const duel_plan *p, duel_cell **out, int64_t *n, erro
     *out = arena_array(&d->w->mem, n_cell + 1, sizeof **out);
     if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     *n = p->cells(d, p, *out);
+    if (d->w->mem.failed) /* a rewind would forget it */
+        return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     for (int64_t i = 0; i < *n && p->direction != ABLATE; i++)
         cell_takes(&(*out)[i], duel_source(d, p->direction));
     return E_OK;
