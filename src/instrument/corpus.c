@@ -297,6 +297,8 @@ static status show_shuffled(count *c, error *err)
 {
     double here = 0, mixed = 0, n = 0;
     status st = E_OK;
+    int64_t some = 2 + c->x.n_window / 8; /* so that the control costs an eighth at most */
+    if (some < c->n_shuffled) c->n_shuffled = (int)some;
     session_on_progress(c->x.w->s, NULL, NULL); /* a few runs only: they are not stopped */
     for (int i = 0; i < c->n_shuffled && st == E_OK; i++) {
         n += c->shuffled[i].n - c->shuffled[i].fresh, here += c->shuffled[i].sum;
