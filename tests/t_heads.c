@@ -2,6 +2,7 @@
 #define TEST_FILE t_heads
 #include "test.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "format/format.h"
@@ -588,5 +589,35 @@ TEST("weights says what is wrong with a request")
     refuses("weights", "{\"model\":\"demo:induction\",\"samples\":-1}", "samples is -1");
     refuses("weights", "{\"model\":\"demo:induction\",\"what\":\"skip\",\"token\":[\"zebra\"]}",
             "zebra");
+}
+
+TEST("weights: memory that runs out is an error that says so, and leaves nothing behind")
+{
+    static const char request[] = "{\"model\":\"demo:induction\",\"threads\":1,\"samples\":2}";
+    mt_report *r = ran("weights", request);
+    REQUIRE(r);
+    char hash[80];
+    snprintf(hash, sizeof hash, "%s", mt_report_hash(r));
+    mt_report_free(r);
+    int64_t live = mem_state.n_live;
+    int n_failed = 0;
+    mem_state.each_get = true;
+    for (int64_t n = 0;; n += 1 + n) {
+        mt_error err = { 0 };
+        r = NULL;
+        mem_state.fail_at = n;
+        mt_status st = mt_run(&r, "weights", request, NULL, NULL, &err);
+        bool fired = mem_state.fail_at < 0;
+        mem_state.fail_at = -1;
+        bool fine = st ? st == E_NOMEM && err.message[0] : !strcmp(mt_report_hash(r), hash);
+        if (!fine) printf("  call %lld: %d %s\n", (long long)n, st, err.message);
+        CHECK(fine);
+        n_failed += st != 0;
+        mt_report_free(r);
+        CHECK(mem_state.n_live == live);
+        if (!fired) break;
+    }
+    mem_state.each_get = false;
+    CHECK(n_failed > 8);
 }
 /* SPDX-License-Identifier: MIT */

@@ -630,6 +630,8 @@ TEST("memory that runs out at any call of an analysis is an error, never another
     starve("cache", "{\"model\":\"demo:induction\",\"threads\":1,\"prompt\":[\"the "
                     "cat\"],\"sites\":\"blocks.*.attn.z[head=1],logits\"}");
     starve("verify", "{\"model\":\"demo:induction\",\"threads\":1,\"length\":3}");
+    starve("attend", "{\"model\":\"demo:induction\",\"threads\":1,\"prompt\":[\"the cat\",\"a\"]}");
+    starve("heads", "{\"model\":\"demo:induction\",\"threads\":1,\"length\":2,\"sequences\":2}");
 }
 /* ---- messages ---- */
 

@@ -294,7 +294,9 @@ static status show(copier *f, error *err)
         "logit is the largest, among the 5 largest, among the 5 smallest in its row of W_E W_V W_O "
         "W_U%s.",
         f->n < c->x.n_vocab ? "" : "all ", f->n,
-        f->n < c->x.n_vocab ? " (drawn; low, high: 95 % bootstrap of own in 5)" : "");
+        f->n < c->x.n_vocab
+            ? " (drawn; low, high: 95 % bootstrap of own in 5; none of n still allows 3 / n)"
+            : "");
     report_heatmap(c->w->r, "Copying (OV)", "copying_score.full_OV", "layer", "head",
                    &(figure_options){ .value = "copying score", .span = 1 });
     report_heatmap(c->w->r, "Matching (QK)", "matching_score.full_QK", "layer", "head",

@@ -39,7 +39,7 @@ static const char *const STRIPES[N_STRIPE] = { "previous", "duplicate", "inducti
                                                "induction_strict", "first" };
 
 /* detect_head: kind of head, then measure, then what is left out. */
-enum { N_DETECT = 3, N_MASK = 4 };
+enum { N_DETECT = 3, N_MASK = 4, WAVE = 8 };
 static const char *const DETECTS[N_DETECT] = { "previous_token_head", "duplicate_token_head",
                                                "induction_head" };
 
@@ -263,33 +263,64 @@ static void keep_patterns(heads *h, const double *v, const prompt *p)
     work_label_tokens(w, "repeated.pattern", "key", p);
 }
 
-/* Run one sequence and score it. */
-static status score_sequence(heads *h, const prompt *p, int which, bool repeated, error *err)
+/* Sequence i of them all: repeated ones and others by turns. */
+static const prompt *sequence(const heads *h, int64_t i, bool *repeated, int *which)
+{
+    *repeated = !h->other || i % 2 == 0;
+    *which = (int)(h->other ? i / 2 : i);
+    return *repeated ? h->repeated[*which] : h->other[*which];
+}
+
+static status begin_sequence(heads *h, int64_t i, lane **l, error *err)
+{
+    char name[40];
+    bool repeated;
+    int which;
+    const prompt *p = sequence(h, i, &repeated, &which);
+    snprintf(name, sizeof name, "%s.%d", repeated ? "repeated" : "unrepeated", which);
+    status st = work_lane(h->w, l, NULL, p, name, err);
+    return st == E_OK ? pattern_ask(&h->x, *l, err) : st;
+}
+
+static status score_sequence(heads *h, int64_t i, lane *l, double *v, error *err)
+{
+    bool repeated;
+    int which;
+    const prompt *p = sequence(h, i, &repeated, &which);
+    status st = pattern_read(h->w, &h->x, l, v, err);
+    if (st != E_OK) return st;
+    for (int64_t at = 0; at < h->n_head; at++) {
+        double out[N_STRIPE];
+        stripes(h, v + at * p->n * p->n, p->n, out);
+        for (int k = 0; k < N_STRIPE; k++)
+            h->stripe[!repeated][(k * h->n_head + at) * h->n_seq + which] = out[k];
+    }
+    if (repeated) score_detect(h, v, p);
+    if (i) return E_OK;
+    keep_patterns(h, v, p);
+    return even_scores(h, l, err);
+}
+
+/* Some at a time, for the kernels' sake: no score depends on how many. */
+static status score_all(heads *h, error *err)
 {
     work *w = h->w;
-    char name[40];
-    lane *l = NULL;
-    arena_mark here = arena_here(&w->mem);
-    snprintf(name, sizeof name, "%s.%d", repeated ? "repeated" : "unrepeated", which);
-    double *v = arena_array(&w->mem, h->n_head * p->n * p->n, sizeof *v);
-    status st =
-        v ? work_lane(w, &l, NULL, p, name, err) : error_set(err, E_NOMEM, "heads: out of memory");
-    if (st == E_OK) st = pattern_ask(&h->x, l, err);
-    if (st == E_OK) st = work_run(w, err);
-    if (st == E_OK) st = pattern_read(w, &h->x, l, v, err);
-    for (int64_t i = 0; st == E_OK && i < h->n_head; i++) {
-        double out[N_STRIPE];
-        stripes(h, v + i * p->n * p->n, p->n, out);
-        for (int k = 0; k < N_STRIPE; k++)
-            h->stripe[!repeated][(k * h->n_head + i) * h->n_seq + which] = out[k];
+    int64_t n = h->n_seq * (h->other ? 2 : 1), len = h->repeated[0]->n;
+    lane *l[WAVE];
+    double *v = arena_array(&w->mem, h->n_head * len * len, sizeof *v);
+    status st = v ? E_OK : error_set(err, E_NOMEM, "heads: out of memory");
+    for (int64_t first = 0; first < n && st == E_OK; first += WAVE) {
+        int64_t some = n - first < WAVE ? n - first : WAVE;
+        for (int k = 0; k < WAVE; k++) l[k] = NULL;
+        st = work_tell(w, "heads", (double)first / (double)n, err);
+        for (int64_t k = 0; k < some && st == E_OK; k++)
+            st = begin_sequence(h, first + k, &l[k], err);
+        if (st == E_OK) st = work_run(w, err);
+        for (int64_t k = 0; k < some && st == E_OK; k++)
+            st = score_sequence(h, first + k, l[k], v, err);
+        for (int64_t k = 0; k < some; k++)
+            if (l[k]) lane_drop(l[k]);
     }
-    if (st == E_OK && repeated) score_detect(h, v, p);
-    if (st == E_OK && repeated && !which) {
-        keep_patterns(h, v, p);
-        st = even_scores(h, l, err);
-    }
-    if (l) lane_drop(l);
-    arena_rewind(&w->mem, here);
     return st;
 }
 
@@ -450,11 +481,7 @@ static status run(work *w, error *err)
     status st = pattern_layers(w, "layer", &h.x, err);
     if (st == E_OK) st = work_text(w, "tokens") ? read_sequences(&h, err) : draw_sequences(&h, err);
     if (st == E_OK) st = allocate(&h, err);
-    for (int i = 0; i < h.n_seq && st == E_OK; i++) {
-        st = work_tell(w, "heads", (double)i / h.n_seq, err);
-        if (st == E_OK) st = score_sequence(&h, h.repeated[i], i, true, err);
-        if (st == E_OK && h.other) st = score_sequence(&h, h.other[i], i, false, err);
-    }
+    if (st == E_OK) st = score_all(&h, err);
     if (st == E_OK) st = show_stripes(&h, err);
     if (st != E_OK) return st;
     show_other(&h);
