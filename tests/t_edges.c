@@ -209,6 +209,11 @@ TEST("the graph of the demo has three edges that count, and they are the circuit
     mt_report *r = ran("edges", request);
     REQUIRE(r);
     CHECK(shows(r, "a0.h1->a1.h2<k>   1.000") && shows(r, "random direction"));
+    for (int i = 0; i < 12; i++) { /* rows input, pos_embed, a0, a1; columns a0, a1, logits */
+        double v = number_of(r, "layers.denoise.edges", i);
+        bool counts = i == 0 || i == 7 || i == 11, none = i == 6 || i == 9 || i == 10;
+        CHECK(none ? isnan(v) : fabs(v - counts) < 1e-6);
+    }
     json_t *g = graph_in(path), *edges = json_object_get(g, "edges");
     json_object_foreach(edges, name, e)
     {

@@ -210,10 +210,12 @@ static void layers_fill(const about *x, const report_array *a, const int *row, c
     for (int64_t i = 0; i < a->n_element; i++) {
         int64_t at = (int64_t)row[i / x->to.n] * n_col + col[i % x->to.n];
         double e = array_value(a, i);
-        if (a->mark[i] == MARK_INCOMPLETE) mark[at] = MARK_INCOMPLETE;
+        uint8_t m = a->mark[i];
+        if (m == MARK_INCOMPLETE || (m != MARK_ABSENT && mark[at] == MARK_ABSENT)) mark[at] = m;
+        else if (m != MARK_ABSENT && mark[at] != MARK_INCOMPLETE && mark[at] != m)
+            mark[at] = MARK_NONE; /* some have an effect, some have none */
         if (isnan(e) || (!isnan(v[at]) && fabs(v[at]) >= fabs(e))) continue;
         v[at] = e;
-        if (mark[at] == MARK_ABSENT) mark[at] = MARK_NONE;
     }
 }
 
