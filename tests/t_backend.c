@@ -344,7 +344,7 @@ static node *make_scores(graph *g, int i)
     if (i / 4 >= N_HEAD_SHAPE) return NULL;
     const int *h = head_shape[i / 4];
     node *q = graph_input(g, ROW, h[0], h[1]), *k = graph_input(g, ROW, h[0], h[1]);
-    return op_scores(g, q, k, 0.3, i % 3 == 1 ? 2.0 : 0.0, window[i % 4]);
+    return op_scores(g, q, k, 0.3, i % 3 == 1 ? 2.0 : 0.0, window[i % 4], i % 8 == 4);
 }
 
 static node *make_softmax(graph *g, int i)
@@ -409,7 +409,7 @@ static void attention_init(attention *a)
     a->v = graph_input(g, ROW, n_kv, d);
     node *k = times > 1 || below(2) ? op_repeat(g, a->k, times) : a->k;
     node *v = k != a->k ? op_repeat(g, a->v, times) : a->v;
-    node *s = op_scores(g, a->q, k, 0.5, below(2) ? 3.0 : 0.0, window);
+    node *s = op_scores(g, a->q, k, 0.5, below(2) ? 3.0 : 0.0, window, !window && below(2));
     a->z = op_mix(g, op_softmax(g, s), v);
     node *r = op_result(g, a->z, graph_weight(g, "w", wv, n_row, n_col), by_out);
     node *b = below(2) ? op_broadcast(g, a->q, graph_weight(g, "b", bv, 1, d_model)) : NULL;

@@ -43,9 +43,10 @@ static bool within(const edit *e, int32_t r, int32_t a)
     return r >= e->where.r0 && r < e->where.r1 && a >= e->where.a0 && a < e->where.a1;
 }
 
-static bool covers(const edit *e)
+static bool covers(const brute *b, const edit *e)
 {
     int32_t whole = e->n->extent == PAIR ? e->where.r1 : e->n->width;
+    if (e->n->both_ways) whole = lane_len(b->l);
     return (e->kind == EDIT_SET || e->kind == EDIT_TAKE) && e->w0 == 0 && e->w1 >= whole;
 }
 
@@ -62,7 +63,8 @@ static bool inputs_reach(brute *b, const node *n, const edit *e, int n_e, int32_
                          int what)
 {
     lane *p = lane_parent(b->l);
-    if (n->extent == LANE ? lane_len(p) != lane_len(b->l) : r >= lane_len(p)) return true;
+    bool other = lane_len(p) != lane_len(b->l);
+    if (n->extent == LANE || n->both_ways ? other : r >= lane_len(p)) return true;
     for (int k = 0; k < n->n_in; k++)
         if (any_flag(b, n->in[k], n->op->need(n, k, (box){ r, r + 1, a, a + 1 }, b->l), what))
             return true;
@@ -88,7 +90,7 @@ static void mark_calc(brute *b, const node *n, bool now)
                     *f |= now ? 0x40 : CALC | MAY;
             for (int i = 0; i < n_e && !now; i++) {
                 if (e[i].owner == b->l && within(&e[i], r, a)) *f |= MAY;
-                if (covers(&e[i]) && within(&e[i], r, a)) *f |= HIDDEN;
+                if (covers(b, &e[i]) && within(&e[i], r, a)) *f |= HIDDEN;
             }
         }
 }
@@ -116,6 +118,7 @@ static void mark_changed(brute *b, const node *n)
     static char x[1 << 16], y[1 << 16];
     lane *p = lane_parent(b->l);
     box all = node_all(n, b->l), old = node_all(n, p);
+    if (n->both_ways && lane_len(p) != lane_len(b->l)) old.r1 = 0; /* no line is as wide */
     for (int32_t r = 0; r < all.r1; r++)
         for (int32_t a = 0; a < all.a1; a++) {
             box c = { r, r + 1, a, a + 1 };

@@ -143,7 +143,7 @@ static void one_nan(float *v, size_t n)
 
 TEST("the bits are those that were written down, on every machine")
 {
-    static const char written[] = "baa02d5cca45874861200af139634385";
+    static const char written[] = "0ad982cb06476bdb1b2a002176bd88cc";
     char digits[HASH_TEXT];
     hash *h = hash_new();
     for (uint64_t seed = 1; seed <= 30; seed++) {
@@ -175,7 +175,7 @@ TEST("a text decoded token by token gives the bits of the text at once, edits in
         session *s;
         run_info info = { 0 };
         double v[16];
-        toy_init(&t, seed);
+        toy_init_causal(&t, seed);
         REQUIRE(session_new(&s, &t.g, e, NULL) == E_OK);
         lane *whole = toy_prompt(&t, s, 9), *l;
         for (int i = 0; i < 9; i++) v[i] = lane_input(whole, t.token, i, 0);
@@ -210,7 +210,7 @@ TEST("a decoded token costs one row of every node")
     session *s;
     run_info info;
     double v[8] = { 1, 2, 3, 1, 2, 3, 1, 2 };
-    toy_init(&t, 3);
+    toy_init_causal(&t, 3);
     REQUIRE(session_new(&s, &t.g, e, NULL) == E_OK);
     lane *l, *next;
     REQUIRE(!lane_new(&l, s, NULL, 7, NULL) && !lane_give(l, t.token, v, NULL) &&
@@ -236,7 +236,7 @@ TEST("NaN in a later row reaches no earlier one")
     for (uint64_t seed = test_seed; seed < test_seed + 60; seed++) {
         toy t;
         session *s;
-        toy_init(&t, seed);
+        toy_init_causal(&t, seed);
         REQUIRE(session_new(&s, &t.g, e, NULL) == E_OK);
         lane *clean = toy_prompt(&t, s, 7), *sick;
         REQUIRE(lane_fork(&sick, clean, NULL) == E_OK);

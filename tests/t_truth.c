@@ -447,7 +447,7 @@ TEST("an edit that a later one overwrites, or that no fork's question depends on
 TEST("keys that the edited queries do not see cannot be edited")
 {
     bench x;
-    open_toy(&x, 3, false);
+    open_toy(&x, 5, false);
     lane *f = fork_of(toy_prompt(&x.t, x.s, 6));
     int n_tried = 0;
     for (int i = 0; i < x.t.n_site; i++) {

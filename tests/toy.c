@@ -105,8 +105,9 @@ static node *attention(toy *t, node *x)
         v = reader(t, op_repeat(g, v, t->n_head / t->n_kv));
     }
     int64_t window = dice_one_in(&t->d, 3) ? 1 + dice_below(&t->d, 4) : 0;
-    node *s =
-        op_scores(g, q, k, 1 / sqrt(t->d_head), dice_one_in(&t->d, 4) ? 5.0 : 0.0, (double)window);
+    if (t->both_ways) window = 0;
+    node *s = op_scores(g, q, k, 1 / sqrt(t->d_head), dice_one_in(&t->d, 4) ? 5.0 : 0.0,
+                        (double)window, t->both_ways);
     node *z = op_mix(g, op_softmax(g, s), v);
     int layout = (int)dice_below(&t->d, 2), in = t->n_head * t->d_head;
     node *w = layout ? weight(t, t->d_model, in, 1, 0) : weight(t, in, t->d_model, 1, 0);
@@ -147,9 +148,9 @@ static node *block(toy *t, node *x)
     return op_add(g, mid, mlp(t, reader(t, norm(t, mid))));
 }
 
-static void init(toy *t, uint64_t seed, bool wild)
+static void init(toy *t, uint64_t seed, bool wild, bool both_ways)
 {
-    *t = (toy){ .d = { .seed = seed }, .wild = wild };
+    *t = (toy){ .d = { .seed = seed }, .wild = wild, .both_ways = both_ways };
     graph_init(&t->g, NULL);
     graph *g = &t->g;
     t->n_kv = 1 + (int)dice_below(&t->d, 2);
@@ -180,8 +181,9 @@ static void init(toy *t, uint64_t seed, bool wild)
         if (graph_node(g, i)->op && t->n_site < TOY_SITES) t->site[t->n_site++] = graph_node(g, i);
 }
 
-void toy_init(toy *t, uint64_t seed) { init(t, seed, false); }
-void toy_init_wild(toy *t, uint64_t seed) { init(t, seed, true); }
+void toy_init(toy *t, uint64_t seed) { init(t, seed, false, seed % 4 == 3); }
+void toy_init_causal(toy *t, uint64_t seed) { init(t, seed, false, false); }
+void toy_init_wild(toy *t, uint64_t seed) { init(t, seed, true, seed % 4 == 3); }
 
 void toy_release(toy *t) { graph_release(&t->g); }
 
@@ -287,7 +289,9 @@ static void some_source(toy *t, edit *e)
     int32_t parts = e->where.a1 - e->where.a0, numbers = e->w1 - e->w0;
     for (int i = 0; i < 20; i++) {
         node *m = t->site[dice_below(&t->d, t->n_site)];
-        if (m->extent != n->extent || m->window != n->window || m->n_part < parts) continue;
+        if (m->extent != n->extent || m->window != n->window || m->both_ways != n->both_ways ||
+            m->n_part < parts)
+            continue;
         if (m->extent != PAIR && m->width < numbers) continue;
         e->from_n = m;
         e->from_part = (int32_t)dice_below(&t->d, m->n_part - parts + 1);

@@ -1,6 +1,6 @@
 /* toy -- small random transformers, and random lanes on them: what the promises are tried on.
  *
- * A toy has everything that makes planning hard: windows, grouped keys, gated and parallel
+ * A toy has everything that makes planning hard: windows, queries that see both ways, grouped keys, gated and parallel
  * blocks, attention biases, chosen logits, weights of several types.  Everything follows from
  * its seed. */
 #ifndef TESTS_TOY_H
@@ -26,13 +26,14 @@ typedef struct toy {
     node *site[TOY_SITES]; /* every op node of the graph, in order */
     node *writer[40], *reader[40];
     int n_site, n_writer, n_reader;
-    bool no_edges; /* toy_edit makes none */
-    bool wild;
+    bool no_edges;        /* toy_edit makes none */
+    bool wild, both_ways; /* every fourth toy sees both ways */
     int n_vocab, n_layer, n_head, n_kv, d_head, d_model;
 } toy;
 
 /* n_part of every node stays below 64, so that equal values are found part by part. */
 void toy_init(toy *t, uint64_t seed);
+void toy_init_causal(toy *t, uint64_t seed); /* the same, and no query sees a later key */
 
 /* The same with more of everything: weights that are shared and tied, norms behind writers, more than 64 parts,
  * NaN, infinities, -0 and denormals, takes from the lane itself and takes without an end. */

@@ -23,17 +23,22 @@ static view view_of(const batch *b)
 /* One query row's scores of one head. */
 static size_t scratch_bytes(const batch *b, size_t real_bytes)
 {
+    const node *scores = view_of(b).scores;
     int32_t longest = 0;
-    for (int32_t i = 0; i < b->n_line; i++) longest = b->pos[i] > longest ? b->pos[i] : longest;
-    return (size_t)(longest + 1) * real_bytes;
+    for (int32_t i = 0; i < b->n_line; i++) {
+        int32_t w = batch_width(b, scores, i);
+        longest = w > longest ? w : longest;
+    }
+    return (size_t)longest * real_bytes;
 }
 
 static void score_line(const batch *b, const view *v, int64_t i, int32_t head, real *y)
 {
     int32_t d = b->in[0]->width, key0 = node_first_key(v->scores, b->pos[i]);
+    int32_t end = key0 + batch_width(b, v->scores, i);
     const real *q = op_same_line(b, 0, i) + (int64_t)(head - b->a0) * d;
     const real scale = (real)v->scores->attr[0], cap = (real)v->scores->attr[1];
-    for (int32_t s = key0; s <= b->pos[i]; s++, y++) {
+    for (int32_t s = key0; s < end; s++, y++) {
         const real *k = op_line(b, 1, i, s) + (int64_t)(head / v->k_times - b->a0 / v->k_times) * d;
         real acc = 0;
         for (int32_t j = 0; j < d; j++) acc = real_fma(q[j], k[j], acc);
@@ -46,8 +51,9 @@ static void mix_line(const batch *b, const view *v, int64_t i, int32_t head, con
                      real *restrict y)
 {
     int32_t d = b->n->width, key0 = node_first_key(v->scores, b->pos[i]);
+    int32_t end = key0 + batch_width(b, v->scores, i);
     for (int32_t j = 0; j < d; j++) y[j] = 0;
-    for (int32_t s = key0; s <= b->pos[i]; s++, p++) {
+    for (int32_t s = key0; s < end; s++, p++) {
         const real *x = op_line(b, 2, i, s) + (int64_t)(head / v->v_times - b->a0 / v->v_times) * d;
         for (int32_t j = 0; j < d; j++) y[j] = real_fma(*p, x[j], y[j]);
     }

@@ -150,12 +150,14 @@ static inline due_list *run_list(run *r, int32_t generation, const node *n)
     return &r->list[(int64_t)generation * r->n_node + n->id];
 }
 
-/* session.c: the cell, made if need be; its hold, made if need be.  The rows the parent lacks.
+/* session.c: the cell, made if need be; its hold, made if need be.  The rows the parent lacks, or lays out otherwise;
+ * those that both have, laid out alike.
  *
  * [err: NULL when out of memory | owns: the lane | thread: the session's | cost: O(1)] */
 cell *cell_need(lane *l, const node *n);
 hold *cell_hold(lane *l, cell *c);
 box lane_news(const lane *l, const node *n);
+box lane_common(const lane *l, const node *n);
 
 /* session.c: may l still be given inputs or edits (`what`)?
  *
@@ -184,7 +186,7 @@ weight_view weight_see(const lane *l, const node *n);
  * e to act on b (a projection across parts; a callback: everything).
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
-bool edit_covers(const edit *e, box *hidden);
+bool edit_covers(const edit *e, const lane *l, box *hidden);
 bool edit_couples(const edit *e);
 box edit_widen(const edit *e, box b, const lane *l);
 box edit_where(const edit *e, const lane *l);

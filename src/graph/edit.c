@@ -33,11 +33,12 @@ static status check_where(const lane *l, const edit *e, error *err)
             "%s: edit of rows %d:%d, parts %d:%d, expected within rows 0:%d, parts 0:%d",
             node_label(l, e->n), e->where.r0, e->where.r1, e->where.a0, e->where.a1, all.r1,
             all.a1);
-    int32_t last = w.r1 - 1, first_key = e->n->extent == PAIR ? node_first_key(e->n, w.r0) : 0;
-    if (e->n->extent == PAIR && e->w0 < e->w1 && (e->w0 > last || e->w1 <= first_key))
+    int32_t first_key = e->n->extent == PAIR ? node_first_key(e->n, w.r0) : 0,
+            end_key = e->n->both_ways ? l->len : w.r1;
+    if (e->n->extent == PAIR && e->w0 < e->w1 && (e->w0 >= end_key || e->w1 <= first_key))
         return error_set(err, E_RANGE, "%s: edit of keys %d:%d, its queries see keys %d:%d",
                          node_label(l, e->n), e->w0, e->w1 < wide ? e->w1 : wide, first_key,
-                         last + 1);
+                         end_key);
     if (e->w0 < 0 || e->w0 >= e->w1 || (e->n->extent != PAIR && e->w1 > wide))
         return error_set(err, E_RANGE, "%s: edit of %d:%d of the last axis, expected within 0:%d",
                          node_label(l, e->n), e->w0, e->w1, wide);
@@ -55,7 +56,7 @@ static status check_take(const lane *l, const edit *e, error *err)
     if (from->serial > l->serial)
         return error_set(err, E_CYCLE, "%s: lane %d is younger than lane %d that takes from it",
                          node_label(l, n), from->serial, l->serial);
-    if (a->extent != n->extent || a->window != n->window)
+    if (a->extent != n->extent || a->window != n->window || a->both_ways != n->both_ways)
         return error_set(err, E_SHAPE, "%s: %s is of another kind", node_label(l, n),
                          node_label(l, a));
     if (e->from_part < 0 || e->from_part + (w.a1 - w.a0) > a->n_part)
@@ -64,6 +65,9 @@ static status check_take(const lane *l, const edit *e, error *err)
     if (n->extent == PAIR && (e->from_row != e->where.r0 || e->from_w0 != e->w0))
         return error_set(err, E_SHAPE, "%s: another row sees other keys, and keys are not moved",
                          node_label(l, n));
+    if (n->both_ways && from->len != l->len)
+        return error_set(err, E_SHAPE, "%s: the source has %d keys a query, this lane %d",
+                         node_label(l, n), from->len, l->len);
     if (n->extent != PAIR && (e->from_w0 < 0 || e->from_w0 + (e->w1 - e->w0) > a->width))
         return error_set(err, E_SHAPE, "%s: takes numbers %d:%d, %s has 0:%d", node_label(l, n),
                          e->from_w0, e->from_w0 + e->w1 - e->w0, node_label(l, a), a->width);
@@ -232,11 +236,12 @@ int lane_edits(const lane *l, const node *n, edit *out)
 
 box edit_where(const edit *e, const lane *l) { return box_cut(e->where, node_all(e->n, l)); }
 
-bool edit_covers(const edit *e, box *hidden)
+bool edit_covers(const edit *e, const lane *l, box *hidden)
 {
     *hidden = e->where;
-    if (e->kind != EDIT_SET && e->kind != EDIT_TAKE) return false;
-    return e->w0 == 0 && e->w1 >= (e->n->extent == PAIR ? e->where.r1 : e->n->width);
+    if ((e->kind != EDIT_SET && e->kind != EDIT_TAKE) || e->w0 != 0) return false;
+    if (!e->n->both_ways) return e->w1 >= (e->n->extent == PAIR ? e->where.r1 : e->n->width);
+    return e->w1 >= l->len && (e->kind == EDIT_SET || !e->from || e->from->len >= l->len);
 }
 
 bool edit_couples(const edit *e)
@@ -302,6 +307,9 @@ static void project_part(void *y, const double *d, int32_t w0, int32_t w1, int32
         put(y, i, get(y, i, bytes) - dot / norm * d[i - w0], bytes);
 }
 
+/* What a take copies from. */
+static const lane *source_of(const edit *e, const lane *l) { return e->from ? e->from : l; }
+
 static void edit_part(const edit *e, const lane *l, void *y, const void *src, int32_t row,
                       int32_t part)
 {
@@ -317,6 +325,7 @@ static void edit_part(const edit *e, const lane *l, void *y, const void *src, in
     }
     if (e->kind == EDIT_TAKE) {
         int32_t from = lo + (n->extent == PAIR ? 0 : e->from_w0 - e->w0);
+        if (n->both_ways && source_of(e, l)->len < hi) hi = source_of(e, l)->len;
         if (hi > lo)
             memcpy((char *)y + (int64_t)lo * bytes, (const char *)src + (int64_t)from * bytes,
                    (size_t)(hi - lo) * (size_t)bytes);
@@ -335,13 +344,12 @@ static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
     if (box_empty(b)) return true;
     if (e->kind == EDIT_TAKE) {
         src = arena_array(&r->wave, b.r1 - b.r0, sizeof *src);
-        if (!src || !lane_view(&r->wave, e->from ? e->from : d->l, e->from_n, out, src))
-            return false;
+        if (!src || !lane_view(&r->wave, source_of(e, d->l), e->from_n, out, src)) return false;
     }
     for (int32_t row = b.r0; row < b.r1; row++) {
         const char *line = src ? src[row - b.r0] : NULL;
-        const node *lines = src ? e->from_n : d->n; /* of a PAIR both are as wide */
-        int64_t step = (int64_t)node_width(lines, row, d->l) * d->l->s->e->real_bytes;
+        int64_t step = src ? node_width(e->from_n, row, source_of(e, d->l)) : 0;
+        step *= d->l->s->e->real_bytes;
         for (int32_t a = b.a0; a < b.a1; a++)
             if (!src || line)
                 edit_part(e, d->l, patch_at(d->l, d->n, p, row, a),

@@ -166,14 +166,14 @@ int32_t node_first_key(const node *n, int32_t q)
 
 int32_t node_width(const node *n, int32_t row, const lane *l)
 {
-    (void)l;
-    return n->extent == PAIR ? row + 1 - node_first_key(n, row) : n->width;
+    if (n->extent != PAIR) return n->width;
+    return (n->both_ways ? lane_len(l) : row + 1) - node_first_key(n, row);
 }
 
 int64_t node_offset(const node *n, int32_t row, const lane *l)
 {
-    (void)l;
     if (n->extent != PAIR) return (int64_t)row * n->width;
+    if (n->both_ways) return (int64_t)row * lane_len(l);
     int64_t w = n->window && row > n->window ? n->window : row;
     return w * (w + 1) / 2 + (row - w) * w;
 }
@@ -217,6 +217,7 @@ const char *shape_like(node *n, const node *x)
 {
     n->extent = x->extent, n->n_part = x->n_part, n->width = x->width, n->window = x->window;
     n->part_axis = x->part_axis, n->width_axis = x->width_axis, n->absent = x->absent;
+    n->both_ways = x->both_ways;
     return NULL;
 }
 

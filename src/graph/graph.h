@@ -14,7 +14,8 @@
  *
  * A line is n_part parts of `width` numbers, contiguous.  The width of a PAIR line
  * depends on the position alone, so lanes of different lengths lay out a shared row
- * alike, and masked keys do not exist.
+ * alike, and masked keys do not exist.  Only where queries see both ways is it the
+ * lane's length: lanes of different lengths then share no such row.
  *
  * Read region.h first, session.h next. */
 #ifndef MICROTOME_GRAPH_GRAPH_H
@@ -127,6 +128,7 @@ struct node {
     extent extent;
     int32_t n_part, width, n_row, window; /* n_row: WEIGHT only; window: PAIR only, 0 = all keys */
     double attr[MAX_ATTR];
+    bool both_ways;      /* PAIR only: a query sees the keys after it too */
     bool writer, reader; /* adds to the stream; reads it: the ends of edges (mirror.h) */
     const char *part_axis, *width_axis; /* "" where there is nothing to cut or name */
     float absent;                       /* what a masked entry of a PAIR is shown as */

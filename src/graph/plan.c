@@ -212,9 +212,9 @@ static void refuse_input(run *r, const lane *l, const node *n)
 static void want_add(run *r, lane *l, const node *n, box b, bool stay)
 {
     cell *c = NULL;
-    for (lane *first = l; l; l = l->parent) {
-        int64_t cells = box_cells(b);
-        b = box_cut(b, node_all(n, l)); /* a shorter parent has fewer rows to give */
+    for (lane *first = l, *below = NULL; l; below = l, l = l->parent) {
+        int64_t cells = box_cells(b); /* a shorter parent has fewer rows to give */
+        b = box_cut(b, below ? lane_common(below, n) : node_all(n, l));
         if (!n->op && n->extent != WEIGHT && box_cells(b) != cells) refuse_input(r, first, n);
         if (box_empty(b)) return;
         if ((c = cell_get(l, n)) && region_meets(&c->may, b)) break;
@@ -252,7 +252,7 @@ static void hide(arena *mem, region *out, const edit *e, int n_e, const lane *l,
     box hidden;
     for (int i = 0; i < n_e; i++) {
         bool needed = false;
-        if (!edit_covers(&e[i], &hidden) || (!all && e[i].owner != l)) continue;
+        if (!edit_covers(&e[i], l, &hidden) || (!all && e[i].owner != l)) continue;
         for (int j = 0; j < i; j++) needed |= edit_couples(&e[j]) && box_meets(e[j].where, hidden);
         if (!needed) region_sub(mem, out, hidden);
     }
@@ -309,7 +309,7 @@ static void want_parent(run *r, const due *d, const edit *e, int n_e)
     region above = region_copy(&r->mem, &d->want);
     hide(&r->mem, &above, e, n_e, d->l, false);
     for (int i = 0; i < above.n; i++) {
-        box b = *region_box(&above, i);
+        box b = box_cut(*region_box(&above, i), lane_common(d->l, d->n));
         want_add(r, d->l->parent, d->n, b, false);
         for (int j = 0; j < d->stay.n; j++) {
             box stay = box_cut(*region_box(&d->stay, j), b);
@@ -375,7 +375,7 @@ static bool wanted_here(run *r, const lane *l, const node *n, const edit *e)
     for (const edit *f = e->next; f && left.n; f = f->next) {
         if (f->n != e->n || f->edge != e->edge) continue;
         if (edit_couples(f) && box_meets(f->where, e->where)) return true;
-        if (edit_covers(f, &hidden)) region_sub(&r->mem, &left, hidden);
+        if (edit_covers(f, l, &hidden)) region_sub(&r->mem, &left, hidden);
     }
     return left.n > 0;
 }

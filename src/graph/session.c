@@ -141,14 +141,21 @@ hold *cell_hold(lane *l, cell *c)
     return c->hold;
 }
 
+box lane_common(const lane *l, const node *n)
+{
+    const lane *p = l->parent;
+    if (!p || (n->both_ways && p->len != l->len)) return (box){ 0 };
+    return box_cut(node_all(n, l), node_all(n, p));
+}
+
 /* Rows beyond the parent's end have nothing to be equal to.  A LANE value may look at the end of
- * its lane, so another length is news for it. */
+ * its lane, so another length is news for it; and so it is where lines are as wide as the lane is long. */
 box lane_news(const lane *l, const node *n)
 {
     const lane *p = l->parent;
     if (n->extent == WEIGHT) return (box){ 0 };
     if (n->extent == LANE) return p && p->len == l->len ? (box){ 0 } : node_all(n, l);
-    return (box){ p ? p->len : 0, l->len, 0, n->n_part };
+    return (box){ p ? lane_common(l, n).r1 : 0, l->len, 0, n->n_part };
 }
 
 static status lane_nomem(lane *l, error *err)
@@ -171,8 +178,7 @@ static bool give_rows(lane *l, const node *input, const char *raw, size_t part_b
 {
     arena tmp = { 0 };
     box all = node_all(input, l);
-    int32_t known = l->parent ? node_rows(input, l->parent) : 0;
-    if (known > all.r1) known = all.r1;
+    int32_t known = lane_common(l, input).r1;
     const void **old = arena_array(&tmp, known + 1, sizeof *old);
     bool fine = old && (!known || lane_view(&tmp, l->parent, input,
                                             (box){ 0, known, 0, input->n_part }, old));
@@ -352,8 +358,9 @@ static bool equals_parent(const lane *l, const node *n, box b)
     arena tmp = { 0 };
     const void **mine = arena_array(&tmp, b.r1 - b.r0, sizeof *mine),
                **theirs = arena_array(&tmp, b.r1 - b.r0, sizeof *theirs);
-    bool equal = p && mine && theirs && box_within(b, node_all(n, p)) && resolved(&tmp, p, n, b) &&
-                 lane_view(&tmp, l, n, b, mine) && lane_view(&tmp, p, n, b, theirs) && !tmp.failed;
+    bool equal = p && mine && theirs && box_within(b, lane_common(l, n)) &&
+                 resolved(&tmp, p, n, b) && lane_view(&tmp, l, n, b, mine) &&
+                 lane_view(&tmp, p, n, b, theirs) && !tmp.failed;
     for (int32_t r = b.r0; equal && r < b.r1; r++) {
         size_t bytes =
             (size_t)(b.a1 - b.a0) * (size_t)node_width(n, r, l) * (size_t)l->s->e->real_bytes;

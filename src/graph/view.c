@@ -90,7 +90,7 @@ bool lane_view(arena *mem, const lane *l, const node *n, box want, const void **
     if (!chain) return false;
     for (i = 0; l; l = l->parent) {
         chain[i++] = l;
-        if (cell_covers(cell_get(l, n), want)) break;
+        if (cell_covers(cell_get(l, n), want) || box_empty(lane_common(l, n))) break;
     }
     while (i--)
         if (!view_cell(&v, chain[i])) return false;

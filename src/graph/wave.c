@@ -312,7 +312,7 @@ static const void **parent_lines(wave *w, const due *d, box b)
     const lane *p = d->l->parent;
     const void **row = arena_array(&w->r->wave, b.r1 - b.r0, sizeof *row);
     if (!row || !p) return row;
-    box known = box_cut(b, node_all(w->n, p));
+    box known = box_cut(b, lane_common(d->l, w->n));
     if (!box_empty(known) && !lane_view(&w->r->wave, p, w->n, known, row)) return NULL;
     return row;
 }

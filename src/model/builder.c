@@ -274,7 +274,8 @@ node *build_attention(builder *b, const attention *a)
     q = rotated(b, a, q, "attn.rot_q");
     k = per_query_head(b, rotated(b, a, k, "attn.rot_k"), "attn.k_for", &block->k_for);
     v = per_query_head(b, v, "attn.v_for", &block->v_for);
-    node *scores = axes(op_scores(g, q, k, a->scale, a->cap, a->window), "head", "key");
+    node *scores =
+        axes(op_scores(g, q, k, a->scale, a->cap, a->window, a->both_ways), "head", "key");
     if (a->slope) {
         scores = op_alibi(g, scores, a->slope, a->slope_factor, a->slope_half);
         axes(scores, "head", "key");

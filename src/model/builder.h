@@ -103,6 +103,7 @@ typedef struct attention {
     double scale;
     double cap;          /* scores are cap tanh(score / cap); 0: as they are */
     int32_t window;      /* a query sees as many keys, itself included; 0: all */
+    bool both_ways;      /* a query sees the keys after it too */
     node *w_out, *b_out; /* b_out NULL: none */
     int layout;          /* of w_out */
     node *post_gain;     /* NULL: no norm between attention and the stream */

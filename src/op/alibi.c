@@ -49,12 +49,12 @@ static int64_t cost(const node *n, box b, const lane *l) { return 2 * node_numbe
 
 static node *sample(graph *g, int i)
 {
-    static const int head[] = { 1, 3, 2, 4 }, window[] = { 0, 2, 5, 0 };
-    if (i >= 4) return NULL;
+    static const int head[] = { 1, 3, 2, 4, 2 }, window[] = { 0, 2, 5, 0, 0 };
+    if (i >= 5) return NULL;
     node *x = graph_input(g, PAIR, head[i], 1);
-    if (x) x->window = window[i];
+    if (x) x->window = window[i], x->both_ways = i == 4;
     return graph_push(g, &op_alibi_def, (node *[MAX_IN]){ x, sample_weight(g, i, 1, head[i], 0) },
-                      (double[MAX_ATTR]){ i % 2 ? 0.5 : 1, i / 2 });
+                      (double[MAX_ATTR]){ i % 2 ? 0.5 : 1, i / 2 % 2 });
 }
 
 const op_def op_alibi_def = { .name = "alibi",

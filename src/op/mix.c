@@ -11,15 +11,12 @@ static const char *shape(node *n)
 
 static box reach(const node *n, int k, box b, const lane *l)
 {
-    int32_t w = n->in[0]->window;
-    if (k == 0) return b;
-    return (box){ b.r0, w ? b.r1 - 1 + w : lane_len(l), b.a0, b.a1 };
+    return k == 0 ? b : op_keys_reach(n->in[0], b, l);
 }
 
 static box need(const node *n, int k, box b, const lane *l)
 {
-    (void)l;
-    return k == 0 ? b : (box){ node_first_key(n->in[0], b.r0), b.r1, b.a0, b.a1 };
+    return k == 0 ? b : op_keys_need(n->in[0], b, l);
 }
 
 static void run(const batch *b, int64_t first, int64_t end, void *scratch)
@@ -48,10 +45,10 @@ static int64_t cost(const node *n, box b, const lane *l)
 
 static node *sample(graph *g, int i)
 {
-    static const int head[] = { 1, 3, 2 }, width[] = { 1, 5, 17 }, window[] = { 0, 2, 5 };
-    if (i >= 3) return NULL;
+    static const int head[] = { 1, 3, 2, 2 }, width[] = { 1, 5, 17, 4 }, window[] = { 0, 2, 5, 0 };
+    if (i >= 4) return NULL;
     node *p = graph_input(g, PAIR, head[i], 1);
-    if (p) p->window = window[i];
+    if (p) p->window = window[i], p->both_ways = i == 3;
     return graph_push(g, &op_mix_def, (node *[MAX_IN]){ p, graph_input(g, ROW, head[i], width[i]) },
                       (double[MAX_ATTR]){ 0 });
 }

@@ -95,6 +95,19 @@ static inline real op_squares16(const real *x, int64_t n, real mean)
     return op_fold16(s);
 }
 
+/* Which queries see the keys of b; which keys the queries of b see.  pair: the lines that keys make. */
+static inline box op_keys_reach(const node *pair, box b, const lane *l)
+{
+    if (pair->both_ways) return (box){ 0, lane_len(l), b.a0, b.a1 };
+    return (box){ b.r0, pair->window ? b.r1 - 1 + pair->window : lane_len(l), b.a0, b.a1 };
+}
+
+static inline box op_keys_need(const node *pair, box b, const lane *l)
+{
+    if (pair->both_ways) return (box){ 0, lane_len(l), b.a0, b.a1 };
+    return (box){ node_first_key(pair, b.r0), b.r1, b.a0, b.a1 };
+}
+
 /* Everything of a node: what a weight read whole reaches; what is read whole is needed whole. */
 static inline box op_all_of(const node *n, const lane *l) { return node_all(n, l); }
 

@@ -1,6 +1,6 @@
-/* op: scores(q, k; scale, cap, window)     y[query, head, key] = scale q.k, for the keys the query sees.
+/* op: scores(q, k; scale, cap, window, both_ways)     y[query, head, key] = scale q.k, for the keys the query sees.
  *
- * A query at i sees keys max(0, i - window + 1) .. i; window 0: all of them.  Masked keys are absent: a
+ * A query at i sees keys max(0, i - window + 1) .. i; window 0: all of them; both_ways: those after it too.  Masked keys are absent: a
  * line is as long as there are keys.  cap > 0: cap tanh(y / cap). */
 #include "op/op.h"
 
@@ -9,21 +9,20 @@ static const char *shape(node *n)
     const node *q = n->in[0], *k = n->in[1];
     shape_like(n, q);
     n->extent = PAIR, n->window = (int32_t)n->attr[2], n->width_axis = "key", n->absent = -INFINITY;
+    n->both_ways = n->attr[3] != 0;
+    if (n->both_ways && n->window) return "a window looks back, and these queries see both ways";
     if (q->extent != ROW || k->extent != ROW) return "q and k are not one line a position";
     return k->n_part != q->n_part || k->width != q->width ? "q and k are not of one shape" : NULL;
 }
 
-/* A changed key reaches its own query and later ones, the window's worth. */
 static box reach(const node *n, int k, box b, const lane *l)
 {
-    if (k == 0) return b;
-    return (box){ b.r0, n->window ? b.r1 - 1 + n->window : lane_len(l), b.a0, b.a1 };
+    return k == 0 ? b : op_keys_reach(n, b, l);
 }
 
 static box need(const node *n, int k, box b, const lane *l)
 {
-    (void)l;
-    return k == 0 ? b : (box){ node_first_key(n, b.r0), b.r1, b.a0, b.a1 };
+    return k == 0 ? b : op_keys_need(n, b, l);
 }
 
 static real dot(const real *x, const real *y, int32_t d)
@@ -39,10 +38,10 @@ static void run(const batch *b, int64_t first, int64_t end, void *scratch)
     const real scale = (real)b->n->attr[0], cap = (real)b->n->attr[1];
     (void)scratch;
     for (int64_t i = first; i < end; i++) {
-        int32_t key0 = node_first_key(b->n, b->pos[i]);
+        int32_t key0 = node_first_key(b->n, b->pos[i]), w = batch_width(b, b->n, i);
         real *y = b->y[i];
         for (int32_t a = 0; a < b->a1 - b->a0; a++)
-            for (int32_t s = key0; s <= b->pos[i]; s++, y++) {
+            for (int32_t s = key0; s < key0 + w; s++, y++) {
                 *y = dot(op_same_line(b, 0, i) + (int64_t)a * d,
                          op_line(b, 1, i, s) + (int64_t)a * d, d) *
                      scale;
@@ -58,12 +57,13 @@ static int64_t cost(const node *n, box b, const lane *l)
 
 static node *sample(graph *g, int i)
 {
-    static const int head[] = { 1, 3, 2, 2 }, width[] = { 1, 5, 8, 17 }, window[] = { 0, 2, 0, 4 };
-    if (i >= 4) return NULL;
+    static const int head[] = { 1, 3, 2, 2, 2 }, width[] = { 1, 5, 8, 17, 6 },
+                     window[] = { 0, 2, 0, 4, 0 };
+    if (i >= 5) return NULL;
     return graph_push(g, &op_scores_def,
                       (node *[MAX_IN]){ graph_input(g, ROW, head[i], width[i]),
                                         graph_input(g, ROW, head[i], width[i]) },
-                      (double[MAX_ATTR]){ 0.5, i % 2 ? 3 : 0, window[i] });
+                      (double[MAX_ATTR]){ 0.5, i % 2 ? 3 : 0, window[i], i == 4 });
 }
 
 const op_def op_scores_def = { .name = "scores",

@@ -25,10 +25,10 @@ static int64_t cost(const node *n, box b, const lane *l) { return 12 * node_numb
 
 static node *sample(graph *g, int i)
 {
-    static const int head[] = { 1, 3, 2 }, window[] = { 0, 2, 5 };
-    if (i >= 3) return NULL;
+    static const int head[] = { 1, 3, 2, 2 }, window[] = { 0, 2, 5, 0 };
+    if (i >= 4) return NULL;
     node *x = graph_input(g, PAIR, head[i], 1);
-    if (x) x->window = window[i];
+    if (x) x->window = window[i], x->both_ways = i == 3;
     return graph_push(g, &op_softmax_def, (node *[MAX_IN]){ x }, (double[MAX_ATTR]){ 0 });
 }
 
