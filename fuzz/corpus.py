@@ -163,6 +163,9 @@ def make():
                               "blocks.0.attn[head=1] -> blocks.1.attn.q[head=2] += 0.5 * d.npz:x", "embed -= project([1, 2, -3e4])",
                               "blocks.0.resid_pre <-> blocks.1.resid_pre", "logits = mean(prompts.json, by=pos)", "embed = @1:pos_embed[pos=1]"]):
         put("site", "text%d" % i, text)
+    put("text", "csv", b'text,label,who\r\n"the ""cat""",1,a\nthe dog,0,b\n\nthe cat sat,True,b\n')
+    put("text", "jsonl", b'{"text": "the cat sat on the mat", "label": true}\n[1, 2, 3]\n"the dog"\n{"label": 0, "text": "the"}\n')
+    put("text", "words", b"the cat sat on the mat|" + b"the dog ran on the mat " * 120)
 
     with zipfile.ZipFile(FOUND) as f:
         f.extractall(sys.argv[2])
