@@ -59,4 +59,69 @@ TEST("addresses take ranges, ends, lists, tokens by their text, globs and names 
     prompt_free(p);
     model_free(m);
 }
+
+static bool has_site(const model *m, const char *name)
+{
+    address a;
+    return site_find_one(&a, m, NULL, name, NULL) == E_OK;
+}
+
+TEST("the sites that the conventions give a family exist, and others are refused with the reason")
+{
+    static const char *const both[] = { "embed",
+                                        "blocks.1.resid_pre",
+                                        "blocks.1.resid_mid",
+                                        "blocks.1.resid_post",
+                                        "blocks.0.ln1.scale",
+                                        "blocks.0.ln1.normalized",
+                                        "blocks.0.ln1.out",
+                                        "blocks.0.ln2.scale",
+                                        "blocks.0.ln2.normalized",
+                                        "blocks.0.ln2.out",
+                                        "ln_final.scale",
+                                        "ln_final.normalized",
+                                        "ln_final.out",
+                                        "blocks.0.attn.q",
+                                        "blocks.0.attn.k",
+                                        "blocks.0.attn.v",
+                                        "blocks.0.attn.z",
+                                        "blocks.0.attn.scores",
+                                        "blocks.0.attn.pattern",
+                                        "blocks.0.attn.result",
+                                        "blocks.0.attn.out",
+                                        "blocks.0.attn.contribution",
+                                        "blocks.0.mlp.out",
+                                        "blocks.0.mlp.contribution",
+                                        "blocks.0.mlp.post",
+                                        "logits" };
+    static const char *const gpt2[] = {
+        "pos_embed",    "blocks.0.mlp.pre",        "blocks.0.attn.bias",
+        "hook_embed",   "blocks.1.hook_resid_pre", "layers_output[1]",
+        "resid_post.1", "blocks.0.mlp.hook_pre",   "lm_head"
+    };
+    static const char *const llama[] = { "blocks.0.attn.rot_q", "blocks.0.attn.rot_k",
+                                         "blocks.0.mlp.gate", "blocks.0.mlp.up",
+                                         "blocks.0.mlp.hook_pre" };
+    if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
+    model *g, *l;
+    error err = { 0 };
+    address a;
+    REQUIRE(!model_open(&g, shared_path("goldens/models/gpt2"), NULL, NULL) &&
+            !model_open(&l, shared_path("goldens/models/llama_gqa"), NULL, NULL));
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++)
+        CHECK(has_site(g, both[i]) && has_site(l, both[i]));
+    for (size_t i = 0; i < sizeof gpt2 / sizeof *gpt2; i++) CHECK(has_site(g, gpt2[i]));
+    for (size_t i = 0; i < sizeof llama / sizeof *llama; i++) CHECK(has_site(l, llama[i]));
+    CHECK(site_find_one(&a, g, NULL, "blocks.0.mlp.gate", &err) == E_NOSITE &&
+          strstr(err.msg, "no gate"));
+    err = (error){ 0 };
+    CHECK(site_find_one(&a, l, NULL, "pos_embed", &err) == E_NOSITE && strstr(err.msg, "rotary"));
+    err = (error){ 0 };
+    CHECK(site_find_one(&a, g, NULL, "blocks.0.attn.zz", &err) == E_NOSITE &&
+          strstr(err.hint, "blocks.0.attn.z"));
+    err = (error){ 0 };
+    CHECK(site_find_one(&a, g, NULL, "blocks.0.hook_q_input", &err) == E_UNSUPPORTED &&
+          strstr(err.hint, "edge"));
+    model_free(g), model_free(l);
+}
 /* SPDX-License-Identifier: MIT */

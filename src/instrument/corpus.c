@@ -282,7 +282,7 @@ static status shuffled_loss(count *c, sample *s, int i, double *sum, error *err)
     shuffle(s->value, windows_say(c->x.c).bos, s->n, w->seed, (uint64_t)i << 32);
     for (int32_t r = 0; r + 1 < s->n; r++) t[r] = s->value[r + 1];
     status st = lane_new(&l, w->s, NULL, s->n, err);
-    if (st == E_OK) st = lane_give(l, w->m->token, s->value, err);
+    if (st == E_OK) st = ids_give(s->value, NULL, w->m, l, err);
     if (st == E_OK) st = lane_give(l, c->target, t, err);
     const box rows = { s->fresh - 1, s->n - 1, 0, 1 };
     if (st == E_OK) st = lane_ask(l, c->logprob, rows, err);
@@ -535,7 +535,7 @@ static status expected(count *c, const entry *e, int32_t *id, double *p, error *
     if (!v) return error_set(err, E_NOMEM, "corpus: out of memory");
     for (int32_t i = 0; i < e->n; i++) v[i] = e->context[i];
     status st = lane_new(&l, w->s, NULL, e->n, err);
-    if (st == E_OK) st = lane_give(l, w->m->token, v, err);
+    if (st == E_OK) st = ids_give(v, NULL, w->m, l, err);
     if (st == E_OK) st = next_ask(w, l, err);
     if (st == E_OK) st = session_run(w->s, NULL, err);
     if (st == E_OK) st = next_read(w, l, &v, err);
@@ -698,6 +698,9 @@ static status run(work *w, error *err)
 {
     count c = { .x = { .give = give, .ask = ask, .take = take } };
     c.x.user = &c;
+    if (w->m->config.both_ways)
+        return error_set(err, E_UNSUPPORTED, "corpus: %s sees both ways: it predicts no next token",
+                         w->m->name);
     status st = init(&c, w, err), shown = E_OK;
     if (st == E_OK) st = corpus_run_all(&c.x, err);
     if ((st == E_OK || st == E_INTERRUPTED) && c.x.n_window) shown = show(&c, err);

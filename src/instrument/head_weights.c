@@ -262,7 +262,7 @@ status head_weights_embed(head_weights *x, const int64_t *id, int32_t n, double 
     box b = { 0, n, 0, 1 };
     for (int32_t i = 0; v && i < n; i++) v[i] = (double)id[i];
     status st = v ? lane_new(&l, w->s, NULL, n, err) : no_memory(w, err);
-    if (st == E_OK) st = lane_give(l, w->m->token, v, err);
+    if (st == E_OK) st = ids_give(v, NULL, w->m, l, err);
     if (st == E_OK) st = lane_ask(l, x->embed, b, err);
     if (st == E_OK) st = work_run(w, err);
     if (st == E_OK) st = lane_read(l, x->embed, b, out, err);

@@ -63,8 +63,14 @@ status next_choose(work *w, const double *logit, int32_t pos, int32_t *out, erro
 status next_extend(work *w, lane **l, const double *v, int32_t len, error *err)
 {
     lane *next = NULL;
+    if (w->m->config.both_ways) {
+        error_set(err, E_UNSUPPORTED, "%s: %s sees both ways, so it predicts no next token",
+                  w->def->name, w->m->name);
+        error_hint(err, "its logits at a position are over the token there: put [MASK] in");
+        return E_UNSUPPORTED;
+    }
     status st = lane_new(&next, w->s, *l, len, err);
-    if (st == E_OK) st = lane_give(next, w->m->token, v, err);
+    if (st == E_OK) st = ids_give(v, NULL, w->m, next, err);
     if (st != E_OK) {
         lane_drop(next);
         return st;

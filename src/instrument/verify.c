@@ -65,7 +65,7 @@ static status ask_all(const model *m, lane *l, error *err)
 static status trial_lane(work *w, session *s, lane **out, const prompt *p, error *err)
 {
     status st = lane_new(out, s, NULL, p->n, err);
-    return st == E_OK ? lane_give(*out, w->m->token, p->value, err) : st;
+    return st == E_OK ? prompt_give(p, w->m, *out, err) : st;
 }
 
 static status trial_open(work *w, trial *t, const char *backend, int threads, bool no_fuse,

@@ -212,7 +212,7 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
 {
     lane *l = NULL;
     status st = lane_new(&l, w->s, parent, p->n, err);
-    if (st == E_OK) st = lane_give(l, w->m->token, p->value, err);
+    if (st == E_OK) st = prompt_give(p, w->m, l, err);
     if (st != E_OK) {
         lane_drop(l);
         return st;

@@ -190,6 +190,13 @@ node *build_embed(builder *b, node *w)
     return build_writer(graph_site(b->g, e, "embed"));
 }
 
+node *build_type_embed(builder *b, node *w)
+{
+    b->m->type = graph_site(b->g, graph_input(b->g, ROW, 1, 1), "type");
+    node *t = axes(op_embed(b->g, b->m->type, w), "", "d_model");
+    return build_writer(graph_site(b->g, t, "type_embed"));
+}
+
 node *build_pos_embed(builder *b, node *w, int32_t first)
 {
     node *p = axes(op_position(b->g, b->m->token, w, first), "", "d_model");
@@ -345,12 +352,13 @@ static bool same_values(const weight_tensor *a, const weight_tensor *b, int64_t 
 
 node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_name)
 {
-    if (!b->c->tied) return build_weight(b, b->c->n_vocab, b->c->d_model, "%s", u_name);
+    if (!w_e) return NULL;
+    int64_t wide = w_e->n_part; /* d_model, but where embeddings are projected */
+    if (!b->c->tied) return build_weight(b, b->c->n_vocab, wide, "%s", u_name);
     weight_tensor *copy = weights_find(&b->weights, u_name), *e = weights_find(&b->weights, e_name);
     if (!copy || !e || copy == e) return w_e;
     copy->used = true;
-    if (shape_is(copy, b->c->n_vocab, b->c->d_model) &&
-        same_values(copy, e, (int64_t)b->c->n_vocab * b->c->d_model))
+    if (shape_is(copy, b->c->n_vocab, wide) && same_values(copy, e, b->c->n_vocab * wide))
         return w_e;
     error_set(&b->g->err, E_UNSUPPORTED,
               "config.json ties the unembedding to the embedding, and '%s' differs from '%s'",

@@ -63,10 +63,11 @@ node *build_site(builder *b, node *n, const char *thing);
 node *build_writer(node *n);
 node *build_reader(node *n);
 
-/* embed and pos_embed, writers [pos, d_model]; position 0 reads row `first` of its table.
+/* embed, type_embed and pos_embed, writers [pos, d_model]; position 0 reads row `first` of its table.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 node *build_embed(builder *b, node *w);
+node *build_type_embed(builder *b, node *w); /* makes b->m->type, the input it reads */
 node *build_pos_embed(builder *b, node *w, int32_t first);
 
 /* NAME.scale, NAME.normalized, NAME.out = gain * normalized + bias (bias NULL: none), the gain one more
@@ -136,7 +137,7 @@ node *build_logits(builder *b, node *x, node *w, node *bias, bool x_is_stream);
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 node *build_logits_as(builder *b, node *x, node *w, node *bias, int layout, bool x_is_stream);
 
-/* The unembedding [n_vocab, d_model]: the embedding w_e where tied (a copy of it may be in the file, and a
+/* The unembedding, [n_vocab, as wide as the embedding]: the embedding w_e where tied (a copy of it may be in the file, and a
  * warning says when it differs), else the weight of that name.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1); a comparison where there is a copy] */

@@ -140,6 +140,13 @@ node *decoder_norm(builder *b, node *x, const char *ours, const char *theirs, bo
     return build_norm(b, x, gain, has_bias ? decoder_bias(b, d, theirs) : NULL, name);
 }
 
+node *decoder_add_norm(builder *b, node *x, node *y, const char *thing, const char *ours,
+                       const char *theirs)
+{
+    node *sum = graph_axes(op_add(b->g, x, y), "", "d_model");
+    return build_site(b, decoder_norm(b, sum, ours, theirs, true), thing);
+}
+
 node *decoder_heads(builder *b, node *x, int64_t n, const char *name, bool has_bias)
 {
     int64_t wide = n * b->c->d_head;

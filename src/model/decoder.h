@@ -112,6 +112,12 @@ node *decoder_final_norm(builder *b, node *x, const char *name);
 node *decoder_frequencies(builder *b, const char *name, const char *layers, double theta,
                           double share);
 
+/* Post-norm: norm(x + y) is the stream from here on; it is called `thing` as well as ours + ".out".
+ *
+ * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
+node *decoder_add_norm(builder *b, node *x, node *y, const char *thing, const char *ours,
+                       const char *theirs);
+
 /* From the stream to the logits: model.norm, then lm_head or the embedding where tied.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */

@@ -32,6 +32,9 @@ typedef struct model_config {
     bool gated;               /* the MLP has mlp.gate and mlp.up instead of mlp.pre */
     int32_t n_expert;         /* 0: no mixture of experts */
     int32_t n_expert_used;    /* of them, by each token */
+    bool post_norm;           /* norms stand on the stream: x' = norm(x + f(x)) */
+    bool both_ways;           /* a token sees those after it too: no next token is predicted */
+    int32_t n_type;           /* token types (BERT); 0: none */
     bool parallel;            /* attention and MLP read the same stream: no resid_mid */
     double logit_cap;         /* logits are cap tanh(logit / cap); 0: as they are */
     bool tied;                /* the unembedding is the embedding */
@@ -54,6 +57,7 @@ typedef struct model_block {
 typedef struct model {
     graph g;             /* sites are g.site[0 .. g.n_site) */
     node *token;         /* input: ROW, one id per position */
+    node *type;          /* input: ROW, one token type per position; NULL: the model has none */
     node *logits;        /* ROW, n_vocab_out parts of width 1 */
     node *logits_reader; /* what sees the stream on the logits' behalf */
     model_block *block;  /* [n_layer] */

@@ -131,6 +131,35 @@ status prompt_from_text(prompt **out, const model *m, const char *text, size_t n
     return st;
 }
 
+/* ---- into a lane ---- */
+
+static status types_give(const double *type, const model *m, lane *l, error *err)
+{
+    int32_t n = lane_len(l);
+    size_t bytes = (size_t)n * sizeof *type;
+    for (int32_t i = 0; type && i < n; i++)
+        if (!(type[i] >= 0 && type[i] < m->config.n_type))
+            return error_set(err, E_RANGE, "token type %g at position %d, expected 0 to %d",
+                             type[i], i, m->config.n_type - 1);
+    if (type) return lane_give(l, m->type, type, err);
+    double *zero = mem_zero(bytes);
+    if (!zero) return nomem(err);
+    status st = lane_give(l, m->type, zero, err);
+    mem_free(zero, bytes);
+    return st;
+}
+
+status ids_give(const double *id, const double *type, const model *m, lane *l, error *err)
+{
+    status st = lane_give(l, m->token, id, err);
+    return st == E_OK && m->type ? types_give(type, m, l, err) : st;
+}
+
+status prompt_give(const prompt *p, const model *m, lane *l, error *err)
+{
+    return ids_give(p->value, p->type, m, l, err);
+}
+
 /* ---- lists of ids ---- */
 
 static status from_json_ids(prompt **out, arena *mem, const model *m, const json_t *v, error *err)

@@ -5,6 +5,7 @@
  * of the model's. */
 #ifndef MICROTOME_MODEL_PROMPT_H
 #define MICROTOME_MODEL_PROMPT_H
+#include "graph/session.h"
 #include "model/model.h"
 
 /* A run of bytes, not NUL-terminated. */
@@ -19,6 +20,7 @@ typedef struct prompt {
     int32_t n;
     const int32_t *id;   /* [n] */
     const double *value; /* [n] the same as numbers: what lane_give takes for model.token */
+    const double *type;  /* [n] token types; NULL: all 0 */
     const char *text;    /* as given; NULL when ids were given */
     size_t text_bytes;
     const int32_t *first,
@@ -45,6 +47,13 @@ void prompt_free(prompt *p);
  *
  * [err: as prompt_from_ids, and FORMAT, IO | owns: the caller | thread: mem's own | cost: O(ids)] */
 status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char *text, error *err);
+
+/* Give lane l the prompt's ids as inputs, or n ids as numbers, as many as l has rows.  Of a model with token types
+ * they are `type`, as many; NULL: all 0, as the original has it where none are given.
+ *
+ * [err: as lane_give; RANGE (a type the model does not have) | owns: nothing | thread: the session's | cost: O(n)] */
+status prompt_give(const prompt *p, const model *m, lane *l, error *err);
+status ids_give(const double *id, const double *type, const model *m, lane *l, error *err);
 
 /* The label of a token for people: its text with control characters escaped, or "#17" without a
  * tokenizer.  token_label is for an id on its own (a row of a next-token table).

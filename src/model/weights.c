@@ -41,12 +41,28 @@ static weight_tensor *find_exact(const weight_set *w, const char *name)
     return w->n ? bsearch(&key, w->t, (size_t)w->n, sizeof *w->t, by_name) : NULL;
 }
 
+/* Checkpoints of TensorFlow's days call a norm's weight and bias gamma and beta. */
+static weight_tensor *find_old_norm(const weight_set *w, const char *name)
+{
+    static const char *const end[][2] = { { "LayerNorm.weight", "LayerNorm.gamma" },
+                                          { "LayerNorm.bias", "LayerNorm.beta" } };
+    char old[200];
+    size_t n = strlen(name);
+    for (int i = 0; i < 2; i++) {
+        size_t k = strlen(end[i][0]);
+        if (n < k || n >= sizeof old || strcmp(name + n - k, end[i][0])) continue;
+        snprintf(old, sizeof old, "%.*s%s", (int)(n - k), name, end[i][1]);
+        return find_exact(w, old);
+    }
+    return NULL;
+}
+
 weight_tensor *weights_find(const weight_set *w, const char *name)
 {
     weight_tensor *t = find_exact(w, name);
     size_t n = w->prefix ? strlen(w->prefix) : 0;
     if (!t && n && !strncmp(name, w->prefix, n)) t = find_exact(w, name + n);
-    return t;
+    return t ? t : find_old_norm(w, name);
 }
 
 void weight_text(const weight_tensor *t, char *out, size_t bytes)
