@@ -19,6 +19,9 @@
 #define panel_weights VEC_NAME(panel_weights)
 #define product_run VEC_NAME(product_run)
 #define product_scratch VEC_NAME(product_scratch)
+#define blocks_fit VEC_NAME(blocks_fit)
+#define blocks_few VEC_NAME(blocks_few)
+#define blocks_row VEC_NAME(blocks_row)
 
 /* 24 of 32 registers, 12 of 16, hold sums; the row pointers fit their 16 registers too. */
 enum { PANEL = 2 * VEC, PANEL_ROWS = VEC == 16 ? 12 : 6 };
@@ -70,6 +73,14 @@ typedef struct product {
  * [err: none | owns: nothing | thread: any | cost: n_row * n_k * n_col multiply-adds] */
 void product_run(const product *p, float *scratch);
 size_t product_scratch(const product *p);
+
+/* The same for few rows and a weight in blocks by rows of outputs (blocks_vec.c): does it fit; compute it.  Numbers
+ * [k, k + n) of one row of such a weight, as floats.
+ *
+ * [err: none | owns: nothing | thread: any | cost: as the product, at the speed of memory; O(n)] */
+bool blocks_fit(const product *p);
+void blocks_few(const product *p);
+void blocks_row(dtype t, const char *row, int64_t k, int64_t n, float *out);
 
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -289,6 +289,10 @@ static void turn_rows(const product *p, turned *t, int64_t first)
 ALWAYS void widen(const product *p, int64_t col, float *out, dtype t)
 {
     const char *row = weight_at(&p->w, p->col0 + col);
+    if (dtype_is_block(t)) {
+        blocks_row(t, row, p->k0, p->n_k, out);
+        return;
+    }
     for (int64_t k = 0; k < p->n_k; k += VEC)
         vec_store(out + k, load_weights(row, p->k0 + k, p->n_k - k, t));
 }
@@ -355,6 +359,7 @@ static void by_out(const product *p, float *scratch)
 void product_run(const product *p, float *scratch)
 {
     if (!p->by_out) by_in(p, scratch);
+    else if (blocks_fit(p)) blocks_few(p);
     else if (p->n_row <= FEW) {
         BY_TYPE(few, p, (int)p->n_row)
     } else by_out(p, scratch);

@@ -27,7 +27,9 @@
 #define vec_load_bf16 vec16_load_bf16
 #define vec_splat vec16_splat
 #define vec_add vec16_add
+#define vec_mul vec16_mul
 #define vec_fma vec16_fma
+#define vec_turn_bytes vec16_turn_bytes
 #define vec_transpose vec16_transpose
 #else
 #define vec vec8
@@ -39,7 +41,9 @@
 #define vec_load_bf16 vec8_load_bf16
 #define vec_splat vec8_splat
 #define vec_add vec8_add
+#define vec_mul vec8_mul
 #define vec_fma vec8_fma
+#define vec_turn_bytes vec8_turn_bytes
 #define vec_transpose vec8_transpose
 #endif
 

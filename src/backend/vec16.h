@@ -80,6 +80,34 @@ static inline void vec16_transpose(vec16 r[VEC16])
     }
 }
 
+__attribute__((always_inline)) static inline void vec16_turn_bytes(vec16 out[16],
+                                                                   const int8_t *const *row,
+                                                                   int64_t at)
+{
+    __m512i a[4], lo[2], hi[2], four[4];
+    for (int j = 0; j < 4; j++) {
+        __m128i r[4];
+        for (int q = 0; q < 4; q++)
+            r[q] = _mm_loadu_si128((const __m128i *)(const void *)(row[4 * q + j] + at));
+        a[j] = _mm512_inserti32x4(_mm512_castsi128_si512(r[0]), r[1], 1);
+        a[j] = _mm512_inserti32x4(_mm512_inserti32x4(a[j], r[2], 2), r[3], 3);
+    }
+    for (int j = 0; j < 2; j++) {
+        lo[j] = _mm512_unpacklo_epi32(a[2 * j], a[2 * j + 1]);
+        hi[j] = _mm512_unpackhi_epi32(a[2 * j], a[2 * j + 1]);
+    }
+    four[0] = _mm512_unpacklo_epi64(lo[0], lo[1]), four[1] = _mm512_unpackhi_epi64(lo[0], lo[1]);
+    four[2] = _mm512_unpacklo_epi64(hi[0], hi[1]), four[3] = _mm512_unpackhi_epi64(hi[0], hi[1]);
+    for (int j = 0; j < 4; j++) {
+        out[4 * j] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(four[j], 24), 24));
+        out[4 * j + 1] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(four[j], 16), 24));
+        out[4 * j + 2] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(four[j], 8), 24));
+        out[4 * j + 3] = _mm512_cvtepi32_ps(_mm512_srai_epi32(four[j], 24));
+    }
+}
+
+static inline vec16 vec16_mul(vec16 a, vec16 b) { return _mm512_mul_ps(a, b); }
+
 #else
 
 typedef struct vec16 {
@@ -147,6 +175,22 @@ static inline void vec16_transpose(vec16 r[VEC16])
         vec8_transpose(block);
         for (int i = 0; i < VEC8; i++) r[q / 2 * VEC8 + i].half[q % 2] = block[i];
     }
+}
+
+__attribute__((always_inline)) static inline void vec16_turn_bytes(vec16 out[16],
+                                                                   const int8_t *const *row,
+                                                                   int64_t at)
+{
+    vec8 part[16];
+    for (int h = 0; h < 2; h++) {
+        vec8_turn_bytes(part, row + h * VEC8, at);
+        for (int k = 0; k < 16; k++) out[k].half[h] = part[k];
+    }
+}
+
+static inline vec16 vec16_mul(vec16 a, vec16 b)
+{
+    return (vec16){ { vec8_mul(a.half[0], b.half[0]), vec8_mul(a.half[1], b.half[1]) } };
 }
 
 #endif

@@ -51,7 +51,7 @@ static inline vec8 vec8_load_bf16(const void *p)
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
-/* Lane by lane: the same number everywhere; a + b; a * b + c rounded once.
+/* Lane by lane: the same number everywhere; a + b; a * b + c rounded once.  (a * b is vec8_mul, below.)
  *
  * [err: none | owns: nothing | thread: any | cost: an instruction] */
 static inline vec8 vec8_splat(float x) { return _mm256_set1_ps(x); }
@@ -81,6 +81,37 @@ static inline void vec8_transpose(vec8 r[VEC8])
         r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
     }
 }
+
+/* Sixteen signed bytes at row[r] + at for each lane r: column k of them as floats is out[k].
+ *
+ * Rows lie in quarters of registers so that four unpackings make numbers of 32 bits that hold four bytes of a lane.
+ *
+ * [err: none | owns: nothing | thread: any | cost: 8 shuffles, 28 shifts] */
+__attribute__((always_inline)) static inline void vec8_turn_bytes(vec8 out[16],
+                                                                  const int8_t *const *row,
+                                                                  int64_t at)
+{
+    __m256i a[4], lo[2], hi[2], four[4];
+    for (int j = 0; j < 4; j++) {
+        __m128i first = _mm_loadu_si128((const __m128i *)(const void *)(row[j] + at));
+        __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(row[4 + j] + at));
+        a[j] = _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
+    }
+    for (int j = 0; j < 2; j++) {
+        lo[j] = _mm256_unpacklo_epi32(a[2 * j], a[2 * j + 1]);
+        hi[j] = _mm256_unpackhi_epi32(a[2 * j], a[2 * j + 1]);
+    }
+    four[0] = _mm256_unpacklo_epi64(lo[0], lo[1]), four[1] = _mm256_unpackhi_epi64(lo[0], lo[1]);
+    four[2] = _mm256_unpacklo_epi64(hi[0], hi[1]), four[3] = _mm256_unpackhi_epi64(hi[0], hi[1]);
+    for (int j = 0; j < 4; j++) {
+        out[4 * j] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(four[j], 24), 24));
+        out[4 * j + 1] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(four[j], 16), 24));
+        out[4 * j + 2] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(four[j], 8), 24));
+        out[4 * j + 3] = _mm256_cvtepi32_ps(_mm256_srai_epi32(four[j], 24));
+    }
+}
+
+static inline vec8 vec8_mul(vec8 a, vec8 b) { return _mm256_mul_ps(a, b); }
 
 #else
 
@@ -150,6 +181,20 @@ static inline void vec8_transpose(vec8 r[VEC8])
             r[j].lane[i] = t;
         }
     }
+}
+
+__attribute__((always_inline)) static inline void vec8_turn_bytes(vec8 out[16],
+                                                                  const int8_t *const *row,
+                                                                  int64_t at)
+{
+    for (int k = 0; k < 16; k++)
+        for (int r = 0; r < VEC8; r++) out[k].lane[r] = (float)row[r][at + k];
+}
+
+static inline vec8 vec8_mul(vec8 a, vec8 b)
+{
+    for (int i = 0; i < VEC8; i++) a.lane[i] *= b.lane[i];
+    return a;
 }
 
 #endif

@@ -63,37 +63,22 @@ bool dtype_find(const char *name, dtype *out)
 
 static void plain_row_f32(dtype t, const void *src, float *out, int64_t n) { ROWS(float) }
 
-static void plain_row_f64(dtype t, const void *src, double *out, int64_t n) { ROWS(double) }
+static void plain_row_f64(dtype t, const void *src, double *out, int64_t n){ ROWS(double) }
 
 /* ---- blocks ---- */
 
-/* Numbers [first, first + n) of the run'th run of a block. */
-typedef struct run_part {
-    int run, first, n;
-} run_part;
-
-BLOCK_INLINE void run_f32(const uint8_t *b, run_part p, float *out, dtype t)
-{
-    int8_t q[RUN], sc[RUN] = { 0 }, mn[RUN] = { 0 };
-    block_run(b, p.run, q, t);
-    block_scales(b, sc, mn, t);
-    float scale = dtype_f16(block_d(b, t)), offset = 0;
-    if (block_has_offset(t)) offset = dtype_f16(block_m(b, t));
-    if (block_has_scales(t)) scale = scale * sc[p.run], offset = -(offset * mn[p.run]);
-    for (int i = 0; i < p.n; i++) {
-        float x = scale * q[p.first + i];
-        out[i] = block_has_offset(t) ? x + offset : x;
-    }
-}
-
 BLOCK_INLINE void blocks_f32(const uint8_t *row, int64_t first, int64_t n, float *out, dtype t)
 {
+    float some[BLOCK_PART];
     while (n > 0) {
-        int in = (int)(first % block_numbers(t));
-        run_part p = { in / RUN, in % RUN, RUN - in % RUN };
-        if (p.n > n) p.n = (int)n;
-        run_f32(row + first / block_numbers(t) * block_bytes(t), p, out, t);
-        first += p.n, n -= p.n, out += p.n;
+        int in = (int)(first % block_numbers(t)), part = in / block_part(t),
+            skip = in % block_part(t), few = block_part(t) - skip;
+        const uint8_t *b = row + first / block_numbers(t) * block_bytes(t);
+        if (few > n) few = (int)n;
+        bool whole = few == block_part(t);
+        block_floats(b, part, whole ? out : some, t);
+        if (!whole) memcpy(out, some + skip, (size_t)few * sizeof *out);
+        first += few, n -= few, out += few;
     }
 }
 
@@ -106,13 +91,13 @@ void dtype_part_f32(dtype t, const void *row, int64_t first, int64_t n, float *o
 
 void dtype_part_f64(dtype t, const void *row, int64_t first, int64_t n, double *out)
 {
-    float x[RUN];
+    float x[BLOCK_PART];
     if (!dtype_is_block(t)) {
         plain_row_f64(t, (const char *)row + first * (int64_t)bytes_of[t], out, n);
         return;
     }
-    for (int64_t i = 0; i < n; i += RUN) {
-        int64_t few = n - i < RUN ? n - i : RUN;
+    for (int64_t i = 0; i < n; i += BLOCK_PART) {
+        int64_t few = n - i < BLOCK_PART ? n - i : BLOCK_PART;
         dtype_part_f32(t, row, first + i, few, x);
         for (int64_t j = 0; j < few; j++) out[i + j] = (double)x[j];
     }
