@@ -43,7 +43,8 @@ static const config_key KEYS[] = {
     { "num_heads", KEY_ALIAS, "n_heads" },
     { "num_layers", KEY_ALIAS, "n_layers" },
     { "attention_dir", KEY_MUST, "\"causal\"" },
-    { "attn_scale", KEY_MUST, "-1" }, /* TransformerLens writes -1 for 1/sqrt(d_head) */
+    { "attn_coeff", KEY_MUST, "none" }, /* the pattern mixed with ones, and no mask */
+    { "attn_scale", KEY_MUST, "-1" },   /* TransformerLens writes -1 for 1/sqrt(d_head) */
     { "attn_scores_soft_cap", KEY_MUST, "-1" },
     { "final_rms", KEY_MUST, "false" },
     { "gated_mlp", KEY_MUST, "false" },
@@ -110,9 +111,24 @@ static const tensor_view *block_tensor(const container *c, int32_t i, const char
     return t ? t : container_find(c, full);
 }
 
+/* "The clock and the pizza" has the paper's names and another attention; config_RUN.json beside model_RUN.pt says so. */
+static void read_sibling(json_t *j, const char *path)
+{
+    char file[1024];
+    const char *slash = strrchr(path, '/'), *run = slash ? slash + 1 : path,
+               *dot = strrchr(run, '.');
+    json_t *own = NULL;
+    if (!j || strncmp(run, "model_", 6) || !dot) return;
+    int n = snprintf(file, sizeof file, "%.*sconfig_%.*s.json", (int)(run - path), path,
+                     (int)(dot - run) - 6, run + 6);
+    if (n < 0 || (size_t)n >= sizeof file || json_open(&own, file, 1 << 20, NULL) != E_OK) return;
+    json_t *coeff = json_object_get(own, "attn_coeff");
+    if (coeff) json_object_set(j, "attn_coeff", coeff);
+    json_decref(own);
+}
+
 static json_t *infer(const container *c, const char *path)
 {
-    (void)path;
     const tensor_view *e = container_find(c, "embed.W_E"),
                       *p = container_find(c, "pos_embed.W_pos"),
                       *u = container_find(c, "unembed.W_U"), *q = block_tensor(c, 0, "attn.W_Q"),
@@ -132,6 +148,7 @@ static json_t *infer(const container *c, const char *path)
     if (j && container_find(c, "blocks.0.ln1.w"))
         json_object_set_new(j, "normalization_type",
                             json_string(container_find(c, "blocks.0.ln1.b") ? "LN" : "RMS"));
+    read_sibling(j, path);
     return j;
 }
 

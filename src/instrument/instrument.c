@@ -38,6 +38,10 @@ static const param model_params[] = {
     { "config", PARAM_TEXT, NULL,
       "keys in place of config.json's: JSON, or a file; where there is none, all of it",
       ROLE_WHAT },
+    { "adapter", PARAM_TEXT, NULL,
+      "a LoRA adapter (PEFT's directory or file), added to the weights", ROLE_WHAT },
+    { "adapter_scale", PARAM_REAL, "1", "times the adapter's own scale (0: as without it)",
+      ROLE_WHAT },
     { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", ROLE_HOW },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -146,7 +150,11 @@ static status open_model(work *w, error *err)
     if (work_int(w, "memory") < 0 || work_int(w, "memory") > INT64_MAX >> 20)
         return error_set(err, E_USAGE, "memory: %lld MiB, expected 0 (no limit) or what there is",
                          (long long)work_int(w, "memory"));
-    model_options how = { .allow = work_text(w, "allow"), .config = work_text(w, "config") };
+    model_options how = { .allow = work_text(w, "allow"),
+                          .config = work_text(w, "config"),
+                          .adapter = work_text(w, "adapter") };
+    double scale = work_real(w, "adapter_scale");
+    how.adapter_scale = &scale;
     status st = engine_open(&w->e, &o, err);
     if (st == E_OK) st = model_open_with(&w->m, path, &how, err);
     if (st == E_OK) st = session_new(&w->s, &w->m->g, w->e, err);

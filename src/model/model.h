@@ -80,6 +80,8 @@ typedef struct model_options {
         allow; /* keys of config.json, with commas, that are not known and may be left out of account */
     const char *
         config; /* JSON text of an object, or the path of a file of one: keys in place of config.json's */
+    const char *adapter;         /* a LoRA adapter, a directory or a file; NULL: none */
+    const double *adapter_scale; /* times what the adapter says of itself; NULL: 1 */
 } model_options;
 
 /* Open a model.  path is one of

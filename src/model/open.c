@@ -5,6 +5,7 @@
  * every weight was used. */
 #include "base/file.h"
 #include "base/hash.h"
+#include "model/adapter.h"
 #include "model/builder.h"
 #include "model/config.h"
 #include <stdio.h>
@@ -240,6 +241,7 @@ static status build_graph(builder *b, error *err)
     if (!inside && !m->own->files) st = container_open(&m->own->files, m->path, err);
     if (st == E_OK && !inside) m->format = container_format(m->own->files);
     if (st == E_OK) st = take_weights(b, err);
+    if (st == E_OK) st = adapter_attach(b, err);
     if (st != E_OK) return st;
     m->token = graph_site(b->g, graph_input(b->g, ROW, 1, 1), "token");
     m->block = build_memory(b, m->config.n_layer, sizeof *m->block);
