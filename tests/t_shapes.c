@@ -1,0 +1,283 @@
+/* t_shapes -- linear and attention at every size near an edge of a block, in every backend, against plain C: equal bits,
+ * or both NaN.
+ *
+ * One size goes through all its values, the others are drawn; --soak draws many times.  Rows of x and y and the
+ * weight begin at addresses that nothing is aligned to but their own type, F16 and BF16 weights not even to that, and
+ * numbers are now and then denormal, infinite or NaN. */
+#define TEST_FILE t_shapes
+#include "test.h"
+#include "backend/backend.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "ops.gen.h"
+#include <math.h>
+#include <string.h>
+
+/* Sizes of pieces, strips, groups and tables in src/backend, one less and one more. */
+static const int rows[] = { 1,   2,   3,   4,   5,   6,   7,   8,   9,   10,  11, 12,
+                            13,  15,  16,  17,  18,  19,  23,  24,  25,  31,  32, 33,
+                            36,  37,  47,  48,  49,  63,  64,  65,  95,  96,  97, 127,
+                            128, 129, 191, 192, 193, 255, 256, 257, 383, 384, 385 };
+static const int sums[] = { 1,  2,  3,  5,  7,  8,   9,   15,  16,  17,  31,  32, 33,
+                            47, 63, 64, 65, 96, 127, 128, 129, 255, 256, 257, 513 };
+static const int columns[] = { 1,   2,   7,   8,   9,   15,  16,   17,   31,  32,
+                               33,  47,  48,  49,  63,  64,  65,   95,   96,  97,
+                               127, 128, 129, 255, 256, 257, 1023, 1024, 1025 };
+#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+
+enum { MOST_WORK = 1500000, GAP = 3 };
+
+static struct {
+    uint64_t seed, at;
+} dice;
+
+static int32_t below(int64_t n)
+{
+    return (int32_t)rand_below(dice.seed, rand_stream("t_shapes"), dice.at++, n);
+}
+
+static float number(bool special)
+{
+    static const float odd[] = { 0.0f,   -0.0f,    1e-40f,    -0x1p-149f, 3e38f,
+                                 -3e38f, INFINITY, -INFINITY, NAN,        0x1.fffffep-127f };
+    if (special && below(40) == 0) return odd[below(COUNT(odd))];
+    return (float)(below(1 << 24) - (1 << 23)) * 0x1p-22f;
+}
+
+/* ---- linear ---- */
+
+typedef struct problem {
+    int n_row, n_k, n_col;
+    bool by_out, bias, special;
+    dtype type;
+    float *x, *want, *got; /* lines GAP floats further apart than they are long */
+    char *w, *b;           /* w begins one byte off where it is of two-byte numbers */
+    size_t x_bytes, y_bytes, w_bytes;
+} problem;
+
+static void *bytes_new(size_t n)
+{
+    void *p = mem_zero(n);
+    REQUIRE(p);
+    return p;
+}
+
+static void weights_fill(char *at, int64_t n, dtype t, bool special)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float v = number(special);
+        dtype_row_from_f32(t, &v, at + (size_t)i * dtype_bytes(t), 1);
+    }
+}
+
+static void problem_init(problem *p)
+{
+    size_t each = dtype_bytes(p->type);
+    p->x_bytes = (size_t)(p->n_row * (p->n_k + GAP) + 1) * sizeof(float);
+    p->y_bytes = (size_t)(p->n_row * (p->n_col + GAP) + 1) * sizeof(float);
+    p->w_bytes = (size_t)p->n_k * (size_t)p->n_col * each + 4;
+    p->x = bytes_new(p->x_bytes), p->want = bytes_new(p->y_bytes), p->got = bytes_new(p->y_bytes);
+    p->w = bytes_new(p->w_bytes), p->b = bytes_new((size_t)p->n_col * each + 4);
+    for (size_t i = 0; i < p->x_bytes / sizeof(float); i++) p->x[i] = number(p->special);
+    weights_fill(p->w + (each == 2 ? 1 : 4), (int64_t)p->n_k * p->n_col, p->type, p->special);
+    weights_fill(p->b + (each == 2 ? 1 : 4), p->n_col, p->type, p->special);
+    memset(p->want, 0x5a, p->y_bytes), memset(p->got, 0x5a, p->y_bytes);
+}
+
+static void problem_release(problem *p)
+{
+    mem_free(p->x, p->x_bytes), mem_free(p->w, p->w_bytes);
+    mem_free(p->want, p->y_bytes), mem_free(p->got, p->y_bytes);
+    mem_free(p->b, (size_t)p->n_col * dtype_bytes(p->type) + 4);
+}
+
+/* By an engine's kernel, its units in two parts. */
+static void compute(const problem *p, const engine *e, const node *n, float *y)
+{
+    const void *xs[512];
+    void *ys[512];
+    int32_t zero[512] = { 0 }, pos[512];
+    for (int r = 0; r < p->n_row; r++)
+        xs[r] = p->x + 1 + r * (p->n_k + GAP), ys[r] = y + 1 + r * (p->n_col + GAP), pos[r] = r;
+    int64_t each = (int64_t)dtype_bytes(p->type), off = each == 2 ? 1 : 4;
+    job j = { .b = { 0, p->n_row, 0, 1 }, .xb = { { 0, p->n_row, 0, 1 } } };
+    batch b = { .n = n,
+                .a1 = 1,
+                .n_line = p->n_row,
+                .n_job = 1,
+                .real_bytes = 4,
+                .y = ys,
+                .pos = pos,
+                .line_job = zero,
+                .x = { xs },
+                .job = &j,
+                .in = (const node *const *)n->in };
+    b.w[1] = (weight_view){ .base = p->w + off,
+                            .row_bytes = (p->by_out ? p->n_k : p->n_col) * each,
+                            .dtype = p->type };
+    if (p->bias) b.w[2] = (weight_view){ .base = p->b + off, .dtype = p->type };
+    const kernel *k = e->kernel_of(e, n->op);
+    size_t bytes = k->scratch ? k->scratch(&b, 4) : 0;
+    char *scratch = bytes_new(bytes + 1);
+    int64_t units = k->units ? k->units(&b) : b.n_line, half = (units + 1) / 2;
+    memset(scratch, 0xff, bytes);
+    if (half < units) k->run(&b, half, units, scratch);
+    k->run(&b, 0, half, scratch);
+    mem_free(scratch, bytes + 1);
+}
+
+static void try_linear(engine *const *e, problem *p)
+{
+    graph g;
+    graph_init(&g, NULL);
+    int n_row = p->by_out ? p->n_col : p->n_k, n_col = p->by_out ? p->n_k : p->n_col;
+    node *w = graph_weight(&g, "w", (weight_view){ 0 }, n_row, n_col);
+    node *b = p->bias ? graph_weight(&g, "b", (weight_view){ 0 }, 1, p->n_col) : NULL;
+    node *n =
+        op_linear(&g, graph_input(&g, ROW, 1, p->n_k), w, b, p->by_out, 0, 1, (double)p->n_col);
+    REQUIRE(n);
+    problem_init(p);
+    compute(p, e[0], n, p->want);
+    for (int i = 1; e[i]; i++) {
+        memset(p->got, 0x5a, p->y_bytes);
+        compute(p, e[i], n, p->got);
+        bool same = bits_same(p->want, p->got, p->y_bytes, 4);
+        CHECK(same);
+        if (!same)
+            printf("  %s: %d rows of %d to %d, %s, %s, bias %d\n", e[i]->name, p->n_row, p->n_k,
+                   p->n_col, p->by_out ? "by outputs" : "by inputs", dtype_name(p->type), p->bias);
+    }
+    problem_release(p);
+    graph_release(&g);
+}
+
+/* One of the values; none that makes more work than is left for it. */
+static int drawn(const int *v, int n, int64_t most)
+{
+    int x;
+    do x = v[below(n)];
+    while (x > most && x > v[0]);
+    return x;
+}
+
+static void draw_linear(engine *const *e, int fixed, int value)
+{
+    static const dtype types[] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16 };
+    for (int way = 0; way < 6; way++) {
+        problem p = { .by_out = way & 1, .type = types[way / 2], .bias = below(2) };
+        p.special = below(3) == 0;
+        p.n_row = fixed == 0 ? value : drawn(rows, COUNT(rows), 400);
+        p.n_k = fixed == 1 ? value : drawn(sums, COUNT(sums), MOST_WORK / p.n_row / 8);
+        p.n_col = fixed == 2 ? value : drawn(columns, COUNT(columns), MOST_WORK / p.n_row / p.n_k);
+        if ((int64_t)p.n_row * p.n_k * p.n_col > 4 * MOST_WORK) p.n_row = 13, p.n_k %= 64;
+        if (p.n_k) try_linear(e, &p);
+    }
+}
+
+/* Every usable backend, plain C first; NULL-terminated. */
+static void open_all(engine *e[8])
+{
+    int n = 0;
+    REQUIRE(engine_open(&e[n++], &(engine_options){ .backend = "plain", .threads = 1 }, NULL) == 0);
+    for (int b = 0; backend_name(b) && n < 7; b++) {
+        engine_options o = { .backend = backend_name(b), .threads = 1 };
+        if (!strcmp(backend_name(b), "plain") || !backend_usable(backend_name(b))) continue;
+        REQUIRE(engine_open(&e[n++], &o, NULL) == E_OK);
+    }
+    e[n] = NULL;
+}
+
+TEST("linear has plain C's bits at every size near the edge of a block")
+{
+    engine *e[8];
+    open_all(e);
+    for (uint64_t time = 0; time < (test_soak ? 40 : 1); time++) {
+        dice.seed = test_seed * 1000 + time, dice.at = 0;
+        for (int i = 0; i < COUNT(rows); i++) draw_linear(e, 0, rows[i]);
+        for (int i = 0; i < COUNT(sums); i++) draw_linear(e, 1, sums[i]);
+        for (int i = 0; i < COUNT(columns); i++) draw_linear(e, 2, columns[i]);
+    }
+    for (int i = 0; e[i]; i++) engine_free(e[i]);
+}
+
+/* ---- attention ---- */
+
+typedef struct attention {
+    graph g;
+    node *x[3], *z; /* q, k, v */
+    int len, at;    /* queries [at, len) are looked at */
+    bool special;
+} attention;
+
+static void attention_init(attention *a, int len, int d_head)
+{
+    static const int windows[] = { 0, 0, 1, 2, 16, 33 };
+    graph *g = &a->g;
+    graph_init(g, NULL);
+    int n_head = 1 + below(3), both_ways = below(4) == 0;
+    double window = both_ways ? 0 : windows[below(6)];
+    for (int i = 0; i < 3; i++) a->x[i] = graph_input(g, ROW, n_head, d_head);
+    node *s = op_scores(g, a->x[0], a->x[1], 0.5, below(3) ? 0.0 : 2.0, window, both_ways);
+    a->z = op_mix(g, op_softmax(g, s), a->x[2]);
+    a->len = len, a->at = below(2) ? 0 : below(len), a->special = below(3) == 0;
+    CHECK(g->err.code == E_OK);
+}
+
+static double *attention_run(const attention *a, const engine *e, int64_t *n)
+{
+    session *s = NULL;
+    lane *l = NULL;
+    box all = { a->at, a->len, 0, a->z->n_part };
+    REQUIRE(session_new(&s, &a->g, e, NULL) == E_OK && lane_new(&l, s, NULL, a->len, NULL) == E_OK);
+    int64_t most = node_numbers(a->x[0], node_all(a->x[0], l), l);
+    double *v = bytes_new((size_t)most * sizeof *v);
+    for (int i = 0; i < 3; i++) {
+        for (int64_t k = 0; k < most; k++) v[k] = (double)number(a->special);
+        CHECK(lane_give(l, a->x[i], v, NULL) == E_OK);
+    }
+    CHECK(lane_ask(l, a->z, all, NULL) == E_OK && session_run(s, NULL, NULL) == E_OK);
+    *n = node_numbers(a->z, all, l);
+    memset(v, 0, (size_t)most * sizeof *v);
+    CHECK(lane_read(l, a->z, all, v, NULL) == E_OK);
+    session_free(s);
+    *n = most;
+    return v;
+}
+
+static void try_attention(engine *const *e, int len, int d_head)
+{
+    attention a = { .len = 0 };
+    int64_t n;
+    attention_init(&a, len, d_head);
+    uint64_t here = dice.at;
+    double *want = attention_run(&a, e[0], &n);
+    for (int i = 1; e[i]; i++) {
+        dice.at = here;
+        double *got = attention_run(&a, e[i], &n);
+        bool same = bits_same(want, got, (size_t)n * sizeof *got, 8);
+        CHECK(same);
+        if (!same) printf("  %s: attention of %d, %d numbers a head\n", e[i]->name, len, d_head);
+        mem_free(got, (size_t)n * sizeof *got);
+    }
+    mem_free(want, (size_t)n * sizeof *want);
+    graph_release(&a.g);
+}
+
+TEST("attention has plain C's bits at every length and head near the edge of a block")
+{
+    static const int heads[] = { 1,  2,  3,  4,  7,  8,  9,  15, 16, 17,  24,  31,
+                                 32, 33, 47, 48, 63, 64, 65, 80, 96, 127, 128, 129 };
+    engine *e[8];
+    open_all(e);
+    for (uint64_t time = 0; time < (test_soak ? 40 : 1); time++) {
+        dice.seed = test_seed * 1000 + time, dice.at = 0;
+        for (int i = 0; i < COUNT(rows); i++) {
+            int d = drawn(heads, COUNT(heads), 16 * MOST_WORK / rows[i] / rows[i]);
+            try_attention(e, rows[i], d);
+        }
+        for (int i = 0; i < COUNT(heads); i++)
+            try_attention(e, drawn(rows, COUNT(rows), 100), heads[i]);
+    }
+    for (int i = 0; e[i]; i++) engine_free(e[i]);
+}
+/* SPDX-License-Identifier: MIT */
