@@ -9,6 +9,7 @@
 #include "gguf_made.h"
 #include "graph/session.h"
 #include "model/prompt.h"
+#include "model/save.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,6 +349,40 @@ TEST("a GGUF model has the bits of the same numbers in a Hugging Face directory,
         make_twins(&families[i], i % 2 ? DTYPE_Q8_0 : DTYPE_Q4_K);
         check_twins(NULL, "f32");
         if (i == 0) check_twins(NULL, "f64");
+    }
+}
+
+/* The logits' bits and every other site's, of what convert writes and of the twin. */
+static void check_converted(const char *type)
+{
+    int64_t n, m, wrong = 0;
+    error err = { 0 };
+    model *from;
+    saved o;
+    REQUIRE(model_open(&from, in_dir("m.gguf"), NULL, NULL) == E_OK);
+    save_how to = { .dir = in_dir("written"), .type = SAVE_SAME, .overwrite = true };
+    bool gemma = !strcmp(from->config.arch, "gemma");
+    status st = model_save(from, &to, &o, &err);
+    model_free(from);
+    CHECK(st == (gemma ? E_UNSUPPORTED : E_OK) && (!gemma || strstr(err.msg, "gains")));
+    CHECK(!gemma == file_exists(in_dir("written/config.json")));
+    if (gemma || st != E_OK) return;
+    CHECK(o.n_rounded == 0 && o.largest == 0 && (o.n_block > 0) == (strcmp(type, "F32") != 0));
+    double *a = run_all(in_dir("written"), "auto", "f32", &n),
+           *b = run_all(in_dir(""), "auto", "f32", &m);
+    for (int64_t i = 0; i < n && n == m; i++) wrong += memcmp(&a[i], &b[i], sizeof *a) != 0;
+    CHECK(n == m && wrong == 0);
+    free(a), free(b);
+    remove(in_dir("written/config.json")), remove(in_dir("written/model.safetensors"));
+}
+
+TEST("convert writes a GGUF model as the twin, in every family, and refuses what would round")
+{
+    for (int i = 0; i < N_FAMILIES; i++) {
+        make_twins(&families[i], DTYPE_F32);
+        check_converted("F32");
+        make_twins(&families[i], DTYPE_Q4_K);
+        check_converted("Q4_K");
     }
 }
 

@@ -8,6 +8,7 @@
 #include "model/adapter.h"
 #include "model/builder.h"
 #include "model/config.h"
+#include "model/save.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,6 +339,9 @@ void model_free(model *m)
 
 void model_give_tokenizer(model *m, tokenizer *own_t) { m->own->tokens = own_t; }
 void model_give_config(model *m, json_t *own_json) { m->own->json = own_json; }
+
+const weight_set *model_weights(const model *m) { return &m->own->weights; }
+const json_t *model_json(const model *m) { return m->own->json; }
 
 /* ---- the hash ---- */
 

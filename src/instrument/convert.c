@@ -1,0 +1,176 @@
+/* instrument: convert -- a model of any format as files that Hugging Face transformers loads.
+ *
+ * Control: what was written is opened again, and its logits on the same tokens are compared with the source's, bit for
+ * bit where nothing was rounded. */
+#include "model/save.h"
+#include "base/file.h"
+#include "instrument/work.h"
+#include <string.h>
+
+static const param params[] = {
+    { "to", PARAM_TEXT, NULL, "the directory to write", ROLE_RUN },
+    { "type", PARAM_TEXT, "same", "of the weights: same (blocks as f32), f32, f16, bf16",
+      ROLE_WHAT },
+    { "overwrite", PARAM_FLAG, NULL, "replace files of the same names in it", ROLE_RUN },
+    { "tokens", PARAM_TEXT, NULL, "what the control runs on, by default 1 to 8, as far as they go",
+      ROLE_WHAT },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
+};
+
+static status type_of(const char *name, int *out, error *err)
+{
+    static const struct {
+        const char *name;
+        int type;
+    } all[] = {
+        { "same", SAVE_SAME }, { "f32", DTYPE_F32 }, { "f16", DTYPE_F16 }, { "bf16", DTYPE_BF16 }
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(name, all[i].name)) return *out = all[i].type, E_OK;
+    return error_set(err, E_USAGE, "convert: type '%.40s', expected same, f32, f16 or bf16", name);
+}
+
+/* All logits of a model on a prompt, in the work's memory. */
+static status logits_of(work *w, const model *m, session *s, const prompt *p, double **out,
+                        error *err)
+{
+    lane *l = NULL;
+    box all = { 0, p->n, 0, m->logits->n_part };
+    *out = arena_array(&w->mem, (int64_t)p->n * m->logits->n_part, sizeof **out);
+    if (!*out) return error_set(err, E_NOMEM, "convert: out of memory");
+    status st = lane_new(&l, s, NULL, p->n, err);
+    if (st == E_OK) st = prompt_give(p, m, l, err);
+    if (st == E_OK) st = lane_ask(l, m->logits, all, err);
+    if (st == E_OK) st = session_run(s, NULL, err);
+    return st == E_OK ? lane_read(l, m->logits, all, *out, err) : st;
+}
+
+typedef struct control {
+    int64_t n, n_other;
+    double largest, logit; /* the largest difference, the largest logit */
+} control;
+
+/* Other bits than the source's where they should be the same.  Where heads' dimensions lie in another order, a few
+ * roundings of float32 sums may differ. */
+static bool wrong(const saved *o, const control *c)
+{
+    return !o->n_rounded && (o->other_order ? !(c->largest <= 1e-5 * c->logit) : c->n_other > 0);
+}
+
+static status compare_again(work *w, const prompt *p, control *c, error *err)
+{
+    model *again = NULL;
+    session *s = NULL;
+    double *want = NULL, *got = NULL;
+    status st = logits_of(w, w->m, w->s, p, &want, err);
+    if (st == E_OK) st = model_open(&again, work_text(w, "to"), work_text(w, "allow"), err);
+    if (st == E_OK) st = session_new(&s, &again->g, w->e, err);
+    if (st == E_OK && again->logits->n_part != w->m->logits->n_part)
+        st = error_set(err, E_MISMATCH, "convert: the written model has %d logits, the source %d",
+                       again->logits->n_part, w->m->logits->n_part);
+    if (st == E_OK) st = logits_of(w, again, s, p, &got, err);
+    c->n = (int64_t)p->n * w->m->logits->n_part;
+    for (int64_t i = 0; st == E_OK && i < c->n; i++) {
+        double gap = number_gap(got[i], want[i]);
+        c->n_other += gap != 0;
+        if (gap > c->largest) c->largest = gap;
+        if (number_gap(want[i], 0) > c->logit) c->logit = number_gap(want[i], 0);
+    }
+    session_free(s);
+    model_free(again);
+    return st;
+}
+
+static void show(work *w, const saved *o, const control *c, const char *source)
+{
+    table *t = report_table(w->r, "converted", 2,
+                            (column[]){ { "what", NULL, CELL_TEXT, 0, false },
+                                        { "value", NULL, CELL_TEXT, 0, false } });
+    const struct {
+        const char *what;
+        long long n;
+    } counts[] = { { "tensors", o->n_tensor },
+                   { "numbers", o->n_number },
+                   { "bytes", o->bytes },
+                   { "tensors in blocks, now of one type", o->n_block },
+                   { "tensors with turned rows, now in order", o->n_turned },
+                   { "matrices transposed", o->n_transposed },
+                   { "tensors of another type", o->n_retyped },
+                   { "buffers left out, which nothing reads", o->n_left },
+                   { "numbers rounded", o->n_rounded },
+                   { "control: logits compared", c->n },
+                   { "control: logits that differ", c->n_other } };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        table_row(t), row_text(t, "%s", counts[i].what), row_text(t, "%lld", counts[i].n);
+    table_row(t), row_text(t, "largest change by rounding"), row_text(t, "%.9g", o->largest);
+    table_row(t), row_text(t, "control: largest difference of logits"),
+        row_text(t, "%.9g", c->largest);
+    table_row(t), row_text(t, "source (model)"), row_text(t, "%s", source);
+    table_row(t), row_text(t, "result (tensors)"), row_text(t, "%s", o->hash);
+}
+
+static void say_files(work *w, const saved *o)
+{
+    bool any = false;
+    report_note(w->r, "Written: model.safetensors, config.json.");
+    for (int i = 0; o->copied[i]; i++) {
+        report_note(w->r, "Copied as it is: %s.", o->copied[i]);
+        any |= strcmp(o->copied[i], "generation_config.json") != 0;
+    }
+    if (w->m->tokens && !any)
+        report_warn(w->r,
+                    "the tokenizer (%s) is not written: it cannot be said as a tokenizer.json here",
+                    tokenizer_kind(w->m->tokens));
+}
+
+static status control_prompt(work *w, prompt **out, error *err)
+{
+    int64_t id[8], n = w->m->config.n_ctx < 8 ? w->m->config.n_ctx : 8;
+    prompt **p;
+    int n_prompt;
+    for (int64_t i = 0; i < n; i++) id[i] = (i + 1) % w->m->config.n_vocab;
+    if (!work_text(w, "tokens")) {
+        status st = prompt_from_ids(out, w->m, id, n, err);
+        return st == E_OK ? work_keep(w, *out, err) : st;
+    }
+    status st = prompt_list(&p, &n_prompt, &w->mem, w->m, work_text(w, "tokens"), err);
+    for (int i = 0; i < n_prompt && st == E_OK; i++) st = work_keep(w, p[i], err);
+    if (st == E_OK) *out = p[0];
+    return st;
+}
+
+static status run(work *w, error *err)
+{
+    save_how how = { .dir = work_text(w, "to"), .overwrite = work_flag(w, "overwrite") };
+    saved o;
+    control c = { 0 };
+    prompt *p;
+    char source[MODEL_HASH];
+    if (!how.dir) return error_set(err, E_USAGE, "convert: --to DIR is needed");
+    status st = type_of(work_text(w, "type"), &how.type, err);
+    if (st == E_OK) st = control_prompt(w, &p, err);
+    if (st == E_OK) st = model_hash(w->m, source, err);
+    if (st == E_OK) st = model_save(w->m, &how, &o, err);
+    if (st == E_OK) st = compare_again(w, p, &c, err);
+    if (st != E_OK) return st;
+    w->failed = wrong(&o, &c);
+    show(w, &o, &c, source);
+    say_files(w, &o);
+    if (o.other_order)
+        report_note(
+            w->r,
+            "Dimensions of heads lie in the family's order, not the source's: scores are the same "
+            "sums, added in another order.");
+    if (w->failed)
+        report_warn(w->r,
+                    "nothing was rounded, and yet logits differ: do not use what was written");
+    return E_OK;
+}
+
+const instrument_def instrument_convert_def = { .name = "convert",
+                                                .says = "Write it for Hugging Face transformers",
+                                                .subject = "MODEL",
+                                                .needs = NEEDS_MODEL,
+                                                .param = params,
+                                                .run = run };
+/* SPDX-License-Identifier: MIT */
