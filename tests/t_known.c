@@ -528,15 +528,81 @@ TEST("a state dict is opened with what is said of it, and what is not built is r
     }
 }
 
-TEST("the clock and pizza models, whose names are the paper's and whose attention is not, are "
-     "refused by name")
+/* L[a - b][a + b], the right sum's logit for every pair: its spread over pairs of one a - b, averaged, by that over all
+ * ("The clock and the pizza", distance irrelevance).  A pizza's logits hang on a - b: little is left. */
+static double distance_irrelevance(bench *b, double *right)
+{
+    enum { P = 59 };
+    static double v[P][P];
+    double mean = 0, all = 0, inner = 0;
+    *right = 0;
+    for (int i = 0; i < P; i++) {
+        lane *l[P];
+        for (int k = 0; k < P; k++) {
+            double t[2] = { i, k };
+            l[k] = add(b, t, 2), ask(b, l[k], 1, 2);
+        }
+        REQUIRE(session_run(b->s, NULL, NULL) == E_OK);
+        for (int k = 0; k < P; k++) {
+            int sum = (i + k) % P;
+            double *to = &v[(i - k + P) % P][sum];
+            REQUIRE(!lane_read(l[k], b->m->logits, (box){ 1, 2, sum, sum + 1 }, to, NULL));
+            *right += said(b, l[k], 1) == sum, mean += *to / (P * P);
+            lane_drop(l[k]);
+        }
+    }
+    *right /= P * P;
+    for (int d = 0; d < P; d++) {
+        double m = 0, var = 0;
+        for (int s = 0; s < P; s++) m += v[d][s] / P;
+        for (int s = 0; s < P; s++) var += pow(v[d][s] - m, 2), all += pow(v[d][s] - mean, 2);
+        inner += sqrt(var / P) / P;
+    }
+    return inner / sqrt(all / (P * P));
+}
+
+TEST("clock and pizza: all sums modulo 59 are right, and the logits tell which algorithm it is")
 {
     if (!shared_path("data/org-pizza-clock")) SKIP("no ../shared");
-    error err = { 0 };
+    static const struct {
+        const char *run;
+        double at_least, at_most; /* distance irrelevance */
+    } run[] = { { "p99zdpze5l", 0, 0.4 },
+                { "q9rsl94xlv", 0.6, 1 },
+                { "l8k1hzciux", 0.6, 1 },
+                { "2fsoiei4o2", 0.6, 1 },
+                { "h9m153uuh9", 0, 0.4 } };
+    for (int i = 0; i < 5; i++) {
+        char rel[80];
+        double right;
+        snprintf(rel, sizeof rel, "org-pizza-clock/model_%s.pt", run[i].run);
+        bench b = open_data(rel, NULL);
+        double q = distance_irrelevance(&b, &right);
+        printf("  %s: %.4f right, distance irrelevance %.3f\n", run[i].run, right, q);
+        CHECK(right == 1 && q >= run[i].at_least && q <= run[i].at_most);
+        close_bench(&b);
+    }
+}
+
+TEST("a pizza model without its configuration is not taken for one of the paper's")
+{
+    if (!shared_path("data/org-pizza-clock")) SKIP("no ../shared");
+    str s = { 0 };
+    char path[1200];
     model *m = NULL;
-    CHECK(model_open(&m, shared_path("data/org-pizza-clock/model_p99zdpze5l.pt"), NULL, &err) ==
-              E_UNSUPPORTED &&
-          strstr(err.msg, "attn_coeff") && !m);
+    error err = { 0 };
+    REQUIRE(!file_read(&s, shared_path("data/org-pizza-clock/model_p99zdpze5l.pt"), 2 << 20, NULL));
+    snprintf(path, sizeof path, "%s/alone.pt", test_dir());
+    REQUIRE(!file_write(path, s.p, s.n, NULL));
+    str_release(&s);
+    CHECK(model_open(&m, path, NULL, &err) == E_UNSUPPORTED && !m &&
+          strstr(err.msg, "'attn_coeff' is not said") && strstr(err.hint, "--config"));
+    err = (error){ 0 };
+    model_options two = { .config = "{\"attn_coeff\": 2}" };
+    CHECK(model_open_with(&m, path, &two, &err) == E_RANGE && !m && strstr(err.msg, "attn_coeff"));
+    bench b = open_with(path, "{\"attn_coeff\": 0}");
+    CHECK(sums_right(&b, 59, false) == 1);
+    close_bench(&b);
 }
 
 /* ---- adapters ---- */

@@ -13,6 +13,12 @@
  *     progress_measures    W_E [d_model, vocab]  W_Q [head, d_head, d_model]  W_O [d_model, head d_head]
  *                          W_in [d_mlp, d_model]  W_out [d_model, d_mlp]  W_U [d_model, vocab]
  *
+ * "The clock and the pizza" has progress_measures' names; with attn_coeff = c its queries see both ways, and its pattern is
+ *
+ *     c softmax_h(q_h k_h' s) + (1 - c)                                rows do not sum to 1 but where c = 1
+ *
+ * Prompts of two numbers and no "=" are the pizza's: with two positions attn_coeff must be said (null: causal, no mixture).
+ *
  * A state dict says its sizes itself.  What it cannot say (the activation; whether norms without weights are there)
  * must be said, but for progress_measures, whose code has one answer: ReLU, no norms. */
 #include "model/builder.h"
@@ -24,6 +30,7 @@
 
 static const config_key KEYS[] = {
     { "act_fn", KEY_READ, NULL },
+    { "attn_coeff", KEY_READ, NULL },
     { "attn_only", KEY_READ, NULL },
     { "d_head", KEY_READ, NULL },
     { "d_mlp", KEY_READ, NULL },
@@ -43,8 +50,7 @@ static const config_key KEYS[] = {
     { "num_heads", KEY_ALIAS, "n_heads" },
     { "num_layers", KEY_ALIAS, "n_layers" },
     { "attention_dir", KEY_MUST, "\"causal\"" },
-    { "attn_coeff", KEY_MUST, "none" }, /* the pattern mixed with ones, and no mask */
-    { "attn_scale", KEY_MUST, "-1" },   /* TransformerLens writes -1 for 1/sqrt(d_head) */
+    { "attn_scale", KEY_MUST, "-1" }, /* TransformerLens writes -1 for 1/sqrt(d_head) */
     { "attn_scores_soft_cap", KEY_MUST, "-1" },
     { "final_rms", KEY_MUST, "false" },
     { "gated_mlp", KEY_MUST, "false" },
@@ -226,6 +232,19 @@ static status configure_sizes(builder *b, error *err)
     return st;
 }
 
+/* The pizza's coefficient.  Its weights look like the paper's own: two positions could be either. */
+static status configure_coeff(builder *b, error *err)
+{
+    const json_t *said = json_object_get(b->json, "attn_coeff");
+    double c;
+    if (!said && is_old(b) && b->c->n_ctx == 2) return must_say("attn_coeff", "1", err);
+    b->c->both_ways = said && !json_is_null(said);
+    status st = b->c->both_ways ? json_number(b->json, "attn_coeff", 1, &c, err) : E_OK;
+    if (st == E_OK && b->c->both_ways && !(c >= 0 && c <= 1))
+        return error_set(err, E_RANGE, "config.json: 'attn_coeff' is %g, expected 0 to 1", c);
+    return st;
+}
+
 static bool is_short(const builder *b)
 {
     const char *type = json_string_value(json_object_get(b->json, "positional_embedding_type"));
@@ -240,6 +259,7 @@ static status configure(builder *b, error *err)
     status st = configure_sizes(b, err);
     if (st == E_OK) st = configure_norm(b, err);
     if (st == E_OK && c->d_mlp) st = configure_act(b, err);
+    if (st == E_OK) st = configure_coeff(b, err);
     if (st == E_OK) st = config_positive(b->json, "eps", 1e-5, &c->norm_eps, err);
     if (st == E_OK) st = json_flag(b->json, "use_attn_scale", true, &scaled, err);
     if (st == E_OK) st = json_flag(b->json, "scale_attn_by_inverse_layer_idx", false, &unused, err);
@@ -326,6 +346,8 @@ static node *attend(builder *b, node *x, node *pos)
     a.q = build_linear(b, qk, head_weight(b, "W_Q"), vector(b, "attn.b_Q", h, d), layout, 0, h, d);
     a.k = build_linear(b, qk, head_weight(b, "W_K"), vector(b, "attn.b_K", h, d), layout, 0, h, d);
     a.v = build_linear(b, x, head_weight(b, "W_V"), vector(b, "attn.b_V", h, d), layout, 0, h, d);
+    a.both_ways = c->both_ways;
+    if (a.both_ways) a.ones = 1 - json_number_value(json_object_get(b->json, "attn_coeff"));
     a.w_out = out_weight(b);
     a.b_out = vector(b, "attn.b_O", 0, c->d_model);
     return build_attention(b, &a);

@@ -271,6 +271,17 @@ static node *per_query_head(builder *b, node *x, const char *thing, node **end)
     return *end = build_reader(head_site(b, op_repeat(b->g, x, times), thing));
 }
 
+/* Softmax, or its mixture with ones: exp(0 score) is 1 for every key, and all are seen. */
+static node *pattern_of(builder *b, const attention *a, node *scores)
+{
+    graph *g = b->g;
+    node *p = axes(op_softmax(g, scores), "head", "key");
+    if (a->ones == 0) return p;
+    node *one = axes(op_exp(g, axes(op_scale(g, scores, 0), "head", "key")), "head", "key");
+    p = axes(op_scale(g, p, 1 - a->ones), "head", "key");
+    return axes(op_add(g, p, axes(op_scale(g, one, a->ones), "head", "key")), "head", "key");
+}
+
 node *build_attention(builder *b, const attention *a)
 {
     graph *g = b->g;
@@ -288,7 +299,7 @@ node *build_attention(builder *b, const attention *a)
         axes(scores, "head", "key");
     }
     build_site(b, scores, "attn.scores");
-    node *pattern = build_site(b, axes(op_softmax(g, scores), "head", "key"), "attn.pattern");
+    node *pattern = build_site(b, pattern_of(b, a, scores), "attn.pattern");
     node *z = head_site(b, op_mix(g, pattern, v), "attn.z");
     node *result = axes(op_result(g, z, a->w_out, a->layout), "head", "d_model");
     build_writer(build_site(b, result, "attn.result"));

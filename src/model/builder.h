@@ -102,9 +102,10 @@ typedef struct attention {
     bool slope_half; /* slope times key is rounded to bfloat16 */
     double clip;     /* q and k no further from 0 than this; 0: as they are */
     double scale;
-    double cap;          /* scores are cap tanh(score / cap); 0: as they are */
-    int32_t window;      /* a query sees as many keys, itself included; 0: all */
-    bool both_ways;      /* a query sees the keys after it too */
+    double cap;     /* scores are cap tanh(score / cap); 0: as they are */
+    int32_t window; /* a query sees as many keys, itself included; 0: all */
+    bool both_ways; /* a query sees the keys after it too */
+    double ones;    /* the pattern is (1 - ones) softmax + ones: 0, the softmax; else both_ways */
     node *w_out, *b_out; /* b_out NULL: none */
     int layout;          /* of w_out */
     node *post_gain;     /* NULL: no norm between attention and the stream */
