@@ -98,6 +98,9 @@ TEST("what cannot be converted is refused, and leaves nothing")
     CHECK(!file_exists(path));
     const char *source = shared_path("goldens/models/gpt2");
     if (!source) return;
+    snprintf(request, sizeof request, "{\"model\":\"%s\",\"to\":\"%s\"}",
+             shared_path("data/org-nanogpt-sort/gpt-nano-sort-model.json"), path);
+    refuses("convert", request, "minGPT");
     mt_report_free(convert(source, "x", ""));
     snprintf(request, sizeof request, "{\"model\":\"%s\",\"to\":\"%s\"}", source, path);
     refuses("convert", request, "has files in it");

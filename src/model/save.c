@@ -54,6 +54,9 @@ static status check_family(saving *x, error *err)
         return no_family(x, "an embedded model is of no family of Hugging Face", err);
     if (!strcmp(x->m->config.arch, "hooked"))
         return no_family(x, "TransformerLens' blocks are of no family of Hugging Face", err);
+    const char *type = json_string_value(json_object_get(x->config, "model_type"));
+    if (!strcmp(x->m->config.arch, "gpt2") && (!type || strcmp(type, "gpt2")))
+        return no_family(x, "minGPT's model_type and layout are of no family of Hugging Face", err);
     if (json_object_get(x->config, "gain_from_zero"))
         return no_family(
             x, "its gains are stored whole; less one, as the family has them, they would round",
