@@ -506,7 +506,7 @@ TEST("a state dict is opened with what is said of it, and what is not built is r
         { "{\"normalization_type\": null, \"act_fn\": \"solu\"}", E_UNSUPPORTED, "solu" },
         { "{\"normalization_type\": null, \"act_fn\": \"relu\", \"gated_mlp\": true}",
           E_UNSUPPORTED, "gated_mlp" },
-        { "{\"normalization_type\": null, \"act_fn\": \"relu\", \"n_heads\": 3}", E_SHAPE, "b_Q" },
+        { "{\"normalization_type\": null, \"act_fn\": \"relu\", \"n_heads\": 3}", E_SHAPE, "W_Q" },
         { "{\"normalization_type\": null, \"act_fn\": \"relu\", \"d_vocab_out\": 115}", E_RANGE,
           "d_vocab_out" },
         { "{\"normalization_type\": null, \"act_fn\": \"relu\", \"new_key\": 1}", E_UNSUPPORTED,

@@ -334,18 +334,26 @@ static node *block_norm(builder *b, node *x, const char *name)
     return norm(b, x, full);
 }
 
+/* One of q, k, v.  The weight is made first, then the bias: in a call's arguments the compiler would choose. */
+static node *projected(builder *b, node *x, const char *weight, const char *bias)
+{
+    int64_t h = b->c->n_head, d = b->c->d_head;
+    node *w = head_weight(b, weight);
+    node *v = vector(b, bias, h, d);
+    return build_linear(b, x, w, v, is_old(b) ? OUT_IN : IN_OUT, 0, h, d);
+}
+
 /* pos: what queries and keys read beside the stream (shortformer); NULL: nothing. */
 static node *attend(builder *b, node *x, node *pos)
 {
     const model_config *c = b->c;
-    int64_t h = c->n_head, d = c->d_head;
     int layout = is_old(b) ? OUT_IN : IN_OUT;
     bool by_layer = json_is_true(json_object_get(b->json, "scale_attn_by_inverse_layer_idx"));
     node *qk = pos ? op_add(b->g, x, pos) : x;
     attention a = { .layout = layout, .scale = c->score_scale / (by_layer ? b->layer + 1 : 1) };
-    a.q = build_linear(b, qk, head_weight(b, "W_Q"), vector(b, "attn.b_Q", h, d), layout, 0, h, d);
-    a.k = build_linear(b, qk, head_weight(b, "W_K"), vector(b, "attn.b_K", h, d), layout, 0, h, d);
-    a.v = build_linear(b, x, head_weight(b, "W_V"), vector(b, "attn.b_V", h, d), layout, 0, h, d);
+    a.q = projected(b, qk, "W_Q", "attn.b_Q");
+    a.k = projected(b, qk, "W_K", "attn.b_K");
+    a.v = projected(b, x, "W_V", "attn.b_V");
     a.both_ways = c->both_ways;
     if (a.both_ways) a.ones = 1 - json_number_value(json_object_get(b->json, "attn_coeff"));
     a.w_out = out_weight(b);
