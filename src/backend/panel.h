@@ -77,7 +77,7 @@ size_t product_scratch(const product *p);
 /* The same for few rows and a weight in blocks by rows of outputs (blocks_vec.c): does it fit; compute it.  Numbers
  * [k, k + n) of one row of such a weight, as floats.
  *
- * [err: none | owns: nothing | thread: any | cost: as the product, at the speed of memory; O(n)] */
+ * [err: none | owns: nothing | thread: any | cost: as the product, mostly unpacking; O(n)] */
 bool blocks_fit(const product *p);
 void blocks_few(const product *p);
 void blocks_row(dtype t, const char *row, int64_t k, int64_t n, float *out);
