@@ -12,9 +12,9 @@
 #include "graph/mirror.h"
 #include "instrument/ablate_pairs.h"
 #include "instrument/duel.h"
+#include "instrument/rank.h"
 #include "report/interval.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const param params[] = {
@@ -391,18 +391,6 @@ static view view_of(ablation *a, int kind)
     return v;
 }
 
-typedef struct rank {
-    double e;
-    int64_t at;
-} rank;
-
-static int by_size(const void *a, const void *b)
-{
-    const rank *x = a, *y = b;
-    double p = fabs(x->e), q = fabs(y->e);
-    return p > q ? -1 : p < q ? 1 : x->at < y->at ? -1 : x->at > y->at;
-}
-
 /* The mean of what is in v->x, with its interval. */
 static status row_mean(ablation *a, table *t, const view *v, const char *name, error *err)
 {
@@ -478,12 +466,12 @@ static double agreement(const duel *d, const view *v, int p, int q, int64_t n)
     return xy / sqrt(xx * yy);
 }
 
-static void show_controls(ablation *a, int kind, const view *v, const rank *list, int64_t n)
+static void show_controls(ablation *a, int kind, const view *v, const ranked *list, int64_t n)
 {
     char name[120];
     if (!n) return;
     snprintf(name, sizeof name, "%s%s, the middle one", KINDS[kind], a->d.suffix);
-    report_control(a->w->r, name, fabs(list[n / 2].e),
+    report_control(a->w->r, name, fabs(list[n / 2].v),
                    "%s: size of the effect that as many %ss exceed as not: what any would do",
                    HOWS[a->how[0]], KINDS[kind]);
     for (int i = 1; i < a->n_how; i++) {
@@ -539,13 +527,13 @@ static status show_kind(ablation *a, int kind, error *err)
 {
     view v = view_of(a, kind);
     int64_t n_cell = v.total[a->how[0]].n_cell, n = 0, top = work_int(a->w, "top");
-    rank *list = arena_array(&a->w->mem, n_cell + 1, sizeof *list);
+    ranked *list = arena_array(&a->w->mem, n_cell + 1, sizeof *list);
     if (!v.x || !list) return nomem(err);
     for (int64_t i = 0; i < n_cell; i++) {
         double e = mean_gap(&a->d, &v.total[a->how[0]], i);
-        if (!isnan(e)) list[n++] = (rank){ e, i };
+        if (!isnan(e)) list[n++] = (ranked){ e, i };
     }
-    qsort(list, (size_t)n, sizeof *list, by_size);
+    rank_by_size(list, n);
     status st = E_OK;
     table *t = n ? component_table(a, kind, &v) : NULL;
     if (!n) report_note(a->w->r, "%s: none was finished in every pair.", KINDS[kind]);

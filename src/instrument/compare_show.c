@@ -1,5 +1,6 @@
 /* compare_show -- see compare.h: tables, tensors, pictures. */
 #include "instrument/compare.h"
+#include "instrument/rank.h"
 #include "report/interval.h"
 #include <math.h>
 #include <stdio.h>
@@ -32,28 +33,18 @@ static void row_spot(table *t, const spot *s)
     row_int(t, s->n_differ), row_int(t, s->n_row);
 }
 
-typedef struct entry {
-    double value;
-    int at;
-} entry;
-
-static int by_size(const void *a, const void *b)
-{
-    const entry *x = a, *y = b;
-    return x->value > y->value ? -1 : x->value < y->value ? 1 : x->at - y->at;
-}
-
 static int by_place(const void *a, const void *b)
 {
-    return ((const entry *)a)->at - ((const entry *)b)->at;
+    int64_t x = ((const ranked *)a)->at, y = ((const ranked *)b)->at;
+    return (x > y) - (x < y);
 }
 
 /* The n_shown largest of n values (NaN: smallest), in order of place again where `placed`. */
-static int64_t largest(entry *list, int64_t n, int64_t n_shown, bool placed)
+static int64_t largest(ranked *list, int64_t n, int64_t n_shown, bool placed)
 {
     for (int64_t i = 0; i < n; i++)
-        if (isnan(list[i].value)) list[i].value = -1;
-    qsort(list, (size_t)n, sizeof *list, by_size);
+        if (isnan(list[i].v)) list[i].v = -1;
+    rank_by_value(list, n);
     if (n_shown > n) n_shown = n;
     if (placed) qsort(list, (size_t)n_shown, sizeof *list, by_place);
     return n_shown;
@@ -86,7 +77,7 @@ static void say_first(const compare *x)
 
 static void show_sites(compare *x)
 {
-    entry *list = arena_array(&x->w->mem, x->n_spot, sizeof *list);
+    ranked *list = arena_array(&x->w->mem, x->n_spot, sizeof *list);
     table *t = report_table(x->w->r, "sites that differ most", 8,
                             (column[]){ { "site", NULL, CELL_TEXT, 0, false },
                                         { "max", NULL, CELL_REAL, 0, false },
@@ -97,7 +88,7 @@ static void show_sites(compare *x)
                                         { "differ", NULL, CELL_INT, 0, false },
                                         { "of positions", NULL, CELL_INT, 0, false } });
     for (int i = 0; list && i < x->n_spot; i++)
-        list[i] = (entry){ mean(x->spot[i].relative, x->spot[i].n_relative), i };
+        list[i] = (ranked){ mean(x->spot[i].relative, x->spot[i].n_relative), i };
     int64_t n = list ? largest(list, x->n_spot, work_int(x->w, "top"), false) : 0;
     for (int64_t i = 0; i < n; i++)
         if (x->spot[list[i].at].n_row) row_spot(t, &x->spot[list[i].at]);
@@ -118,12 +109,12 @@ static void show_positions(compare *x)
         c[++n_column] = (column){ k ? "top of B" : "top of A", NULL, CELL_TOKEN, 0, false };
         c[++n_column] = (column){ "prob", NULL, CELL_REAL, 3, false };
     }
-    entry *list = arena_array(&x->w->mem, d->n, sizeof *list);
+    ranked *list = arena_array(&x->w->mem, d->n, sizeof *list);
     table *t = report_table(x->w->r, "outputs that differ most", n_column + 1, c);
-    for (int32_t i = 0; list && i < d->n; i++) list[i] = (entry){ x->kl[i], i };
+    for (int32_t i = 0; list && i < d->n; i++) list[i] = (ranked){ x->kl[i], i };
     int64_t n = list ? largest(list, d->n, work_int(x->w, "top"), true) : 0;
     for (int64_t k = 0; k < n; k++) {
-        int i = list[k].at;
+        int i = (int)list[k].at;
         table_row(t), row_int(t, d->first[A] + i);
         for (int s = 0; s < 1 + two; s++) work_row_token(x->w, t, d->p[s]->id[d->first[s] + i]);
         row_number(t, x->kl[i]), row_number(t, x->back[i]);

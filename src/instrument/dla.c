@@ -11,12 +11,12 @@
 #include "base/rand.h"
 #include "instrument/flow.h"
 #include "instrument/next.h"
+#include "instrument/rank.h"
 #include "instrument/scene.h"
 #include "instrument/unembed.h"
 #include "report/interval.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const param params[] = {
@@ -414,25 +414,13 @@ static void show_sums(dla *x)
     }
 }
 
-typedef struct entry {
-    double mean;
-    int64_t at;
-} entry;
-
-static int by_size(const void *a, const void *b)
-{
-    const entry *x = a, *y = b;
-    double p = fabs(x->mean), q = fabs(y->mean);
-    return p > q ? -1 : p < q ? 1 : x->at < y->at ? -1 : x->at > y->at;
-}
-
 /* n samples of n_scene each, the largest means first: NULL when there is no memory. */
-static entry *sorted(dla *x, const double *v, int64_t n)
+static ranked *sorted(dla *x, const double *v, int64_t n)
 {
-    entry *list = arena_array(&x->w->mem, n + 1, sizeof *list);
+    ranked *list = arena_array(&x->w->mem, n + 1, sizeof *list);
     for (int64_t i = 0; list && i < n; i++)
-        list[i] = (entry){ sample_mean(v + i * x->n_scene, x->n_scene), i };
-    if (list) qsort(list, (size_t)n, sizeof *list, by_size);
+        list[i] = (ranked){ sample_mean(v + i * x->n_scene, x->n_scene), i };
+    if (list) rank_by_size(list, n);
     return list;
 }
 
@@ -458,12 +446,12 @@ static void show_parts(dla *x)
     c[n++] = (column){ "without it", "logit", CELL_REAL, 0, false };
     c[n++] = (column){ "random tokens", "logit", CELL_REAL, 3, false };
     table *t = report_table(x->w->r, "largest parts", n, c);
-    entry *list = sorted(x, x->share, x->f.n_part);
+    ranked *list = sorted(x, x->share, x->f.n_part);
     double draws = (double)N_DRAW * x->n_scene;
     for (int64_t i = 0; list && i < x->f.n_part && i < work_int(x->w, "top"); i++) {
         int64_t at = list[i].at * x->n_scene;
         const char *name = x->f.part[list[i].at].name;
-        table_row(t), row_text(t, "%s", name), row_real(t, list[i].mean);
+        table_row(t), row_text(t, "%s", name), row_real(t, list[i].v);
         row_interval(x, t, x->share + at, name);
         row_number(t, sample_mean(x->without + at, x->n_scene));
         row_real(t, sqrt(x->chance[list[i].at] / draws));
@@ -480,13 +468,13 @@ static void show_neurons(dla *x)
                                         { "share", "logit", CELL_REAL, 0, false },
                                         { "low", NULL, CELL_REAL, 0, false },
                                         { "high", NULL, CELL_REAL, 0, false } });
-    entry *list = sorted(x, x->neuron, (int64_t)x->n_mlp * x->n_neuron);
+    ranked *list = sorted(x, x->neuron, (int64_t)x->n_mlp * x->n_neuron);
     for (int64_t i = 0; list && i < (int64_t)x->n_mlp * x->n_neuron; i++) {
         if (i >= work_int(x->w, "neurons")) break;
         const flow_part *p = &x->f.part[x->mlp[list[i].at / x->n_neuron]];
         snprintf(name, sizeof name, "blocks.%d.mlp.post[neuron=%lld]", p->layer,
                  (long long)(list[i].at % x->n_neuron));
-        table_row(t), row_text(t, "%s", name), row_real(t, list[i].mean);
+        table_row(t), row_text(t, "%s", name), row_real(t, list[i].v);
         row_interval(x, t, x->neuron + list[i].at * x->n_scene, name);
     }
     for (int k = 0; k < x->n_mlp; k++) {

@@ -1,8 +1,8 @@
 /* duel_run -- see duel.h: sweeps of all plans over all pairs, their effects, and what is largest. */
 #include "instrument/duel.h"
+#include "instrument/rank.h"
 #include "report/interval.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- tensors ---- */
@@ -268,29 +268,17 @@ static double mean_effect(const duel *d, const duel_tensor *t, int direction, in
     return n ? sum / n : (double)NAN;
 }
 
-typedef struct rank {
-    double e;
-    int64_t at;
-} rank;
-
-static int by_size(const void *a, const void *b)
-{
-    const rank *x = a, *y = b;
-    double p = fabs(x->e), q = fabs(y->e);
-    return p > q ? -1 : p < q ? 1 : x->at < y->at ? -1 : x->at > y->at;
-}
-
 /* Largest first, with an interval where there are several pairs. */
-static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, rank *list, int64_t n,
-                           bool raw, error *err)
+static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ranked *list,
+                           int64_t n, bool raw, error *err)
 {
     char name[240], text[120];
     double *e = arena_array(&d->w->mem, d->p->n, sizeof *e);
     if (!e) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     bool many = d->p->n > 1;
     snprintf(name, sizeof name, "largest %s", t->name);
-    qsort(list, (size_t)n, sizeof *list, by_size);
-    if (!n || list[0].e == 0) {
+    rank_by_size(list, n);
+    if (!n || list[0].v == 0) {
         report_note(d->w->r,
                     n ? "%s: no cell changes the metric."
                       : "%s: no cell was finished in every pair.",
@@ -303,7 +291,7 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
                     { raw ? "change" : "effect", raw ? d->def->unit : NULL, CELL_REAL, 0, false },
                     { "95 % low", NULL, CELL_REAL, 0, false },
                     { "high", NULL, CELL_REAL, 0, false } });
-    for (int64_t i = 0; i < n && i < (p->n_top ? p->n_top : 10) && list[i].e != 0; i++) {
+    for (int64_t i = 0; i < n && i < (p->n_top ? p->n_top : 10) && list[i].v != 0; i++) {
         interval v;
         int k = 0;
         for (int q = 0; q < d->p->n; q++) {
@@ -312,7 +300,7 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
             if (!isnan(x) && (raw || !small)) e[k++] = x;
         }
         p->label(p, list[i].at, text, sizeof text);
-        table_row(out), row_text(out, "%s", text), row_real(out, list[i].e);
+        table_row(out), row_text(out, "%s", text), row_real(out, list[i].v);
         if (raw && p->direction != ABLATE) row_mark(out, MARK_RAW);
         if (!many) continue;
         status st = k > 1 ? interval_bootstrap(&v, e, k, 0.95, d->w->seed, "duel.pairs", err)
@@ -348,13 +336,13 @@ static status show_effects(duel *d, const duel_plan *p, error *err)
     duel_tensor_name(d, p, "effect.", name, sizeof name);
     double *v = report_tensor(d->w->r, name, DTYPE_F64, p->axes, p->dim);
     uint8_t *mark = report_marks(d->w->r, name);
-    rank *list = arena_array(&d->w->mem, t.n_cell + 1, sizeof *list);
+    ranked *list = arena_array(&d->w->mem, t.n_cell + 1, sizeof *list);
     if (!t.v || !t.mark || !v || !mark || !list)
         return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     for (int64_t i = 0; i < t.n_cell; i++) {
         v[i] = mean_effect(d, &t, p->direction, i, raw, &mark[i]);
         if (raw && p->direction != ABLATE && mark[i] == MARK_NONE) mark[i] = MARK_RAW;
-        if (!isnan(v[i])) list[n++] = (rank){ v[i], i };
+        if (!isnan(v[i])) list[n++] = (ranked){ v[i], i };
     }
     if (raw) report_unit(d->w->r, name, d->def->unit);
     return p->quiet ? E_OK : show_largest(d, &t, p, list, n, raw, err);

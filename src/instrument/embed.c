@@ -12,12 +12,12 @@
  * first term alone would put each token, since what is near to a sum is often just near to a term. */
 #include "base/file.h"
 #include "base/rand.h"
+#include "instrument/rank.h"
 #include "instrument/terms.h"
 #include "report/interval.h"
 #include "tensor/draw.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const param params[] = {
@@ -356,27 +356,16 @@ static status fill(embed *x, looked *k, error *err)
 
 /* ---- what is shown ---- */
 
-typedef struct entry {
-    double near;
-    int32_t id;
-} entry;
-
-static int by_near(const void *a, const void *b)
-{
-    const entry *x = a, *y = b;
-    return x->near > y->near ? -1 : x->near < y->near ? 1 : x->id - y->id;
-}
-
 static double near_of(const embed *x, const query *q, int32_t id)
 {
     return x->dot ? q->dot[id] : q->cosine[id];
 }
 
-static entry *sorted(embed *x, const query *q)
+static ranked *sorted(embed *x, const query *q)
 {
-    entry *list = arena_array(&x->w->mem, x->n, sizeof *list);
-    for (int32_t i = 0; list && i < x->n; i++) list[i] = (entry){ near_of(x, q, i), i };
-    if (list) qsort(list, (size_t)x->n, sizeof *list, by_near);
+    ranked *list = arena_array(&x->w->mem, x->n, sizeof *list);
+    for (int32_t i = 0; list && i < x->n; i++) list[i] = (ranked){ near_of(x, q, i), i };
+    if (list) rank_by_value(list, x->n);
     return list;
 }
 
@@ -422,13 +411,13 @@ static void show_one(embed *x, const looked *k, int i)
     c[n++] = (column){ x->dot ? "dot" : "cosine", NULL, CELL_REAL, 0, false };
     snprintf(name, sizeof name, "%.90s", k->label[i]);
     table *t = report_table(x->w->r, name, n, c);
-    entry *list = sorted(x, q);
+    ranked *list = sorted(x, q);
     spread_of(x, q, &mean, &deviation);
     for (int r = 0; list && r < x->top; r++) {
-        int32_t id = list[r].id, far = list[x->n - 1 - r].id;
+        int32_t id = (int32_t)list[r].at, far = (int32_t)list[x->n - 1 - r].at;
         table_row(t), row_int(t, r + 1), work_row_token(x->w, t, id);
         row_real(t, q->cosine[id]), row_real(t, q->dot[id]);
-        row_real(t, deviation > 0 ? (list[r].near - mean) / deviation : 0);
+        row_real(t, deviation > 0 ? (list[r].v - mean) / deviation : 0);
         if (sum) row_bool(t, owns(q, id)), row_int(t, rank_in(x, alone, q, id));
         work_row_token(x->w, t, far), row_real(t, near_of(x, q, far));
     }
@@ -479,14 +468,14 @@ static void keep(embed *x, const looked *k)
     if (k->n > 1) c = report_tensor(r, "between", DTYPE_F64, "expr other", pair);
     for (int i = 0; ids && near && i < k->n; i++) {
         const query *q = query_of(k, i, SELF);
-        entry *list = sorted(x, q);
+        ranked *list = sorted(x, q);
         for (int j = 0; list && j < x->top; j++) {
             size_t n = 0;
             char label[24];
-            int32_t id = list[j].id;
+            int32_t id = (int32_t)list[j].at;
             const char *p = x->w->m->tokens ? tokenizer_text(x->w->m->tokens, id, &n) : NULL;
             snprintf(label, sizeof label, "#%d", id);
-            ids[i * x->top + j] = id, near[i * x->top + j] = list[j].near;
+            ids[i * x->top + j] = id, near[i * x->top + j] = list[j].v;
             report_cell_token(r, "nearest", i * x->top + j, p ? p : label, p ? n : strlen(label));
         }
         if (v) memcpy(v + (int64_t)i * x->n, q->cosine, (size_t)x->n * sizeof *v);

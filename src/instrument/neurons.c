@@ -4,8 +4,8 @@
  * Beside the largest: how many neurons have an effect of which size, layer by layer, and each layer's largest in order,
  * which shows whether a few neurons carry an effect or many do. */
 #include "instrument/duel.h"
+#include "instrument/rank.h"
 #include <math.h>
-#include <stdlib.h>
 
 static const param params[] = {
     { "layer", PARAM_TEXT, "all", "which layers: all, or with commas and ranges: 3 or 0,4:8",
@@ -141,18 +141,6 @@ static int size_of(double e)
     return k;
 }
 
-typedef struct entry {
-    double e;
-    int32_t neuron;
-} entry;
-
-static int by_size(const void *a, const void *b)
-{
-    const entry *x = a, *y = b;
-    double p = fabs(x->e), q = fabs(y->e);
-    return p > q ? -1 : p < q ? 1 : x->neuron - y->neuron;
-}
-
 static void label_layers(report *r, const about *x, const char *tensor_name)
 {
     char text[24];
@@ -163,7 +151,7 @@ static void label_layers(report *r, const about *x, const char *tensor_name)
 }
 
 /* Effects of one layer: counted by size, and its largest in order. */
-static void sum_up(const report_array *a, int64_t first, int64_t n, int64_t n_top, entry *list,
+static void sum_up(const report_array *a, int64_t first, int64_t n, int64_t n_top, ranked *list,
                    int64_t *count, double *top, int64_t *who)
 {
     int64_t k = 0;
@@ -171,12 +159,12 @@ static void sum_up(const report_array *a, int64_t first, int64_t n, int64_t n_to
         double e = array_value(a, first + i);
         if (isnan(e)) continue;
         count[size_of(e)]++;
-        list[k++] = (entry){ e, (int32_t)i };
+        list[k++] = (ranked){ e, (int32_t)i };
     }
-    qsort(list, (size_t)k, sizeof *list, by_size);
+    rank_by_size(list, k);
     for (int64_t i = 0; i < n_top; i++) {
-        top[i] = i < k ? list[i].e : (double)NAN;
-        who[i] = i < k ? list[i].neuron : -1;
+        top[i] = i < k ? list[i].v : (double)NAN;
+        who[i] = i < k ? list[i].at : -1;
     }
 }
 
@@ -190,7 +178,7 @@ static void draw(duel *d, const duel_plan *p)
     int64_t n = p->dim[1], n_top = n < N_TOP ? n : N_TOP, dims[2] = { p->dim[0], n_top };
     duel_tensor_name(d, p, "effect.", from, sizeof from);
     const report_array *a = report_find_tensor(r, from);
-    entry *list = arena_array(&d->w->mem, n, sizeof *list);
+    ranked *list = arena_array(&d->w->mem, n, sizeof *list);
     snprintf(name[0], sizeof name[0], "sizes.%s", from + 7);
     snprintf(name[1], sizeof name[1], "top.%s", from + 7);
     snprintf(name[2], sizeof name[2], "top_neuron.%s", from + 7);

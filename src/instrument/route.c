@@ -1,8 +1,8 @@
 /* route -- see route.h.  Paths are found depth first, so those that begin alike follow each other and share the lanes of
  * their beginning (duel_item.c). */
+#include "instrument/rank.h"
 #include "instrument/route.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_PATHS = 200000 };
@@ -178,18 +178,6 @@ static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
     snprintf(out, bytes, "%s", x->label[i]);
 }
 
-typedef struct entry {
-    double e;
-    int64_t at;
-} entry;
-
-static int by_size(const void *a, const void *b)
-{
-    const entry *x = a, *y = b;
-    double p = fabs(x->e), q = fabs(y->e);
-    return p > q ? -1 : p < q ? 1 : x->at < y->at ? -1 : x->at > y->at;
-}
-
 /* The strongest as bars. */
 static void draw(duel *d, const duel_plan *p)
 {
@@ -202,16 +190,16 @@ static void draw(duel *d, const duel_plan *p)
     duel_tensor_name(d, p, "effect.", name, sizeof name);
     report_axis_labels(r, name, "path", x->n, x->label);
     const report_array *a = report_find_tensor(r, name);
-    entry *list = arena_array(&d->w->mem, x->n, sizeof *list);
+    ranked *list = arena_array(&d->w->mem, x->n, sizeof *list);
     const char **text = arena_array(&d->w->mem, p->n_top, sizeof *text);
     for (int64_t i = 0; a && list && text && i < x->n; i++)
-        if (fabs(array_value(a, i)) > 0) list[n++] = (entry){ array_value(a, i), i };
+        if (fabs(array_value(a, i)) > 0) list[n++] = (ranked){ array_value(a, i), i };
     if (!n) return;
-    qsort(list, (size_t)n, sizeof *list, by_size);
+    rank_by_size(list, n);
     if (n > p->n_top) n = p->n_top;
     duel_tensor_name(d, p, "top.", top, sizeof top);
     double *v = report_tensor(r, top, DTYPE_F64, "path", &n);
-    for (int64_t i = 0; v && i < n; i++) v[i] = list[i].e, text[i] = x->label[list[i].at];
+    for (int64_t i = 0; v && i < n; i++) v[i] = list[i].v, text[i] = x->label[list[i].at];
     report_axis_labels(r, top, "path", n, text);
     if (a->unit) report_unit(r, top, a->unit);
     snprintf(title, sizeof title, "%s: the strongest paths", name + 7);
