@@ -214,6 +214,30 @@ TEST("a unit that says nothing of single positions, or a direction that fits no 
     refuses("maxact", request, "no tensor matches");
 }
 
+TEST("documents shorter than what is skipped are passed over, and do not end the text")
+{
+    char request[2500];
+    const char *text =
+        written("short.jsonl", "[1, 2, 3, 4, 5, 6, 7, 8]\n[1, 2]\n[3, 4, 5, 6, 7, 8]\n");
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"skip\":4,\"unit\":"
+             "[\"blocks.1.resid_pre[dim=3]\",\"blocks.1.attn.pattern\"]}",
+             text);
+    mt_report *r = ran("maxact", request);
+    CHECK(r);
+    mt_report_free(r);
+}
+
+TEST("one unit too many is refused, however few each address names")
+{
+    str s = { 0 };
+    str_printf(&s, "{\"model\":\"demo:induction\",\"text\":\"%s\",\"unit\":[", some_text(30));
+    for (int i = 0; i <= 1000; i++) str_printf(&s, "%s\"blocks.0.resid_pre[dim=3]\"", i ? "," : "");
+    str_puts(&s, "]}");
+    refuses("maxact", s.p, "the most are 1000");
+    str_release(&s);
+}
+
 TEST("memory that runs out at any call is an error, never another report")
 {
     char request[2500];

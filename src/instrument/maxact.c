@@ -204,8 +204,7 @@ static void sum_up(maxact *m, const text_window *v)
 static status ask(corpus_run *x, const text_window *v, lane *l, error *err)
 {
     maxact *m = x->user;
-    int32_t r0 = first_row(m, v);
-    return r0 < v->p->n ? units_ask(&m->u, l, r0, v->p->n, err) : E_OK;
+    return units_ask(&m->u, l, first_row(m, v), v->p->n, err);
 }
 
 static bool is_known(corpus_run *x, const text_window *v)

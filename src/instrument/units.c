@@ -37,35 +37,35 @@ static unit_kind kind_of(const address *a)
 /* Every part, and of numbers every one of it, is a unit. */
 static status add_address(units *u, const address *a, error *err)
 {
-    source *s = &u->from[u->n_source];
     bool pair = a->n->extent == PAIR;
+    unit_kind kind = kind_of(a);
+    int64_t wide = kind == UNIT_NUMBER ? a->w1 - a->w0 : 1, n = (a->where.a1 - a->where.a0) * wide;
     if (a->n->extent != ROW && !pair)
         return error_set(err, E_UNSUPPORTED, "%s is no value of a position", a->name);
     if (a->has_rows || a->before || (pair && a->has_width))
         return error_set(err, E_USAGE,
                          "unit %s: all positions are looked at, so none is named, and no @before",
                          a->name);
-    *s = (source){ .kind = kind_of(a),
+    if (u->n_source == MAX_UNITS || u->n + n > MAX_UNITS) return too_many((int)(u->n + n), err);
+    source *s = &u->from[u->n_source++];
+    *s = (source){ .kind = kind,
                    .n = a->n,
                    .a0 = a->where.a0,
                    .a1 = a->where.a1,
                    .w0 = pair ? 0 : a->w0,
                    .w1 = pair ? 0 : a->w1,
-                   .first = u->n };
-    int64_t wide = s->kind == UNIT_NUMBER ? s->w1 - s->w0 : 1, n = (s->a1 - s->a0) * wide;
-    if (u->n_source == MAX_UNITS || u->n + n > MAX_UNITS) return too_many((int)(u->n + n), err);
+                   .first = u->n,
+                   .n_unit = (int)n };
     for (int64_t i = 0; i < n; i++) {
         address one = *a;
         one_unit *x = &u->at[u->n++];
         one.where.a0 = s->a0 + (int32_t)(i / wide), one.where.a1 = one.where.a0 + 1;
         one.has_parts = a->n->n_part > 1;
-        if (s->kind == UNIT_NUMBER && a->n->width > 1)
+        if (kind == UNIT_NUMBER && a->n->width > 1)
             one.w0 = s->w0 + (int32_t)(i % wide), one.w1 = one.w0 + 1, one.has_width = true;
         *x = (one_unit){ .from = s };
         address_text(&one, x->name, sizeof x->name);
     }
-    s->n_unit = (int)n;
-    u->n_source++;
     return E_OK;
 }
 
@@ -104,8 +104,8 @@ static status source_of(units *u, const address *a, source **out, error *err)
                          "direction at %s: a site of one vector a position, and no "
                          "position, is expected",
                          a->name);
-    source *s = &u->from[u->n_source];
     if (u->n_source == MAX_UNITS) return too_many(MAX_UNITS + 1, err);
+    source *s = &u->from[u->n_source++];
     *s = (source){ .kind = UNIT_DOT,
                    .n = a->n,
                    .a0 = a->where.a0,
@@ -113,7 +113,6 @@ static status source_of(units *u, const address *a, source **out, error *err)
                    .w0 = a->w0,
                    .w1 = a->w1,
                    .first = u->n };
-    u->n_source++;
     *out = s;
     return E_OK;
 }
@@ -232,7 +231,7 @@ status units_window(units *u, int32_t window, error *err)
 status units_ask(const units *u, lane *l, int32_t r0, int32_t r1, error *err)
 {
     status st = E_OK;
-    for (int i = 0; i < u->n_source && st == E_OK; i++)
+    for (int i = 0; i < u->n_source && r0 < r1 && st == E_OK; i++)
         st = lane_ask(l, u->from[i].n, (box){ r0, r1, u->from[i].a0, u->from[i].a1 }, err);
     return st;
 }
@@ -280,7 +279,7 @@ static status gaze_values(const units *u, const source *s, lane *l, int32_t row,
 status units_read(const units *u, lane *l, int32_t r0, int32_t r1, double *value, error *err)
 {
     status st = E_OK;
-    for (int i = 0; i < u->n_source && st == E_OK; i++) {
+    for (int i = 0; i < u->n_source && r0 < r1 && st == E_OK; i++) {
         const source *s = &u->from[i];
         int64_t line = (int64_t)(s->a1 - s->a0) * s->n->width;
         if (s->kind != UNIT_GAZE)

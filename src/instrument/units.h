@@ -49,7 +49,7 @@ status units_open(units *u, work *w, error *err);
  * [err: NOMEM | owns: the work | thread: the work's | cost: O(numbers)] */
 status units_window(units *u, int32_t window, error *err);
 
-/* Ask of a lane what rows [r0, r1) need; read it: value [row][unit], and, for rows of a gaze, nothing more.
+/* Ask of a lane what rows [r0, r1), of which there may be none, need; read it: value [row][unit].
  *
  * [err: as lane_ask, lane_read; NOMEM | owns: nothing | thread: the work's | cost: O(numbers)] */
 status units_ask(const units *u, lane *l, int32_t r0, int32_t r1, error *err);
