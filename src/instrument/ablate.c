@@ -392,22 +392,16 @@ static view view_of(ablation *a, int kind)
 }
 
 /* The mean of what is in v->x, with its interval. */
-static status row_mean(ablation *a, table *t, const view *v, const char *name, error *err)
+static void row_mean(ablation *a, table *t, const view *v, const char *name)
 {
-    interval ci;
-    error local = { 0 };
     int n = a->d.p->n;
     row_real(t, sample_mean(v->x, n));
-    if (n < 2) return E_OK;
-    status st = interval_bootstrap(&ci, v->x, n, 0.95, a->w->seed, "ablate.pairs", &local);
-    if (st == E_NOMEM) return error_set(err, st, "%s", local.msg);
-    if (st == E_OK) row_real(t, ci.low), row_real(t, ci.high);
-    else row_none(t), row_none(t);
-    if (st == E_OK && name) report_interval(a->w->r, name, &ci);
-    return E_OK;
+    if (n < 2) return;
+    interval ci = work_interval(a->w, v->x, n, "ablate.pairs", name);
+    row_number(t, ci.low), row_number(t, ci.high);
 }
 
-static status show_row(ablation *a, table *t, const view *v, int64_t at, bool first, error *err)
+static void show_row(ablation *a, table *t, const view *v, int64_t at, bool first)
 {
     duel *d = &a->d;
     char text[96], name[200];
@@ -415,16 +409,15 @@ static status show_row(ablation *a, table *t, const view *v, int64_t at, bool fi
     snprintf(name, sizeof name, "%s, %s", text, HOWS[a->how[0]]);
     table_row(t), row_text(t, "%s", text);
     for (int i = 0; i < d->p->n; i++) v->x[i] = gap_of(d, &v->total[a->how[0]], at, i);
-    status st = row_mean(a, t, v, first ? name : NULL, err);
-    if (st == E_OK && v->direct.v) {
+    row_mean(a, t, v, first ? name : NULL);
+    if (v->direct.v) {
         row_real(t, mean_gap(d, &v->direct, at));
         if (a->scale) row_real(t, mean_gap(d, &v->frozen, at));
         for (int i = 0; i < d->p->n; i++)
             v->x[i] = gap_of(d, &v->total[a->how[0]], at, i) - gap_of(d, &v->frozen, at, i);
-        st = row_mean(a, t, v, NULL, err);
+        row_mean(a, t, v, NULL);
     }
     for (int i = 1; i < a->n_how; i++) row_real(t, mean_gap(d, &v->total[a->how[i]], at));
-    return st;
 }
 
 static table *component_table(ablation *a, int kind, const view *v)
@@ -483,21 +476,12 @@ static void show_controls(ablation *a, int kind, const view *v, const ranked *li
     }
 }
 
-static void label_layers(ablation *a, const char *tensor_name)
-{
-    char text[24];
-    for (int i = 0; i < a->n_layer; i++) {
-        int n = snprintf(text, sizeof text, "L%d", a->layer[i]);
-        report_axis_token(a->w->r, tensor_name, "layer", i, text, (size_t)n);
-    }
-}
-
 static void picture(ablation *a, const duel_plan *p, const char *tensor_name, const char *title,
                     const char *value)
 {
     figure_options o = { .value = value };
     const about *x = p->user;
-    label_layers(a, tensor_name);
+    work_label_layers(a->w, tensor_name, "layer", a->layer, a->n_layer);
     if (p->n_dim == 1) report_bars(a->w->r, title, tensor_name, "layer", &o);
     else {
         if (x->kind == HEAD) report_axis_numbers(a->w->r, tensor_name, "head", "H");
@@ -534,14 +518,12 @@ static status show_kind(ablation *a, int kind, error *err)
         if (!isnan(e)) list[n++] = (ranked){ e, i };
     }
     rank_by_size(list, n);
-    status st = E_OK;
     table *t = n ? component_table(a, kind, &v) : NULL;
     if (!n) report_note(a->w->r, "%s: none was finished in every pair.", KINDS[kind]);
-    for (int64_t i = 0; i < n && i < top && st == E_OK; i++)
-        st = show_row(a, t, &v, list[i].at, i == 0, err);
+    for (int64_t i = 0; i < n && i < top; i++) show_row(a, t, &v, list[i].at, i == 0);
     if (v.direct.v) draw_repair(a, kind, &v);
     show_controls(a, kind, &v, list, n);
-    return st;
+    return E_OK;
 }
 
 /* Whole effects of each way are drawn; direct ones are tensors. */

@@ -16,12 +16,6 @@ double *compare_tensor(compare *x, const char *name, const char *axes, const int
 
 /* ---- what is shown ---- */
 
-static void row_number(table *t, double v)
-{
-    if (isnan(v)) row_none(t);
-    else row_real(t, v);
-}
-
 static double mean(double sum, double n) { return n > 0 ? sum / n : (double)NAN; }
 
 static void row_spot(table *t, const spot *s)
@@ -146,10 +140,8 @@ static void show_means(compare *x)
     static const char *const name[] = { "KL of the outputs", "positions with another top token" };
     double *v = arena_array(&x->w->mem, x->n_duo, sizeof *v);
     for (int k = 0; v && k < 2 && x->n_duo > 1; k++) {
-        interval n;
         for (int i = 0; i < x->n_duo; i++) v[i] = k ? x->duo[i].changed : x->duo[i].kl;
-        if (interval_bootstrap(&n, v, x->n_duo, 0.95, x->w->seed, "compare.interval", NULL) == E_OK)
-            report_interval(x->w->r, name[k], &n);
+        work_interval(x->w, v, x->n_duo, "compare.interval", name[k]);
     }
 }
 

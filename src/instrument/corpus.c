@@ -351,16 +351,10 @@ static status ratio(count *c, int which, int from, int to, interval *out, error 
     return interval_ratio(out, sum, n, n_unit, 0.95, c->x.w->seed, "corpus.windows", err);
 }
 
-static void row_ends(table *t, bool there, double low, double high)
-{
-    if (there) row_real(t, low), row_real(t, high);
-    else row_none(t), row_none(t);
-}
-
 /* One line: a loss (0: as it is, 1: with edits, 2: what they change) with its interval. */
 static status show_loss(count *c, table *t, const char *what, int which, error *err)
 {
-    interval v = { 0 };
+    interval v = { .low = (double)NAN, .high = (double)NAN };
     error local = { 0 };
     double plain = total(c->pos_sum[0], c->window), edited = total(c->pos_sum[1], c->window),
            n = total(c->pos_n, c->window),
@@ -371,7 +365,7 @@ static status show_loss(count *c, table *t, const char *what, int which, error *
     status st = ratio(c, which, 0, N_BUCKET, &v, &local);
     if (st == E_NOMEM) return error_set(err, st, "%s", local.msg);
     table_row(t), row_text(t, "%s", what), row_real(t, mean);
-    row_ends(t, st == E_OK, v.low, v.high);
+    row_number(t, v.low), row_number(t, v.high);
     if (st == E_OK) report_interval(c->x.w->r, what, &v);
     return E_OK;
 }
@@ -379,7 +373,7 @@ static status show_loss(count *c, table *t, const char *what, int which, error *
 static void show_number(table *t, const char *what, double value)
 {
     table_row(t), row_text(t, "%s", what), row_real(t, value);
-    row_ends(t, false, 0, 0);
+    row_none(t), row_none(t);
 }
 
 static void show_in_context(count *c, table *t)
@@ -450,13 +444,13 @@ static status show_bucket(count *c, table *t, int k, double *v, double *low, dou
         return error_set(err, E_NOMEM, "%s", local.msg);
     v[k] = bucket_total(c, 0, k) / n, low[k] = ci.low, high[k] = ci.high;
     table_row(t), row_text(t, "%s", text), row_int(t, (int64_t)n), row_real(t, v[k]);
-    row_ends(t, !isnan(ci.low), ci.low, ci.high);
+    row_number(t, ci.low), row_number(t, ci.high);
     if (!c->x.edits) return E_OK;
     ci = (interval){ .low = (double)NAN, .high = (double)NAN };
     if (ratio(c, 2, k, k + 1, &ci, &local) == E_NOMEM)
         return error_set(err, E_NOMEM, "%s", local.msg);
     row_real(t, bucket_total(c, 1, k) / n - v[k]);
-    row_ends(t, !isnan(ci.low), ci.low, ci.high);
+    row_number(t, ci.low), row_number(t, ci.high);
     return E_OK;
 }
 

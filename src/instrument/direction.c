@@ -449,12 +449,6 @@ static status try_direction(study *s, const place *at, fit_how how, const double
 
 /* ---- tables ---- */
 
-static void row_or_none(table *t, double x)
-{
-    if (isnan(x)) row_none(t);
-    else row_real(t, x);
-}
-
 static table *outcome_table(study *s)
 {
     return report_table(s->w->r, "held out", s->draws ? 10 : 6,
@@ -473,7 +467,7 @@ static table *outcome_table(study *s)
 static void show_outcome(study *s, table *t, const place *at, fit_how how, const outcome *o)
 {
     table_row(t), row_text(t, "%s", at->name), row_text(t, "%s", fit_name[how]);
-    row_real(t, o->accuracy), row_or_none(t, o->low), row_or_none(t, o->high);
+    row_real(t, o->accuracy), row_number(t, o->low), row_number(t, o->high);
     row_real(t, o->auroc);
     if (!s->draws) return;
     row_real(t, o->shuffled), row_real(t, o->shuffled_high);
@@ -500,7 +494,7 @@ static void show_fit(study *s, table *t, const place *at, fit_how how, const out
     row_real(t, linalg_norm(at->v[how], at->d)), row_real(t, o->train);
     row_int(t, facts->n_kept);
     if (s->how[FIT_PCA] || s->how[FIT_REPE])
-        row_or_none(t, facts->share[0]), row_or_none(t, facts->share[1]);
+        row_number(t, facts->share[0]), row_number(t, facts->share[1]);
 }
 
 static double cosine(const double *a, const double *b, int64_t d)

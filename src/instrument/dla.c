@@ -388,12 +388,6 @@ static status every_position(dla *x, int i, error *err)
 
 /* ---- what is shown ---- */
 
-static void row_number(table *t, double v)
-{
-    if (isnan(v)) row_none(t);
-    else row_real(t, v);
-}
-
 static void show_sums(dla *x)
 {
     bool pair = x->s[0].wrong >= 0;
@@ -427,12 +421,9 @@ static ranked *sorted(dla *x, const double *v, int64_t n)
 /* The ends of a mean's interval over prompts, where there are several. */
 static void row_interval(dla *x, table *t, const double *sample, const char *name)
 {
-    interval v;
     if (x->n_scene < 2) return;
-    bool fine =
-        interval_bootstrap(&v, sample, x->n_scene, 0.95, x->w->seed, "dla.interval", NULL) == E_OK;
-    row_number(t, fine ? v.low : (double)NAN), row_number(t, fine ? v.high : (double)NAN);
-    if (fine) report_interval(x->w->r, name, &v);
+    interval v = work_interval(x->w, sample, x->n_scene, "dla.interval", name);
+    row_number(t, v.low), row_number(t, v.high);
 }
 
 static void show_parts(dla *x)
@@ -537,11 +528,11 @@ static void draw_components(dla *x)
             for (int i = 0; i < x->n_scene && in_component(&x->f.part[k], &x->component[c]); i++)
                 each[c * x->n_scene + i] += x->share[k * x->n_scene + i];
     for (int c = 0; c < x->n_component; c++) {
-        interval v = { 0 };
-        mean[c] = sample_mean(each + c * x->n_scene, x->n_scene);
-        if (many && interval_bootstrap(&v, each + c * x->n_scene, x->n_scene, 0.95, x->w->seed,
-                                       "dla.interval", NULL) == E_OK)
-            low[c] = v.low, high[c] = v.high;
+        const double *sample = each + c * x->n_scene;
+        mean[c] = sample_mean(sample, x->n_scene);
+        if (!many) continue;
+        interval v = work_interval(x->w, sample, x->n_scene, "dla.interval", NULL);
+        low[c] = v.low, high[c] = v.high;
     }
     label_components(x, "dla.component"), report_unit(r, "dla.component", "logit");
     report_bars(r, "what each layer adds", "dla.component", "component",

@@ -292,7 +292,6 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
                     { "95 % low", NULL, CELL_REAL, 0, false },
                     { "high", NULL, CELL_REAL, 0, false } });
     for (int64_t i = 0; i < n && i < (p->n_top ? p->n_top : 10) && list[i].v != 0; i++) {
-        interval v;
         int k = 0;
         for (int q = 0; q < d->p->n; q++) {
             bool small;
@@ -303,14 +302,9 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
         table_row(out), row_text(out, "%s", text), row_real(out, list[i].v);
         if (raw && p->direction != ABLATE) row_mark(out, MARK_RAW);
         if (!many) continue;
-        status st = k > 1 ? interval_bootstrap(&v, e, k, 0.95, d->w->seed, "duel.pairs", err)
-                          : E_RANGE; /* of one pair there is none */
-        if (st == E_NOMEM) return st;
-        if (st == E_OK) {
-            row_real(out, v.low), row_real(out, v.high);
-            snprintf(name, sizeof name, "%s %s", t->name, text);
-            if (i == 0) report_interval(d->w->r, name, &v);
-        } else row_none(out), row_none(out);
+        snprintf(name, sizeof name, "%s %s", t->name, text);
+        interval v = work_interval(d->w, e, k, "duel.pairs", i ? NULL : name);
+        row_number(out, v.low), row_number(out, v.high);
     }
     return E_OK;
 }

@@ -640,14 +640,11 @@ static void show_analogies(embed *x, const analogies *a)
                                         { "d in 5", NULL, CELL_REAL, 0, false },
                                         { "mean 1/rank", NULL, CELL_REAL, 0, false } });
     for (int m = 0; hit && m < N_METHOD; m++, sum = 0) {
-        interval v;
         for (int i = 0; i < a->n; i++) hit[i] = a->rank[m][i] == 1, sum += 1 / a->rank[m][i];
-        bool fine =
-            interval_bootstrap(&v, hit, a->n, 0.95, x->w->seed, "embed.interval", NULL) == E_OK;
+        interval v = work_interval(x->w, hit, a->n, "embed.interval", method[m]);
         table_row(t), row_text(t, "%s", method[m]), row_int(t, a->n);
         row_real(t, share_within(a->rank[m], a->n, 1));
-        if (fine) row_real(t, v.low), row_real(t, v.high), report_interval(x->w->r, method[m], &v);
-        else row_none(t), row_none(t);
+        row_number(t, v.low), row_number(t, v.high);
         row_real(t, share_within(a->rank[m], a->n, 5)), row_real(t, sum / a->n);
     }
     report_note(x->w->r,

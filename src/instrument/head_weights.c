@@ -294,11 +294,7 @@ status head_weights_unembed(head_weights *x, const double *rows, int32_t n, int3
 void head_weights_label(const head_weights *x, const char *tensor, const char *layer_axis,
                         const char *head_axis)
 {
-    for (int i = 0; i < x->n_layer; i++) {
-        char text[24];
-        int n = snprintf(text, sizeof text, "L%d", x->layer[i]);
-        report_axis_token(x->w->r, tensor, layer_axis, i, text, (size_t)n);
-    }
+    work_label_layers(x->w, tensor, layer_axis, x->layer, x->n_layer);
     report_axis_numbers(x->w->r, tensor, head_axis, "H");
 }
 /* SPDX-License-Identifier: MIT */

@@ -180,29 +180,25 @@ static int by_size(const void *p, const void *q)
     return a > b ? -1 : a < b ? 1 : x->a != y->a ? x->a - y->a : x->b - y->b;
 }
 
-static status show_entry(duel *d, const duel_plan *p, const duel_tensor *t, table *out,
-                         const entry *e, double *x, error *err)
+static void show_entry(duel *d, const duel_plan *p, const duel_tensor *t, table *out,
+                       const entry *e, double *x)
 {
     const components *c = p->user;
-    interval ci;
     table_row(out), row_text(out, "%s & %s", c->c[e->a].label, c->c[e->b].label),
         row_real(out, e->alone[0]), row_real(out, e->alone[1]), row_real(out, e->alone[2]),
         row_real(out, e->mean);
-    if (d->p->n < 2) return E_OK;
+    if (d->p->n < 2) return;
     for (int i = 0; i < d->p->n; i++) {
         double what[3];
         x[i] = interaction(d, t, c->n, e->a, e->b, i, what);
     }
-    status st = interval_bootstrap(&ci, x, d->p->n, 0.95, d->w->seed, "interact.pairs", err);
-    if (st == E_OK) row_real(out, ci.low), row_real(out, ci.high);
-    else row_none(out), row_none(out);
-    return st == E_NOMEM ? st : E_OK;
+    interval ci = work_interval(d->w, x, d->p->n, "interact.pairs", NULL);
+    row_number(out, ci.low), row_number(out, ci.high);
 }
 
 static void show_largest(duel *d, const duel_plan *p, const duel_tensor *t, entry *list, int64_t n)
 {
     const char *unit = d->def->unit;
-    error err = { 0 };
     double *x = arena_array(&d->w->mem, d->p->n, sizeof *x);
     qsort(list, (size_t)n, sizeof *list, by_size);
     if (!x || !n || list[0].mean == 0) {
@@ -221,8 +217,7 @@ static void show_largest(duel *d, const duel_plan *p, const duel_tensor *t, entr
                                           { "95 % low", NULL, CELL_REAL, 0, false },
                                           { "high", NULL, CELL_REAL, 0, false } });
     for (int64_t i = 0; i < n && i < 10 && list[i].mean != 0; i++)
-        if (show_entry(d, p, t, out, &list[i], x, &err) != E_OK)
-            report_fail(d->w->r, err.code, "%s", err.msg);
+        show_entry(d, p, t, out, &list[i], x);
     report_note(d->w->r, "3.7: layer 3, head 7; m3: layer 3's MLP. Where ablating hurts, an "
                          "interaction below 0 says that each makes up for the other "
                          "(self-repair), one above 0 that they work in series.");

@@ -418,12 +418,6 @@ static status ask(lens *x, seen *s, error *err)
 
 /* ---- what is shown ---- */
 
-static void row_number(table *t, double v)
-{
-    if (isnan(v)) row_none(t);
-    else row_real(t, v);
-}
-
 /* The table of one position. */
 static void show_position(lens *x, const seen *s)
 {
@@ -502,18 +496,15 @@ static void show_layers(lens *x)
                                         { "KL high", "nat", CELL_REAL, 0, false } });
     static const int order[] = { KL, KL_BEFORE, ENTROPY, CE_NEXT, RANK_FINAL, P_FINAL };
     for (int i = 0; i < x->n_place; i++) {
-        interval v;
         table_row(t), row_text(t, "%s", x->place[i].label);
         for (size_t k = 0; k < sizeof order / sizeof *order; k++)
             row_number(t, over_prompts(x, x->mean[order[k]], i));
         row_number(t, over_prompts(x, x->agree, i));
         if (!many) continue;
         const double *sample = x->mean[KL] + (int64_t)i * x->n_prompt;
-        bool fine = interval_bootstrap(&v, sample, x->n_prompt, 0.95, x->w->seed, "lens.interval",
-                                       NULL) == E_OK;
-        row_number(t, fine ? v.low : (double)NAN), row_number(t, fine ? v.high : (double)NAN);
         snprintf(name, sizeof name, "KL, %s", x->place[i].label);
-        if (fine) report_interval(x->w->r, name, &v);
+        interval v = work_interval(x->w, sample, x->n_prompt, "lens.interval", name);
+        row_number(t, v.low), row_number(t, v.high);
     }
     report_note(x->w->r,
                 "Means over all positions%s. KL before: of the output one position earlier, "

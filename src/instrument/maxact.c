@@ -468,12 +468,10 @@ static status show_units(maxact *m, error *err)
     for (int k = 0; k < m->u.n && st == E_OK; k++) {
         const follow *f = &m->f[k];
         table_row(t), row_text(t, "%s", m->u.at[k].name);
-        if (f->n_top) row_real(t, f->top[0].value);
-        else row_none(t);
+        row_number(t, f->n_top ? f->top[0].value : (double)NAN);
         st = row_mean(m, t, k, err);
         row_real(t, share(f, true));
-        if (isnan(f->r2)) row_none(t);
-        else row_real(t, f->r2);
+        row_number(t, f->r2);
     }
     return st;
 }

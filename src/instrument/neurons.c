@@ -141,15 +141,6 @@ static int size_of(double e)
     return k;
 }
 
-static void label_layers(report *r, const about *x, const char *tensor_name)
-{
-    char text[24];
-    for (int l = 0; l < x->n_layer; l++) {
-        int n = snprintf(text, sizeof text, "L%d", x->layer[l]);
-        report_axis_token(r, tensor_name, "layer", l, text, (size_t)n);
-    }
-}
-
 /* Effects of one layer: counted by size, and its largest in order. */
 static void sum_up(const report_array *a, int64_t first, int64_t n, int64_t n_top, ranked *list,
                    int64_t *count, double *top, int64_t *who)
@@ -189,8 +180,8 @@ static void draw(duel *d, const duel_plan *p)
     if (!a || !list || !count || !top || !who) return; /* the report or the arena says why */
     for (int64_t l = 0; l < p->dim[0]; l++)
         sum_up(a, l * n, n, n_top, list, count + l * N_SIZE, top + l * n_top, who + l * n_top);
-    for (int k = 0; k < 3; k++) label_layers(r, x, name[k]);
-    label_layers(r, x, from);
+    for (int k = 0; k < 3; k++) work_label_layers(d->w, name[k], "layer", x->layer, x->n_layer);
+    work_label_layers(d->w, from, "layer", x->layer, x->n_layer);
     report_axis_labels(r, name[0], "size", N_SIZE, sizes);
     snprintf(title, sizeof title, "%s: each layer's largest, in order (who: tensor %s)", from + 7,
              name[2]);

@@ -82,11 +82,7 @@ int32_t pattern_keys(const patterns *x, int i, const lane *l, int32_t query, int
 
 void pattern_label(work *w, const patterns *x, const char *tensor)
 {
-    for (int i = 0; i < x->n_layer; i++) {
-        char text[24];
-        int n = snprintf(text, sizeof text, "L%d", x->layer[i]);
-        report_axis_token(w->r, tensor, "layer", i, text, (size_t)n);
-    }
+    work_label_layers(w, tensor, "layer", x->layer, x->n_layer);
     report_axis_numbers(w->r, tensor, "head", "H");
 }
 /* SPDX-License-Identifier: MIT */

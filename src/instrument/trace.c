@@ -382,8 +382,8 @@ static double role_mean(const duel *d, const tracing *t, const double *v, int64_
 }
 
 /* Mean and interval of one cell of roles.KIND: a unit is a fact, or of one fact a draw. */
-static status role_cell(duel *d, const tracing *t, const double *v, int64_t n_col, int64_t at,
-                        double *const out[3], double *unit, error *err)
+static void role_cell(duel *d, const tracing *t, const double *v, int64_t n_col, int64_t at,
+                      double *const out[3], double *unit)
 {
     int n_unit = t->f->n > 1 ? t->f->n : t->n_draw, per = d->p->n / n_unit, n = 0;
     for (int i = 0; i < n_unit; i++) {
@@ -391,11 +391,8 @@ static status role_cell(duel *d, const tracing *t, const double *v, int64_t n_co
                              (i + 1) * per);
         if (!isnan(x)) unit[n++] = x;
     }
-    interval ci = { .low = (double)NAN, .high = (double)NAN };
-    status st =
-        n > 1 ? interval_bootstrap(&ci, unit, n, 0.95, d->w->seed, "trace.units", err) : E_OK;
+    interval ci = work_interval(d->w, unit, n, "trace.units", NULL);
     out[0][at] = sample_mean(unit, n), out[1][at] = ci.low, out[2][at] = ci.high;
-    return st == E_NOMEM ? st : E_OK;
 }
 
 /* ie.KIND: the mean over all draws of what a cell gains. */
@@ -450,10 +447,7 @@ static status draw_roles(duel *d, const duel_plan *p, const duel_tensor *t, erro
         if (!v[k]) return E_OK; /* the report says why */
     }
     if (!unit) return error_set(err, E_NOMEM, "trace: out of memory");
-    for (int64_t i = 0; i < p->dim[0] * N_ROLE; i++) {
-        status st = role_cell(d, x, t->v, p->dim[1], i, v, unit, err);
-        if (st != E_OK) return st;
-    }
+    for (int64_t i = 0; i < p->dim[0] * N_ROLE; i++) role_cell(d, x, t->v, p->dim[1], i, v, unit);
     snprintf(title, sizeof title, "%s%s at the subject's last token: mean gain, 95 %% over %d %s",
              p->name, d->suffix, x->f->n > 1 ? x->f->n : x->n_draw,
              x->f->n > 1 ? "facts" : "draws");
@@ -497,17 +491,14 @@ static status total_effect(duel *d, error *err)
     int n = t->f->n > 1 ? t->f->n : t->n_draw, per = d->p->n / n;
     double *x = arena_array(&d->w->mem, n, sizeof *x);
     char name[80];
-    interval ci;
     if (!x) return error_set(err, E_NOMEM, "trace: out of memory");
     for (int i = 0; i < d->p->n; i++) x[i / per] += (d->value[1][i] - d->value[0][i]) / per;
     snprintf(name, sizeof name, "total effect%s%s", *d->suffix ? ": " : "",
              *d->suffix ? d->def->name : "");
     report_control(d->w->r, name, sample_mean(x, n), "mean of clean - corrupted, %d %s", n,
                    t->f->n > 1 ? "facts" : "draws of the noise");
-    status st =
-        n > 1 ? interval_bootstrap(&ci, x, n, 0.95, d->w->seed, "trace.units", err) : E_RANGE;
-    if (st == E_OK) report_interval(d->w->r, name, &ci);
-    return st == E_NOMEM ? st : E_OK;
+    work_interval(d->w, x, n, "trace.units", name);
+    return E_OK;
 }
 
 static void find_columns(tracing *t)

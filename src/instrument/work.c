@@ -243,6 +243,25 @@ void work_label_tokens(work *w, const char *tensor, const char *axis, const prom
     }
 }
 
+interval work_interval(work *w, const double *x, int64_t n, const char *stream, const char *name)
+{
+    interval out = { .low = (double)NAN, .high = (double)NAN };
+    error err = { 0 };
+    status st = n > 1 ? interval_bootstrap(&out, x, n, 0.95, w->seed, stream, &err) : E_RANGE;
+    if (st == E_NOMEM) report_fail(w->r, st, "%s", err.msg);
+    if (st == E_OK && name) report_interval(w->r, name, &out);
+    return out;
+}
+
+void work_label_layers(work *w, const char *tensor, const char *axis, const int *layer, int n)
+{
+    char text[24];
+    for (int i = 0; i < n; i++) {
+        int bytes = snprintf(text, sizeof text, "L%d", layer[i]);
+        report_axis_token(w->r, tensor, axis, i, text, (size_t)bytes);
+    }
+}
+
 void work_row_token(const work *w, table *t, int32_t id)
 {
     size_t n = 0;

@@ -8,6 +8,7 @@
 #include "metric/metric_def.h"
 #include "model/change.h"
 #include "model/site.h"
+#include "report/interval.h"
 
 /* A lane with its prompt and the name edits know it by ("@clean"). */
 typedef struct named_lane {
@@ -109,6 +110,17 @@ status work_edit(work *w, lane *l, const prompt *p, const char *text, const name
  * [err: as work_run, NOMEM | owns: w | thread: w's own | cost: a run a prompt] */
 status work_means(work *w, node *const *n, int n_node, prompt *const *p, int n_prompt, int32_t rows,
                   double **out, error *err);
+
+/* The 95 % interval of a sample's mean, by bootstrap from the work's seed; name: also put into the certificate so.
+ * low and high are NaN where there is none: fewer than two, or a number that is not finite.
+ *
+ * [err: kept by the report (NOMEM) | owns: stream is borrowed | thread: w's own | cost: O(2000 n)] */
+interval work_interval(work *w, const double *x, int64_t n, const char *stream, const char *name);
+
+/* Label an axis with layers: "L3".
+ *
+ * [err: kept by the report | owns: nothing | thread: w's own | cost: O(n)] */
+void work_label_layers(work *w, const char *tensor, const char *axis, const int *layer, int n);
 
 /* A cell for a token: its text where there is a tokenizer, else #ID; the id with it.
  *

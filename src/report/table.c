@@ -1,6 +1,7 @@
 /* table -- see table.h. */
 #include "report/table.h"
 #include "report/build.h"
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -113,6 +114,12 @@ void row_none(table *t)
         return;
     }
     t->n_given++;
+}
+
+void row_number(table *t, double value)
+{
+    if (isnan(value)) row_none(t);
+    else row_real(t, value);
 }
 
 void row_mark(table *t, cell_mark mark)

@@ -77,6 +77,7 @@ typedef struct table {
  *
  *   row_token   bytes as the tokenizer has them, any bytes; id -1 when there is none
  *   row_none    a cell without a value
+ *   row_number  a real, or none where it is NaN
  *   row_mark    marks the cell just given
  *
  * [err: kept for report_finish: NOMEM, USAGE | owns: the report | thread: the report's own | cost: O(bytes)] */
@@ -87,6 +88,7 @@ void row_real(table *t, double value);
 void row_bool(table *t, bool value);
 void row_token(table *t, const void *bytes, size_t n, int64_t id);
 void row_none(table *t);
+void row_number(table *t, double value);
 void row_mark(table *t, cell_mark mark);
 
 /* The word for a kind ("real") and for a mark ("no effect: cannot reach"; "" for none).
