@@ -266,15 +266,15 @@ static status put_other(const embed *x, query *q, double *v, int n, int k, const
     return put_terms(x, q, v, n, k, other, m, err);
 }
 
-static status put_noise(const embed *x, query *q, double *v, int n, int k, error *err)
+static status put_noise(const embed *x, query *q, double *v, int n, int k, uint64_t draw,
+                        error *err)
 {
     arena_mark here = arena_here(&x->w->mem);
     double *sum = arena_array(&x->w->mem, x->d, sizeof *sum), size;
     uint32_t stream = rand_stream("embed.noise");
     if (!sum) return nomem(err);
     for (int32_t i = 0; i < x->d; i++)
-        sum[i] =
-            (double)draw_normal(x->w->seed, stream, (uint64_t)k * (uint64_t)x->d + (uint64_t)i);
+        sum[i] = (double)draw_normal(x->w->seed, stream, draw * (uint64_t)x->d + (uint64_t)i);
     size = norm(sum, x->d);
     for (int32_t i = 0; i < x->d; i++) sum[i] /= size;
     put(x, q, v, n, k, sum);
@@ -284,18 +284,19 @@ static status put_noise(const embed *x, query *q, double *v, int n, int k, error
 
 /* ---- expressions ---- */
 
-/* Where an expression's queries begin among all: itself, its first term alone, sums of other tokens. */
-enum { SELF, ALONE, OTHER, PER_EXPR = OTHER + N_OTHER };
+/* An expression's queries: itself; of a sum also its first term alone, and sums of other tokens. */
+enum { SELF, ALONE, OTHER, PER_SUM = OTHER + N_OTHER };
 
 typedef struct looked {
     terms *e;
     int n, n_query;
+    int at[MAX_EXPR + 1]; /* where an expression's queries begin; [n]: where the noise does */
     query *q;
     double *v;
     const char **label;
 } looked;
 
-static query *query_of(const looked *k, int i, int which) { return &k->q[i * PER_EXPR + which]; }
+static query *query_of(const looked *k, int i, int which) { return &k->q[k->at[i] + which]; }
 
 static bool is_sum(const terms *e) { return e->n > 1; }
 
@@ -329,28 +330,38 @@ static status full_arrays(const embed *x, query *q, error *err)
     return q->cosine && q->dot ? E_OK : nomem(err);
 }
 
+/* The queries of expression i. */
+static status fill_one(embed *x, looked *k, int i, error *err)
+{
+    int at = k->at[i], n = k->n_query, kept = is_sum(&k->e[i]) ? OTHER : ALONE;
+    const terms *e = &k->e[i];
+    status st = E_OK;
+    for (int j = 0; j < kept && st == E_OK; j++) st = full_arrays(x, &k->q[at + j], err);
+    if (st == E_OK) st = put_terms(x, k->q, k->v, n, at + SELF, e->term, e->n, err);
+    if (st == E_OK && !(k->q[at].norm > 0))
+        st = error_set(err, E_RANGE, "embed: '%s' is a vector of zeros", k->label[i]);
+    if (!is_sum(e) || st != E_OK) return st;
+    st = put_terms(x, k->q, k->v, n, at + ALONE, e->term, 1, err);
+    for (int j = 0; j < N_OTHER && st == E_OK; j++)
+        st = put_other(x, k->q, k->v, n, at + OTHER + j, e, (uint64_t)i * N_OTHER + (uint64_t)j,
+                       err);
+    return st;
+}
+
+/* Draws are numbered as if every expression were a sum: another kind of expression draws no other noise. */
 static status fill(embed *x, looked *k, error *err)
 {
     status st = E_OK;
-    k->n_query = k->n * PER_EXPR + N_NOISE;
+    for (int i = 0; i < k->n; i++) k->at[i + 1] = k->at[i] + (is_sum(&k->e[i]) ? PER_SUM : ALONE);
+    k->n_query = k->at[k->n] + N_NOISE;
     k->q = arena_array(&x->w->mem, k->n_query, sizeof *k->q);
     k->v = arena_array(&x->w->mem, (int64_t)k->n_query * x->d, sizeof *k->v);
     if (!k->q || !k->v) return nomem(err);
     for (int i = 0; i < k->n_query; i++) k->q[i].target = k->q[i].id = -1;
-    for (int i = 0; i < k->n && st == E_OK; i++) {
-        int at = i * PER_EXPR, n = k->n_query;
-        const terms *e = &k->e[i];
-        for (int j = 0; j < 2 && st == E_OK; j++) st = full_arrays(x, &k->q[at + j], err);
-        if (st == E_OK) st = put_terms(x, k->q, k->v, n, at + SELF, e->term, e->n, err);
-        if (st == E_OK) st = put_terms(x, k->q, k->v, n, at + ALONE, e->term, 1, err);
-        for (int j = 0; j < N_OTHER && st == E_OK && is_sum(e); j++)
-            st = put_other(x, k->q, k->v, n, at + OTHER + j, e, (uint64_t)i * N_OTHER + (uint64_t)j,
-                           err);
-        if (st == E_OK && !(k->q[at].norm > 0))
-            st = error_set(err, E_RANGE, "embed: '%s' is a vector of zeros", k->label[i]);
-    }
+    for (int i = 0; i < k->n && st == E_OK; i++) st = fill_one(x, k, i, err);
     for (int j = 0; j < N_NOISE && st == E_OK; j++)
-        st = put_noise(x, k->q, k->v, k->n_query, k->n * PER_EXPR + j, err);
+        st = put_noise(x, k->q, k->v, k->n_query, k->at[k->n] + j, (uint64_t)(k->n * PER_SUM + j),
+                       err);
     return st;
 }
 
@@ -447,7 +458,7 @@ static void control_noise(embed *x, const looked *k)
 {
     double sum = 0, most = 0;
     for (int j = 0; j < N_NOISE; j++) {
-        double best = k->q[k->n * PER_EXPR + j].best;
+        double best = k->q[k->at[k->n] + j].best;
         sum += best / N_NOISE;
         if (best > most) most = best;
     }
@@ -482,8 +493,8 @@ static void keep(embed *x, const looked *k)
         for (int j = 0; c && j < k->n; j++) {
             double dot = 0;
             for (int32_t a = 0; a < x->d; a++)
-                dot += k->v[(int64_t)a * k->n_query + i * PER_EXPR] *
-                       k->v[(int64_t)a * k->n_query + j * PER_EXPR];
+                dot += k->v[(int64_t)a * k->n_query + k->at[i]] *
+                       k->v[(int64_t)a * k->n_query + k->at[j]];
             c[i * k->n + j] = dot / (q->norm * query_of(k, j, SELF)->norm);
         }
     }
