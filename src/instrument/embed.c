@@ -14,6 +14,7 @@
 #include "base/rand.h"
 #include "instrument/rank.h"
 #include "instrument/terms.h"
+#include "linalg/linalg.h"
 #include "report/interval.h"
 #include "tensor/draw.h"
 #include <math.h>
@@ -34,15 +35,7 @@ static const param params[] = {
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
-enum {
-    N_NOISE = 64,
-    N_OTHER = 32,
-    ROWS = 64,
-    TILE = 8,
-    MAX_TOP = 1000,
-    MAX_FOLD = 16,
-    MAX_EXPR = 32
-};
+enum { N_NOISE = 64, N_OTHER = 32, ROWS = 256, MAX_TOP = 1000, MAX_FOLD = 16, MAX_EXPR = 32 };
 enum { MAX_OWN = 64, MAX_FILE = 64 << 20, BATCH = 128, N_METHOD = 3, MAX_KEPT = 1 << 22 };
 
 /* A vector that is compared with every token.  Its own tokens do not count as its nearest. */
@@ -119,12 +112,14 @@ static status find_table(embed *x, bool vectors, error *err)
                      x->space);
 }
 
-static double norm(const double *v, int32_t n)
+static double dot_of(const double *v, const double *w, int32_t n)
 {
     double sum = 0;
-    for (int32_t i = 0; i < n; i++) sum += v[i] * v[i];
-    return sqrt(sum);
+    for (int32_t i = 0; i < n; i++) sum += v[i] * w[i];
+    return sum;
 }
+
+static double norm(const double *v, int32_t n) { return sqrt(dot_of(v, v, n)); }
 
 static void centre(double *v, int32_t n)
 {
@@ -169,44 +164,28 @@ static void meet(const embed *x, query *q, int32_t id, double size, double dot)
         q->above += near > q->bound || (near == q->bound && id < q->target);
 }
 
-/* v [d][n]: number i of every query together, so that each sum is in ascending order and many go at a time; for some rows
- * at once, into out [TILE][n]. */
-static void products(const double *row, int n_row, const double *v, int32_t d, int n, double *out)
+static void meet_rows(const embed *x, query *q, int n, const double *row, const double *dot,
+                      int32_t first, int32_t end)
 {
-    memset(out, 0, (size_t)n_row * (size_t)n * sizeof *out);
-    for (int32_t i = 0; i < d; i++) {
-        const double *restrict w = v + (int64_t)i * n;
-        for (int r = 0; r < n_row; r++) {
-            double x = row[(int64_t)r * d + i], *restrict y = out + (int64_t)r * n;
-            for (int k = 0; k < n; k++) y[k] += x * w[k];
-        }
+    for (int32_t id = first; id < end; id++, row += x->d, dot += n) {
+        double size = norm(row, x->d);
+        for (int k = 0; k < n; k++) meet(x, &q[k], id, size, dot[k]);
     }
 }
 
-static void meet_rows(const embed *x, query *q, const double *row, const double *v, int n,
-                      int32_t first, int32_t end, double *out)
-{
-    for (int32_t id = first; id < end; id += TILE) {
-        int n_row = end - id < TILE ? end - id : TILE;
-        const double *rows = row + (int64_t)(id - first) * x->d;
-        products(rows, n_row, v, x->d, n, out);
-        for (int r = 0; r < n_row; r++) {
-            double size = norm(rows + (int64_t)r * x->d, x->d);
-            for (int k = 0; k < n; k++) meet(x, &q[k], id + r, size, out[(int64_t)r * n + k]);
-        }
-    }
-}
-
+/* v [n][d]: the queries' vectors. */
 static status pass(embed *x, query *q, const double *v, int n, const char *what, error *err)
 {
     arena_mark here = arena_here(&x->w->mem);
     double *row = arena_array(&x->w->mem, (int64_t)ROWS * x->d, sizeof *row),
-           *out = arena_array(&x->w->mem, (int64_t)TILE * n, sizeof *out);
-    status st = row && out ? E_OK : nomem(err);
+           *dot = arena_array(&x->w->mem, (int64_t)ROWS * n, sizeof *dot);
+    status st = row && dot ? E_OK : nomem(err);
     for (int32_t r = 0; r < x->n && st == E_OK; r += ROWS) {
         int32_t end = r + ROWS < x->n ? r + ROWS : x->n;
         st = read_rows(x, r, end, row, err);
-        if (st == E_OK) meet_rows(x, q, row, v, n, r, end, out);
+        if (st == E_OK)
+            st = linalg_product_on(x->w->e->pool, dot, row, v, end - r, x->d, n, LINALG_ABT, err);
+        if (st == E_OK) meet_rows(x, q, n, row, dot, r, end);
         if (st == E_OK) st = work_tell(x->w, what, (double)end / x->n, err);
     }
     arena_rewind(&x->w->mem, here);
@@ -229,15 +208,15 @@ static status add(const embed *x, const term *t, double *sum, error *err)
     return st;
 }
 
-/* Query k of n is `sum`. */
-static void put(const embed *x, query *q, double *v, int n, int k, const double *sum)
+/* Query k is `sum`. */
+static void put(const embed *x, query *q, double *v, int k, const double *sum)
 {
     q[k].norm = norm(sum, x->d), q[k].id = -1;
-    for (int32_t i = 0; i < x->d; i++) v[(int64_t)i * n + k] = sum[i];
+    memcpy(v + (int64_t)k * x->d, sum, (size_t)x->d * sizeof *v);
 }
 
-static status put_terms(const embed *x, query *q, double *v, int n, int k, const term *t,
-                        int n_term, error *err)
+static status put_terms(const embed *x, query *q, double *v, int k, const term *t, int n_term,
+                        error *err)
 {
     arena_mark here = arena_here(&x->w->mem);
     double *sum = arena_array(&x->w->mem, x->d, sizeof *sum);
@@ -245,14 +224,14 @@ static status put_terms(const embed *x, query *q, double *v, int n, int k, const
     for (int i = 0; i < n_term && st == E_OK; i++) st = add(x, &t[i], sum, err);
     for (int i = 0; i < n_term && st == E_OK; i++)
         if (t[i].id >= 0 && q[k].n_own < MAX_OWN) q[k].own[q[k].n_own++] = t[i].id;
-    if (st == E_OK) put(x, q, v, n, k, sum);
+    if (st == E_OK) put(x, q, v, k, sum);
     arena_rewind(&x->w->mem, here);
     return st;
 }
 
 /* The same sum of other tokens, drawn at random. */
-static status put_other(const embed *x, query *q, double *v, int n, int k, const terms *e,
-                        uint64_t draw, error *err)
+static status put_other(const embed *x, query *q, double *v, int k, const terms *e, uint64_t draw,
+                        error *err)
 {
     term other[MAX_OWN];
     uint32_t stream = rand_stream("embed.tokens");
@@ -263,11 +242,10 @@ static status put_other(const embed *x, query *q, double *v, int n, int k, const
             other[i].id =
                 (int32_t)rand_below(x->w->seed, stream, draw * MAX_OWN + (uint64_t)i, x->n);
     }
-    return put_terms(x, q, v, n, k, other, m, err);
+    return put_terms(x, q, v, k, other, m, err);
 }
 
-static status put_noise(const embed *x, query *q, double *v, int n, int k, uint64_t draw,
-                        error *err)
+static status put_noise(const embed *x, query *q, double *v, int k, uint64_t draw, error *err)
 {
     arena_mark here = arena_here(&x->w->mem);
     double *sum = arena_array(&x->w->mem, x->d, sizeof *sum), size;
@@ -277,7 +255,7 @@ static status put_noise(const embed *x, query *q, double *v, int n, int k, uint6
         sum[i] = (double)draw_normal(x->w->seed, stream, draw * (uint64_t)x->d + (uint64_t)i);
     size = norm(sum, x->d);
     for (int32_t i = 0; i < x->d; i++) sum[i] /= size;
-    put(x, q, v, n, k, sum);
+    put(x, q, v, k, sum);
     arena_rewind(&x->w->mem, here);
     return E_OK;
 }
@@ -333,18 +311,17 @@ static status full_arrays(const embed *x, query *q, error *err)
 /* The queries of expression i. */
 static status fill_one(embed *x, looked *k, int i, error *err)
 {
-    int at = k->at[i], n = k->n_query, kept = is_sum(&k->e[i]) ? OTHER : ALONE;
+    int at = k->at[i], kept = is_sum(&k->e[i]) ? OTHER : ALONE;
     const terms *e = &k->e[i];
     status st = E_OK;
     for (int j = 0; j < kept && st == E_OK; j++) st = full_arrays(x, &k->q[at + j], err);
-    if (st == E_OK) st = put_terms(x, k->q, k->v, n, at + SELF, e->term, e->n, err);
+    if (st == E_OK) st = put_terms(x, k->q, k->v, at + SELF, e->term, e->n, err);
     if (st == E_OK && !(k->q[at].norm > 0))
         st = error_set(err, E_RANGE, "embed: '%s' is a vector of zeros", k->label[i]);
     if (!is_sum(e) || st != E_OK) return st;
-    st = put_terms(x, k->q, k->v, n, at + ALONE, e->term, 1, err);
+    st = put_terms(x, k->q, k->v, at + ALONE, e->term, 1, err);
     for (int j = 0; j < N_OTHER && st == E_OK; j++)
-        st = put_other(x, k->q, k->v, n, at + OTHER + j, e, (uint64_t)i * N_OTHER + (uint64_t)j,
-                       err);
+        st = put_other(x, k->q, k->v, at + OTHER + j, e, (uint64_t)i * N_OTHER + (uint64_t)j, err);
     return st;
 }
 
@@ -360,8 +337,7 @@ static status fill(embed *x, looked *k, error *err)
     for (int i = 0; i < k->n_query; i++) k->q[i].target = k->q[i].id = -1;
     for (int i = 0; i < k->n && st == E_OK; i++) st = fill_one(x, k, i, err);
     for (int j = 0; j < N_NOISE && st == E_OK; j++)
-        st = put_noise(x, k->q, k->v, k->n_query, k->at[k->n] + j, (uint64_t)(k->n * PER_SUM + j),
-                       err);
+        st = put_noise(x, k->q, k->v, k->at[k->n] + j, (uint64_t)(k->n * PER_SUM + j), err);
     return st;
 }
 
@@ -491,10 +467,8 @@ static void keep(embed *x, const looked *k)
         }
         if (v) memcpy(v + (int64_t)i * x->n, q->cosine, (size_t)x->n * sizeof *v);
         for (int j = 0; c && j < k->n; j++) {
-            double dot = 0;
-            for (int32_t a = 0; a < x->d; a++)
-                dot += k->v[(int64_t)a * k->n_query + k->at[i]] *
-                       k->v[(int64_t)a * k->n_query + k->at[j]];
+            double dot =
+                dot_of(k->v + (int64_t)k->at[i] * x->d, k->v + (int64_t)k->at[j] * x->d, x->d);
             c[i * k->n + j] = dot / (q->norm * query_of(k, j, SELF)->norm);
         }
     }
@@ -588,7 +562,7 @@ static status read_analogies(embed *x, analogies *a, const char *path, error *er
 }
 
 /* b - a + c, and by comparison c and b alone; the rank of d, the other three left out. */
-static status put_analogy(const embed *x, query *q, double *v, int n, int k, const int32_t id[4],
+static status put_analogy(const embed *x, query *q, double *v, int k, const int32_t id[4],
                           error *err)
 {
     const term sum[N_METHOD][3] = { { { 1, id[1], NULL }, { -1, id[0], NULL }, { 1, id[2], NULL } },
@@ -600,12 +574,11 @@ static status put_analogy(const embed *x, query *q, double *v, int n, int k, con
     for (int m = 0; m < N_METHOD && st == E_OK; m++) {
         query *one = &q[k + m];
         *one = (query){ .target = id[3] };
-        st = put_terms(x, q, v, n, k + m, sum[m], m ? 1 : 3, err);
+        st = put_terms(x, q, v, k + m, sum[m], m ? 1 : 3, err);
         one->n_own = 0;
         for (int i = 0; i < 3; i++)
             if (id[i] != id[3]) one->own[one->n_own++] = id[i];
-        double dot = 0;
-        for (int32_t i = 0; i < x->d; i++) dot += row[i] * v[(int64_t)i * n + k + m];
+        double dot = dot_of(row, v + (int64_t)(k + m) * x->d, x->d);
         size = norm(row, x->d);
         one->bound = x->dot ? dot : size > 0 && one->norm > 0 ? dot / (size * one->norm) : 0;
     }
@@ -621,7 +594,7 @@ static status rank_batch(embed *x, analogies *a, int from, int to, error *err)
     double *v = arena_array(&x->w->mem, (int64_t)n * x->d, sizeof *v);
     status st = q && v ? E_OK : nomem(err);
     for (int i = from; i < to && st == E_OK; i++)
-        st = put_analogy(x, q, v, n, N_METHOD * (i - from), a->id[i], err);
+        st = put_analogy(x, q, v, N_METHOD * (i - from), a->id[i], err);
     x->w->part_done = (double)from / a->n, x->w->part = (double)(to - from) / a->n;
     if (st == E_OK) st = pass(x, q, v, n, "analogies", err);
     for (int i = from; i < to && st == E_OK; i++)
