@@ -265,8 +265,15 @@ static status put_noise(const embed *x, query *q, double *v, int k, uint64_t dra
 /* An expression's queries: itself; of a sum also its first term alone, and sums of other tokens. */
 enum { SELF, ALONE, OTHER, PER_SUM = OTHER + N_OTHER };
 
+/* All tokens as they stand for an expression, the nearest first. */
+typedef struct standing {
+    ranked *list; /* [vocab] */
+    double mean, deviation;
+} standing;
+
 typedef struct looked {
     terms *e;
+    standing *all; /* [expression] */
     int n, n_query;
     int at[MAX_EXPR + 1]; /* where an expression's queries begin; [n]: where the noise does */
     query *q;
@@ -291,8 +298,9 @@ static status read_expressions(embed *x, looked *k, int32_t d, bool *vectors, er
         return E_USAGE;
     }
     k->e = arena_array(&x->w->mem, k->n + 1, sizeof *k->e);
+    k->all = arena_array(&x->w->mem, k->n + 1, sizeof *k->all);
     k->label = arena_array(&x->w->mem, k->n + 1, sizeof *k->label);
-    if (!k->e || !k->label) return nomem(err);
+    if (!k->e || !k->all || !k->label) return nomem(err);
     for (int i = 0; i < k->n && st == E_OK; i++) {
         k->label[i] = work_item(x->w, "expr", i);
         st = terms_read(&k->e[i], x->w, x->l, k->label[i], d, err);
@@ -348,12 +356,20 @@ static double near_of(const embed *x, const query *q, int32_t id)
     return x->dot ? q->dot[id] : q->cosine[id];
 }
 
-static ranked *sorted(embed *x, const query *q)
+static status stand(embed *x, const query *q, standing *out, error *err)
 {
-    ranked *list = arena_array(&x->w->mem, x->n, sizeof *list);
-    for (int32_t i = 0; list && i < x->n; i++) list[i] = (ranked){ near_of(x, q, i), i };
-    if (list) rank_by_value(list, x->n);
-    return list;
+    double sum = 0, square = 0;
+    out->list = arena_array(&x->w->mem, x->n, sizeof *out->list);
+    if (!out->list) return nomem(err);
+    for (int32_t i = 0; i < x->n; i++) sum += near_of(x, q, i);
+    out->mean = sum / x->n;
+    for (int32_t i = 0; i < x->n; i++) {
+        double near = near_of(x, q, i), far = near - out->mean;
+        out->list[i] = (ranked){ near, i }, square += far * far;
+    }
+    out->deviation = sqrt(square / x->n);
+    rank_by_value(out->list, x->n);
+    return E_OK;
 }
 
 /* Where a token stands for another query, those of the expression itself left out. */
@@ -368,23 +384,11 @@ static int64_t rank_in(const embed *x, const query *other, const query *self, in
     return rank;
 }
 
-static void spread_of(const embed *x, const query *q, double *mean, double *deviation)
-{
-    double sum = 0, square = 0;
-    for (int32_t i = 0; i < x->n; i++) sum += near_of(x, q, i);
-    *mean = sum / x->n;
-    for (int32_t i = 0; i < x->n; i++) {
-        double far = near_of(x, q, i) - *mean;
-        square += far * far;
-    }
-    *deviation = sqrt(square / x->n);
-}
-
 static void show_one(embed *x, const looked *k, int i)
 {
     char name[100];
     const query *q = query_of(k, i, SELF), *alone = query_of(k, i, ALONE);
-    double mean, deviation;
+    const standing *all = &k->all[i];
     column c[9] = { { "rank", NULL, CELL_INT, 0, false },
                     { "nearest", NULL, CELL_TOKEN, 0, false },
                     { "cosine", NULL, CELL_REAL, 0, false },
@@ -398,13 +402,11 @@ static void show_one(embed *x, const looked *k, int i)
     c[n++] = (column){ x->dot ? "dot" : "cosine", NULL, CELL_REAL, 0, false };
     snprintf(name, sizeof name, "%.90s", k->label[i]);
     table *t = report_table(x->w->r, name, n, c);
-    ranked *list = sorted(x, q);
-    spread_of(x, q, &mean, &deviation);
-    for (int r = 0; list && r < x->top; r++) {
-        int32_t id = (int32_t)list[r].at, far = (int32_t)list[x->n - 1 - r].at;
+    for (int r = 0; r < x->top; r++) {
+        int32_t id = (int32_t)all->list[r].at, far = (int32_t)all->list[x->n - 1 - r].at;
         table_row(t), row_int(t, r + 1), work_row_token(x->w, t, id);
         row_real(t, q->cosine[id]), row_real(t, q->dot[id]);
-        row_real(t, deviation > 0 ? (list[r].v - mean) / deviation : 0);
+        row_real(t, all->deviation > 0 ? (all->list[r].v - all->mean) / all->deviation : 0);
         if (sum) row_bool(t, owns(q, id)), row_int(t, rank_in(x, alone, q, id));
         work_row_token(x->w, t, far), row_real(t, near_of(x, q, far));
     }
@@ -415,12 +417,10 @@ static void control_one(embed *x, const looked *k, int i)
 {
     char name[120];
     const query *q = query_of(k, i, SELF);
-    double mean, deviation;
     int as_near = 1;
-    spread_of(x, q, &mean, &deviation);
     snprintf(name, sizeof name, "%.60s: all tokens", k->label[i]);
-    report_control(x->w->r, name, mean, "mean %s, standard deviation %.4g: z is from it",
-                   x->dot ? "dot product" : "cosine", deviation);
+    report_control(x->w->r, name, k->all[i].mean, "mean %s, standard deviation %.4g: z is from it",
+                   x->dot ? "dot product" : "cosine", k->all[i].deviation);
     if (!is_sum(&k->e[i])) return;
     for (int j = 0; j < N_OTHER; j++) as_near += query_of(k, i, OTHER + j)->best >= q->best;
     snprintf(name, sizeof name, "%.60s: random sums as near", k->label[i]);
@@ -455,8 +455,8 @@ static void keep(embed *x, const looked *k)
     if (k->n > 1) c = report_tensor(r, "between", DTYPE_F64, "expr other", pair);
     for (int i = 0; ids && near && i < k->n; i++) {
         const query *q = query_of(k, i, SELF);
-        ranked *list = sorted(x, q);
-        for (int j = 0; list && j < x->top; j++) {
+        const ranked *list = k->all[i].list;
+        for (int j = 0; j < x->top; j++) {
             size_t n = 0;
             char label[24];
             int32_t id = (int32_t)list[j].at;
@@ -501,6 +501,8 @@ static status look(embed *x, looked *k, error *err)
 {
     status st = fill(x, k, err);
     if (st == E_OK) st = pass(x, k->q, k->v, k->n_query, "embed", err);
+    for (int i = 0; i < k->n && st == E_OK; i++)
+        st = stand(x, query_of(k, i, SELF), &k->all[i], err);
     if (st != E_OK) return st;
     for (int i = 0; i < k->n; i++) show_one(x, k, i);
     keep(x, k), say(x), control_noise(x, k);
