@@ -249,10 +249,10 @@ static status see_noise(lens *x, double rms, error *err)
 static void against_noise(lens *x, const view *final, int32_t best)
 {
     int32_t v = x->u.n_vocab;
-    for (int k = 0; k < N_NOISE && best >= 0; k++, x->n_noise++) {
+    for (int k = 0; k < N_NOISE; k++, x->n_noise++) {
         int64_t at = (int64_t)k * v;
         x->noise_kl += unembed_kl(final->logp, final->p, x->noise_logp + at, x->noise_p + at, v);
-        x->noise_rank += (double)unembed_rank(x->noise_logits + at, v, best);
+        x->noise_rank += unembed_rank(x->noise_logits + at, v, best);
     }
 }
 
@@ -321,26 +321,34 @@ static void keep_logits(const lens *x, const seen *s, int site, int32_t pos, con
     }
 }
 
+/* Is there such a number at this position, whatever the logits are?  Means are over those where there is. */
+static bool is_defined(const seen *s, int stat, int32_t pos)
+{
+    if (stat == CE_NEXT) return pos + 1 < s->p->n;
+    if (stat == KL_BEFORE) return pos > 0;
+    return s->target >= 0 || (stat != P_TARGET && stat != RANK_TARGET);
+}
+
 static void keep_stats(lens *x, seen *s, int site, int32_t pos, const view *v, const view *final,
                        int32_t best)
 {
-    int32_t n = x->u.n_vocab, next = pos + 1 < s->p->n ? s->p->id[pos + 1] : -1;
+    int32_t n = x->u.n_vocab;
     double value[N_STAT];
     for (int k = 0; k < N_STAT; k++) value[k] = (double)NAN;
     value[KL] = unembed_kl(final->logp, final->p, v->logp, v->p, n);
     value[ENTROPY] = unembed_entropy(v->logp, v->p, n);
     if (best >= 0) value[P_FINAL] = v->p[best];
-    if (best >= 0) value[RANK_FINAL] = (double)unembed_rank(v->logits, n, best);
-    if (next >= 0) value[CE_NEXT] = -v->logp[next];
+    value[RANK_FINAL] = unembed_rank(v->logits, n, best);
+    if (is_defined(s, CE_NEXT, pos)) value[CE_NEXT] = -v->logp[s->p->id[pos + 1]];
     if (s->target >= 0) value[P_TARGET] = v->p[s->target];
-    if (s->target >= 0) value[RANK_TARGET] = (double)unembed_rank(v->logits, n, s->target);
+    value[RANK_TARGET] = unembed_rank(v->logits, n, s->target);
     if (pos) value[KL_BEFORE] = unembed_kl(x->last_logp, x->last_p, v->logp, v->p, n);
     int64_t at = (int64_t)site * s->p->n + pos, mean = (int64_t)site * x->n_prompt + s->which;
     for (int k = 0; k < N_STAT; k++) {
         if (s->stat[k]) s->stat[k][at] = value[k];
-        if (!isnan(value[k])) x->mean[k][mean] += value[k];
+        if (is_defined(s, k, pos)) x->mean[k][mean] += value[k];
     }
-    x->agree[mean] += best >= 0 && unembed_best(v->logits, n) == best;
+    x->agree[mean] += best < 0 ? (double)NAN : unembed_best(v->logits, n) == best;
 }
 
 /* ---- one prompt ---- */
@@ -418,6 +426,12 @@ static status ask(lens *x, seen *s, error *err)
 
 /* ---- what is shown ---- */
 
+static void row_rank(table *t, double rank)
+{
+    if (isnan(rank)) row_none(t);
+    else row_int(t, (int64_t)rank);
+}
+
 /* The table of one position. */
 static void show_position(lens *x, const seen *s)
 {
@@ -441,12 +455,14 @@ static void show_position(lens *x, const seen *s)
         int64_t at = (int64_t)i * s->p->n + s->pos;
         table_row(t), row_text(t, "%s", x->place[i].label);
         for (int k = 0; k < shown; k++) {
-            work_row_token(x->w, t, (int32_t)s->top_id[at * x->top + k]);
+            int32_t id = (int32_t)s->top_id[at * x->top + k];
+            if (id < 0) row_none(t);
+            else work_row_token(x->w, t, id);
             row_number(t, s->top_p[at * x->top + k]);
         }
         row_number(t, s->stat[KL][at]), row_number(t, s->stat[ENTROPY][at]);
-        row_int(t, (int64_t)s->stat[RANK_FINAL][at]);
-        if (s->target >= 0) row_int(t, (int64_t)s->stat[RANK_TARGET][at]);
+        row_rank(t, s->stat[RANK_FINAL][at]);
+        if (s->target >= 0) row_rank(t, s->stat[RANK_TARGET][at]);
         if (s->target >= 0) row_number(t, s->stat[P_TARGET][at]);
     }
     report_note(x->w->r, "What comes after \"%s\", as each layer has it.", token);
@@ -461,7 +477,8 @@ static void draw(lens *x, const seen *s)
         size_t n = 0;
         char label[24];
         int32_t id = (int32_t)s->top_id[i * x->top];
-        const char *p = x->w->m->tokens && id >= 0 ? tokenizer_text(x->w->m->tokens, id, &n) : NULL;
+        if (id < 0) continue; /* no logit is a number */
+        const char *p = x->w->m->tokens ? tokenizer_text(x->w->m->tokens, id, &n) : NULL;
         snprintf(label, sizeof label, "#%d", id);
         report_cell_token(r, name, i * x->top, p ? p : label, p ? n : strlen(label));
     }

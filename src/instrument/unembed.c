@@ -64,12 +64,13 @@ int32_t unembed_best(const double *logits, int32_t n)
     return best;
 }
 
-int64_t unembed_rank(const double *logits, int32_t n, int32_t id)
+double unembed_rank(const double *logits, int32_t n, int32_t id)
 {
     int64_t rank = 1;
+    if (id < 0 || isnan(logits[id])) return (double)NAN;
     for (int32_t i = 0; i < n; i++)
         rank += logits[i] > logits[id] || (i < id && logits[i] == logits[id]);
-    return rank;
+    return (double)rank;
 }
 
 double unembed_kl(const double *logp, const double *p, const double *logq, const double *q,

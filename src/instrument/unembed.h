@@ -44,9 +44,9 @@ int32_t unembed_most(const unembed *u);
 
 /* The token with the largest logit, ties to the lower id; its place among all, 1 the first.
  *
- * [err: -1 where all are NaN | owns: nothing | thread: any | cost: O(n)] */
+ * [err: -1 where all are NaN; NaN where id is -1 or its logit is NaN | owns: nothing | thread: any | cost: O(n)] */
 int32_t unembed_best(const double *logits, int32_t n);
-int64_t unembed_rank(const double *logits, int32_t n, int32_t id);
+double unembed_rank(const double *logits, int32_t n, int32_t id);
 
 /* sum p (log p - log q), in nats, as sum of p (log p - log q) - p + q: the same for numbers that sum to one, with rounding
  * that cancels; what rounding leaves below zero is zero.
