@@ -3,6 +3,7 @@
 #include "test.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "format/format.h"
 #include <math.h>
 #include <stdio.h>
@@ -329,6 +330,34 @@ TEST(
 }
 
 /* ---- nothing lost ---- */
+
+TEST("a zip whose list of entries breaks off is refused, not read as far as it goes")
+{
+    const char *path = in_dir("broken.npz");
+    str s = { 0 };
+    error err;
+    REQUIRE(tensors_write(path, sample, N, NULL, 0, NULL) == E_OK);
+    REQUIRE(file_read(&s, path, 1 << 20, NULL) == E_OK);
+    size_t last = 0;
+    for (size_t i = 0; i + 4 < s.n; i++)
+        if (!memcmp(s.p + i, "PK\1\2", 4)) last = i;
+    REQUIRE(last);
+    s.p[last + 3] = 7;
+    REQUIRE(file_write(path, s.p, s.n, NULL) == E_OK);
+    CHECK(open_it(path, &err) == E_FORMAT && strstr(err.msg, "breaks off after 3"));
+    str_release(&s);
+}
+
+TEST("a turned vector is read in the order of the matrix of one column that it is")
+{
+    float v[8];
+    double as_vector[8], as_matrix[8];
+    for (int i = 0; i < 8; i++) v[i] = (float)i;
+    tensor_view t = { "b", DTYPE_F32, 1, { 8 }, v, sizeof v, 4 }, m = t;
+    m.n_dim = 2, m.dim[1] = 1;
+    tensor_values(&t, 0, 8, as_vector), tensor_values(&m, 0, 8, as_matrix);
+    CHECK(!memcmp(as_vector, as_matrix, sizeof as_vector) && as_vector[1] > 1);
+}
 
 TEST("a full disk leaves the old file as it was, and no other")
 {

@@ -4,30 +4,17 @@
  * against the same weights under Hugging Face's names, bit for bit. */
 #define TEST_FILE t_known
 #include "test.h"
-#include "backend/backend.h"
 #include "base/file.h"
 #include "format/format.h"
-#include "graph/session.h"
-#include "model/model.h"
+#include "opened.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct bench {
-    model *m;
-    engine *e;
-    session *s;
-} bench;
-
 static bench open_with(const char *path, const char *config)
 {
-    bench b = { 0 };
-    error err = { 0 };
-    engine_options o = { .threads = 1 };
-    if (model_open_with(&b.m, path, &(model_options){ .config = config }, &err) ||
-        engine_open(&b.e, &o, &err) || session_new(&b.s, &b.m->g, b.e, &err))
-        printf("  %s: %s\n", path, err.msg);
-    REQUIRE(b.s != NULL);
+    bench b;
+    REQUIRE(open_bench(&b, path, &(model_options){ .config = config }, NULL));
     return b;
 }
 
@@ -36,13 +23,6 @@ static bench open_data(const char *rel, const char *config)
     char path[200];
     snprintf(path, sizeof path, "data/%s", rel);
     return open_with(shared_path(path), config);
-}
-
-static void close_bench(bench *b)
-{
-    session_free(b->s);
-    engine_free(b->e);
-    model_free(b->m);
 }
 
 static lane *add(bench *b, const double *token, int32_t n)
@@ -452,17 +432,6 @@ static void as_hooked(dict *to, const container *c, const model_config *m, bool 
 #undef OF
 }
 
-static void logits_of(bench *b, double *out, int32_t n)
-{
-    double t[8] = { 1, 5, 2, 2, 40, 7, 0, 3 };
-    lane *l = add(b, t, 8);
-    REQUIRE(b->m->logits->n_part * 8 == n);
-    ask(b, l, 0, 8);
-    REQUIRE(!session_run(b->s, NULL, NULL) &&
-            !lane_read(l, b->m->logits, node_all(b->m->logits, l), out, NULL));
-    lane_drop(l);
-}
-
 TEST("GPT-2's weights as a TransformerLens state dict give GPT-2's bits, in both layouts")
 {
     if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
@@ -603,154 +572,5 @@ TEST("a pizza model without its configuration is not taken for one of the paper'
     bench b = open_with(path, "{\"attn_coeff\": 0}");
     CHECK(sums_right(&b, 59, false) == 1);
     close_bench(&b);
-}
-
-/* ---- adapters ---- */
-
-/* A model of that golden with an adapter; its logits. */
-static status adapted(const char *golden, const char *adapter, double scale, double *out, int32_t n,
-                      error *err)
-{
-    bench b = { 0 };
-    engine_options o = { .threads = 1 };
-    status st = model_open_with(
-        &b.m, golden, &(model_options){ .adapter = adapter, .adapter_scale = &scale }, err);
-    if (st != E_OK) return st;
-    REQUIRE(!engine_open(&b.e, &o, NULL) && !session_new(&b.s, &b.m->g, b.e, NULL));
-    logits_of(&b, out, n);
-    close_bench(&b);
-    return E_OK;
-}
-
-static void put_adapter(const char *dir, const char *module, const tensor_view half[2])
-{
-    char path[1200], name[2][200];
-    tensor_view t[2] = { half[0], half[1] };
-    for (int i = 0; i < 2; i++) {
-        snprintf(name[i], sizeof name[0], "base_model.model.%s.lora_%c.weight", module, "AB"[i]);
-        t[i].name = name[i];
-    }
-    snprintf(path, sizeof path, "%s/adapter_model.safetensors", dir);
-    REQUIRE(tensors_write(path, t, 2, NULL, 0, NULL) == E_OK);
-}
-
-static void put_text(const char *dir, const char *name, const char *text)
-{
-    char path[1200];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    REQUIRE(file_write(path, text, strlen(text), NULL) == E_OK);
-}
-
-/* The golden's directory, its weight changed by hand as docs/numerics.md says. */
-static void merged_by_hand(const char *golden, const char *name, const float *a, const float *b,
-                           int rank, float s, bool in_out)
-{
-    char path[1200];
-    container *c;
-    tensor_view t[MOST];
-    str config = { 0 };
-    snprintf(path, sizeof path, "%s/model.safetensors", golden);
-    REQUIRE(container_open(&c, path, NULL) == E_OK && container_count(c) <= MOST);
-    float *w = NULL;
-    for (int i = 0; i < container_count(c); i++) {
-        t[i] = *container_at(c, i);
-        if (strcmp(t[i].name, name)) continue;
-        REQUIRE(!w && (w = malloc(t[i].bytes)));
-        memcpy(w, t[i].data, t[i].bytes);
-        t[i].data = w;
-        int n_out = (int)t[i].dim[in_out], n_in = (int)t[i].dim[!in_out];
-        for (int p = 0; p < n_out; p++)
-            for (int q = 0; q < n_in; q++) {
-                float sum = 0, *y = w + (in_out ? q * n_out + p : p * n_in + q);
-                for (int r = 0; r < rank; r++) sum = fmaf(b[p * rank + r], a[r * n_in + q], sum);
-                *y = fmaf(s, sum, *y);
-            }
-    }
-    REQUIRE(w != NULL);
-    snprintf(path, sizeof path, "%s/model.safetensors", test_dir());
-    REQUIRE(tensors_write(path, t, container_count(c), NULL, 0, NULL) == E_OK);
-    snprintf(path, sizeof path, "%s/config.json", golden);
-    REQUIRE(file_read(&config, path, 1 << 20, NULL) == E_OK);
-    put_text(test_dir(), "config.json", config.p);
-    str_release(&config);
-    container_free(c);
-    free(w);
-}
-
-TEST("a LoRA adapter gives the bits of weights merged by hand; scale 0 those of the model without "
-     "it")
-{
-    if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
-    static const struct {
-        const char *golden, *module, *config;
-        bool in_out;
-        double scale;
-    } of[] = {
-        { "gpt2", "transformer.h.1.mlp.c_fc",
-          "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 3, \"fan_in_fan_out\": true}", true,
-          1.5 },
-        { "llama_gqa", "model.layers.0.self_attn.k_proj", NULL, false, 1 },
-        { "llama_gqa", "model.layers.0.self_attn.q_proj",
-          "{\"r\": 2, \"lora_alpha\": 8, \"use_rslora\": true}", false, 5.656854249492381 },
-    };
-    for (int k = 0; k < 3; k++) {
-        char rel[64], name[100];
-        snprintf(rel, sizeof rel, "goldens/models/%s", of[k].golden);
-        const char *golden = shared_path(rel);
-        error err = { 0 };
-        bench b = open_with(golden, NULL);
-        int32_t n = 8 * b.m->logits->n_part;
-        snprintf(name, sizeof name, "%s.weight", of[k].module);
-        const node *w = graph_find(&b.m->g, name);
-        REQUIRE(w != NULL);
-        int n_out = of[k].in_out ? w->n_part : w->n_row, n_in = of[k].in_out ? w->n_row : w->n_part;
-        float *x = malloc((size_t)n_in * 2 * 4), *y = malloc((size_t)n_out * 2 * 4);
-        double *plain = calloc((size_t)n, 8), *with = calloc((size_t)n, 8),
-               *want = calloc((size_t)n, 8);
-        for (int i = 0; i < 2 * n_in; i++) x[i] = (float)(i * 37 % 23 - 11) / 23;
-        for (int i = 0; i < 2 * n_out; i++) y[i] = (float)(i * 17 % 29 - 14) / 29;
-        logits_of(&b, plain, n);
-        close_bench(&b);
-        tensor_view half[2] = { { .dtype = DTYPE_F32,
-                                  .n_dim = 2,
-                                  .dim = { 2, n_in },
-                                  .data = x,
-                                  .bytes = (size_t)n_in * 8 },
-                                { .dtype = DTYPE_F32,
-                                  .n_dim = 2,
-                                  .dim = { n_out, 2 },
-                                  .data = y,
-                                  .bytes = (size_t)n_out * 8 } };
-        put_adapter(test_dir(), of[k].module, half);
-        if (of[k].config) put_text(test_dir(), "adapter_config.json", of[k].config);
-        CHECK(adapted(golden, test_dir(), 0, with, n, &err) == E_OK &&
-              !memcmp(plain, with, (size_t)n * 8));
-        CHECK(adapted(golden, test_dir(), 0.5, with, n, &err) == E_OK &&
-              memcmp(plain, with, (size_t)n * 8));
-        if (err.msg[0]) printf("  %s\n", err.msg);
-        merged_by_hand(golden, name, x, y, 2, (float)(0.5 * of[k].scale), of[k].in_out);
-        bench merged = open_with(test_dir(), NULL);
-        logits_of(&merged, want, n);
-        CHECK(!memcmp(with, want, (size_t)n * 8));
-        close_bench(&merged);
-        if (!k) { /* what is wrong with it is said */
-            put_text(test_dir(), "adapter_config.json", "{\"r\": 4, \"fan_in_fan_out\": true}");
-            CHECK(adapted(golden, test_dir(), 1, with, n, &err) == E_SHAPE &&
-                  strstr(err.msg, "rank is 2"));
-            err = (error){ 0 }, put_text(test_dir(), "adapter_config.json", "{\"use_dora\": true}");
-            CHECK(adapted(golden, test_dir(), 1, with, n, &err) == E_UNSUPPORTED &&
-                  strstr(err.msg, "use_dora"));
-            err = (error){ 0 }, put_text(test_dir(), "adapter_config.json", "{}");
-            CHECK(adapted(golden, test_dir(), 1, with, n, &err) == E_SHAPE &&
-                  strstr(err.hint, "fan_in_fan_out"));
-            err = (error){ 0 };
-            CHECK(adapted(golden, shared_path("data/fixture-lora"), 1, with, n, &err) == E_SHAPE &&
-                  strstr(err.msg, "model.layers.10.self_attn.o_proj"));
-            char path[1200];
-            snprintf(path, sizeof path, "%s/adapter_config.json", test_dir());
-            remove(path);
-        }
-        free(x), free(y), free(plain), free(with), free(want);
-    }
 }
 /* SPDX-License-Identifier: MIT */

@@ -2,6 +2,7 @@
  * site there is fires or is refused by name; the stored greedy text; the stored edits. */
 #define TEST_FILE t_model
 #include "test.h"
+#include "opened.h"
 #include "model/config.h"
 #include "backend/backend.h"
 #include "base/file.h"
@@ -16,32 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-typedef struct bench {
-    model *m;
-    engine *e;
-    session *s;
-} bench;
-
-static bool open_bench(bench *b, const char *path, const char *precision)
-{
-    error err = { 0 };
-    engine_options o = { .precision = precision, .threads = 1 };
-    *b = (bench){ 0 };
-    if (model_open(&b->m, path, NULL, &err) || engine_open(&b->e, &o, &err) ||
-        session_new(&b->s, &b->m->g, b->e, &err)) {
-        fprintf(stderr, "%s: %s\n", path, err.msg);
-        return false;
-    }
-    return true;
-}
-
-static void close_bench(bench *b)
-{
-    session_free(b->s);
-    engine_free(b->e);
-    model_free(b->m);
-}
 
 /* ---- parity ---- */
 
@@ -127,7 +102,7 @@ static int parity(const char *dir, const char *file, const char *precision, doub
     char path[1200], prefix[32];
     double worst = 0;
     snprintf(path, sizeof path, "%s/%s", dir, file);
-    REQUIRE(open_bench(&b, dir, precision) && container_open(&c, path, NULL) == E_OK);
+    REQUIRE(open_bench(&b, dir, NULL, precision) && container_open(&c, path, NULL) == E_OK);
     for (int k = 0;; k++) {
         lane *l = golden_lane(&b, c, k);
         if (!l) break;
@@ -395,7 +370,7 @@ static void method_logits(const char *rel, double tolerance)
     char path[1200];
     const char *dir = shared_path(rel);
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
-    REQUIRE(open_bench(&b, dir, "f64") && container_open(&c, path, NULL) == E_OK);
+    REQUIRE(open_bench(&b, dir, NULL, "f64") && container_open(&c, path, NULL) == E_OK);
     snprintf(path, sizeof path, "%s/prompts.json", dir);
     REQUIRE(json_open(&prompts, path, 1 << 20, NULL) == E_OK);
     for (int which = 0; which < 2; which++) {
@@ -490,7 +465,7 @@ static void edits_of(const char *name)
     double worst = 0, values[512];
     int n_case = 0;
     snprintf(rel, sizeof rel, "goldens/models/%s", name);
-    REQUIRE(open_bench(&b, shared_path(rel), "f32"));
+    REQUIRE(open_bench(&b, shared_path(rel), NULL, "f32"));
     snprintf(rel, sizeof rel, "goldens/edits/%s.jsonl", name);
     REQUIRE(file_read(&text, shared_path(rel), 1 << 28, NULL) == E_OK);
     for (char *line = strtok(text.p, "\n"); line; line = strtok(NULL, "\n"), n_case++) {
@@ -537,6 +512,39 @@ TEST("every stored edit gives the reference's logits")
     edits_of("llama_gqa");
 }
 
+/* ---- windows ---- */
+
+/* Windows of two layers of a golden whose configuration has no sliding_window and these types. */
+static void windows_of(const char *golden, const char *types, int32_t first, int32_t second)
+{
+    char from[1200], to[1200];
+    bench b;
+    snprintf(from, sizeof from, "%s/model.safetensors", shared_path(golden));
+    snprintf(to, sizeof to, "%s/model.safetensors", test_dir());
+    unlink(to);
+    REQUIRE(!symlink(from, to));
+    snprintf(from, sizeof from, "%s/config.json", shared_path(golden));
+    snprintf(to, sizeof to, "%s/config.json", test_dir());
+    json_t *config = json_load_file(from, 0, NULL);
+    REQUIRE(config && !json_object_del(config, "sliding_window"));
+    if (types) json_object_set_new(config, "layer_types", json_loads(types, 0, NULL));
+    REQUIRE(!json_dump_file(config, to, 0));
+    json_decref(config);
+    REQUIRE(open_bench(&b, test_dir(), NULL, "f32"));
+    CHECK(graph_find(&b.m->g, "blocks.0.attn.scores")->window == first);
+    CHECK(graph_find(&b.m->g, "blocks.1.attn.scores")->window == second);
+    close_bench(&b);
+}
+
+TEST("layer_types says which layers slide also where sliding_window is left to its default")
+{
+    if (!shared_path("goldens/models/gemma2")) SKIP("no ../shared");
+    windows_of("goldens/models/gemma2",
+               "[\"full_attention\", \"sliding_attention\", \"full_attention\"]", 0, 4096);
+    windows_of("goldens/models/mistral", "[\"full_attention\", \"sliding_attention\"]", 0, 4096);
+    windows_of("goldens/models/mistral", NULL, 4096, 4096);
+}
+
 /* ---- greedy text ---- */
 
 TEST("stories260K continues with the text that llama2.c wrote, greedily, one row a token")
@@ -547,7 +555,7 @@ TEST("stories260K continues with the text that llama2.c wrote, greedily, one row
     int32_t id[256] = { 1 }, n = 1;
     double v[256] = { 1 };
     lane *l, *next;
-    REQUIRE(open_bench(&b, shared_path("data/lm-stories260K/stories260K.bin"), "f32"));
+    REQUIRE(open_bench(&b, shared_path("data/lm-stories260K/stories260K.bin"), NULL, "f32"));
     REQUIRE(file_read(&want, shared_path("data/lm-stories260K/golden_greedy_200steps.txt"), 1 << 20,
                       NULL) == E_OK);
     REQUIRE(!lane_new(&l, b.s, NULL, 1, NULL) && !lane_give(l, b.m->token, v, NULL));
@@ -592,7 +600,7 @@ TEST("demo:induction has the heads it was built with, and says what came after t
     prompt *p;
     lane *l;
     static const char text[] = "the cat sat on the mat and the cat";
-    REQUIRE(open_bench(&b, "demo:induction", "f32"));
+    REQUIRE(open_bench(&b, "demo:induction", NULL, "f32"));
     REQUIRE(prompt_from_text(&p, b.m, text, sizeof text - 1, BOS_AUTO, NULL) == E_OK);
     CHECK(p->n == 10 && p->has_bos);
     REQUIRE(!lane_new(&l, b.s, NULL, p->n, NULL) && !lane_give(l, b.m->token, p->value, NULL));
@@ -653,7 +661,7 @@ TEST("every site of every architecture fires: changing it changes the logits or 
         if (!path) continue;
         double v[] = { 0, 1, 2, 3, 1, 2 };
         lane *base, *f;
-        REQUIRE(open_bench(&b, path, "f32") && !lane_new(&base, b.s, NULL, 6, NULL) &&
+        REQUIRE(open_bench(&b, path, NULL, "f32") && !lane_new(&base, b.s, NULL, 6, NULL) &&
                 !ids_give(v, NULL, b.m, base, NULL));
         for (int32_t i = 0; i < b.m->g.n_site; i++) {
             node *n = b.m->g.site[i].n;
@@ -702,7 +710,7 @@ TEST("in every architecture a fork has the bits of a fresh run with the same edi
         char rel[64];
         bench b;
         snprintf(rel, sizeof rel, "goldens/models/%s", GOLDEN[k]);
-        REQUIRE(open_bench(&b, shared_path(rel), "f32"));
+        REQUIRE(open_bench(&b, shared_path(rel), NULL, "f32"));
         lane *base = six_tokens(&b, NULL);
         for (int i = 0; i < 3; i++) {
             edit e = added(graph_find(&b.m->g, edited[i]), 2 + i, 0.25);
@@ -748,7 +756,7 @@ TEST("a route that is edited reroutes: other experts, their weights, their sum")
     bench b;
     static const double index[] = { 4, 1 }, logits[] = { 0, 0, 100, 0, 0 };
     double got[2], weight[2], y[2][64], sum[64];
-    REQUIRE(open_bench(&b, shared_path("goldens/models/mixtral"), "f32"));
+    REQUIRE(open_bench(&b, shared_path("goldens/models/mixtral"), NULL, "f32"));
     lane *base = six_tokens(&b, NULL), *l = six_tokens(&b, base), *m = six_tokens(&b, base);
     node *chosen = graph_find(&b.m->g, "blocks.0.mlp.expert_indices"),
          *router = graph_find(&b.m->g, "blocks.0.mlp.router_logits");

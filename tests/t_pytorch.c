@@ -243,6 +243,15 @@ TEST("nesting, sharing and views cannot make a small file cost much")
     str_add(&s, "r\xff\xff\xff\x7f", 5);
     CHECK(refused(s.p, s.n, &err) == E_FORMAT && mem_state.peak_bytes - before < 1 << 20);
     str_release(&s);
+    str_puts(
+        &s, "ccollections\nOrderedDict\nq\2NN\x86q\1"); /* one list, again and again a dict of it */
+    str_add(&s, "]q\0(", 4);
+    for (int i = 0; i < 100000; i++) str_add(&s, "h\1", 2);
+    str_add(&s, "e](", 3);
+    for (int i = 0; i < 100000; i++) str_add(&s, "h\2h\0\x85R", 6);
+    str_add(&s, "e", 1);
+    CHECK(refused(s.p, s.n, &err) == E_LIMIT && strstr(err.msg, "values"));
+    str_release(&s);
 }
 
 TEST("a torch file cut off at any byte is refused, and no byte that changes does more than that")

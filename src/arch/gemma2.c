@@ -65,19 +65,12 @@ static status configure(builder *b, error *err)
 
 static bool even(const builder *b, int32_t layer) { return (void)b, layer % 2 == 0; }
 
-/* sliding_window absent is 4096. */
-static int32_t window(const builder *b)
-{
-    if (json_object_get(b->json, "sliding_window")) return decoder_window(b, b->layer, even);
-    return even(b, b->layer) ? 4096 : 0;
-}
-
 static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
     attention a = decoder_attention(b, x, bias, bias);
     a.inv_freq = *inv_freq;
-    a.window = window(b);
+    a.window = decoder_window(b, b->layer, even, 4096);
     decoder_cap(b, "attn_logit_softcapping", 50, &a.cap, NULL); /* configure() has seen it */
     a.post_gain = decoder_weight(b, 1, b->c->d_model, "post_attention_layernorm");
     return build_attention(b, &a);

@@ -75,18 +75,11 @@ static bool local(const builder *b, int32_t layer)
     return (layer + 1) % (json_is_integer(pattern) ? json_integer_value(pattern) : 6) != 0;
 }
 
-/* sliding_window absent is 4096. */
-static int32_t window(const builder *b)
-{
-    if (json_object_get(b->json, "sliding_window")) return decoder_window(b, b->layer, local);
-    return local(b, b->layer) ? 4096 : 0;
-}
-
 static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     bool bias = json_is_true(json_object_get(b->json, "attention_bias"));
     attention a = decoder_attention(b, x, bias, bias);
-    a.window = window(b), a.inv_freq = inv_freq[a.window != 0];
+    a.window = decoder_window(b, b->layer, local, 4096), a.inv_freq = inv_freq[a.window != 0];
     if (a.window) a.rotary_factor = 1;
     a.q_gain = decoder_weight(b, 1, b->c->d_head, "self_attn.q_norm");
     a.k_gain = decoder_weight(b, 1, b->c->d_head, "self_attn.k_norm");

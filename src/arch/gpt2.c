@@ -185,6 +185,14 @@ static bool by_out(const builder *b)
            json_is_true(json_object_get(json_object_get(b->json, "microtome"), "out_in"));
 }
 
+static bool in_out(const builder *b, const char *weight, bool *here)
+{
+    bool conv = str_ends(weight, "c_attn.weight") || str_ends(weight, "c_proj.weight") ||
+                str_ends(weight, "c_fc.weight");
+    *here = conv && !by_out(b);
+    return conv;
+}
+
 /* A matrix of it, as it lies. */
 static node *matrix(builder *b, int64_t n_in, int64_t n_out, const char *name)
 {
@@ -271,6 +279,7 @@ const arch_def arch_gpt2_def = {
     .prefix = "transformer.",
     .ignored = IGNORED,
     .infer = infer,
+    .in_out = in_out,
     .configure = configure,
     .build = build,
 };

@@ -39,15 +39,10 @@ static status configure(builder *b, error *err)
     return st == E_OK ? decoder_windows(b, err) : st;
 }
 
-static int32_t window(const builder *b)
-{
-    return json_object_get(b->json, "sliding_window") ? decoder_window(b, b->layer, NULL) : 4096;
-}
-
 static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     attention a = decoder_attention(b, x, false, false);
-    a.inv_freq = *inv_freq, a.window = window(b);
+    a.inv_freq = *inv_freq, a.window = decoder_window(b, b->layer, NULL, 4096);
     return build_attention(b, &a);
 }
 

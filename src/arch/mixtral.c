@@ -48,7 +48,7 @@ static status configure(builder *b, error *err)
 static node *attend(builder *b, node *x, node *const *inv_freq)
 {
     attention a = decoder_attention(b, x, false, false);
-    a.inv_freq = *inv_freq, a.window = decoder_window(b, b->layer, NULL);
+    a.inv_freq = *inv_freq, a.window = decoder_window(b, b->layer, NULL, 0);
     return build_attention(b, &a);
 }
 

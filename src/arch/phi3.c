@@ -48,7 +48,7 @@ static node *attend(builder *b, node *x, node *const *inv_freq)
     node *w = decoder_weight(b, q + 2 * kv, c->d_model, "self_attn.qkv_proj");
     attention a = { .layout = OUT_IN, .scale = c->score_scale, .inv_freq = *inv_freq };
     a.rotary_factor = c->rope_factor;
-    a.window = decoder_window(b, b->layer, NULL);
+    a.window = decoder_window(b, b->layer, NULL, 0);
     a.q = build_linear(b, x, w, NULL, OUT_IN, 0, c->n_head, d);
     a.k = build_linear(b, x, w, NULL, OUT_IN, q, c->n_kv_head, d);
     a.v = build_linear(b, x, w, NULL, OUT_IN, q + kv, c->n_kv_head, d);

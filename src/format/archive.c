@@ -47,6 +47,10 @@ static status read_entries(archive *a, container *c, unzFile zip, const file_map
         if (st != E_OK) return st;
         a->n++;
     }
+    unz_global_info64 all;
+    if (unzGetGlobalInfo64(zip, &all) != UNZ_OK || all.number_entry != (uint64_t)a->n)
+        return error_set(err, E_FORMAT, "%s: the zip's list of entries breaks off after %d", path,
+                         a->n);
     return E_OK;
 }
 

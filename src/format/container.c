@@ -82,7 +82,7 @@ int64_t tensor_count(const tensor_view *t)
 
 void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out)
 {
-    int64_t row = t->n_dim ? t->dim[t->n_dim - 1] : 1;
+    int64_t row = t->n_dim > (t->pair ? 1 : 0) ? t->dim[t->n_dim - 1] : 1;
     while (n > 0) {
         int64_t col = first % row, few = row - col < n ? row - col : n;
         const char *at = t->data;

@@ -90,11 +90,18 @@ static status push(machine *m, pick *v)
     return E_OK;
 }
 
+/* So many more values are about to be made. */
+static status count(machine *m, int64_t n)
+{
+    m->n_value += n;
+    if (m->n_value <= PICKLE_VALUES) return E_OK;
+    return error_set(m->err, E_LIMIT, "%s: its pickle makes more than %d values", m->what,
+                     PICKLE_VALUES);
+}
+
 static status push_new(machine *m, pick_kind kind, pick **out)
 {
-    if (++m->n_value > PICKLE_VALUES)
-        return error_set(m->err, E_LIMIT, "%s: its pickle makes more than %d values", m->what,
-                         PICKLE_VALUES);
+    if (count(m, 1) != E_OK) return E_LIMIT;
     *out = pick_new(m->mem, kind);
     return push(m, *out);
 }
@@ -269,9 +276,7 @@ static status move_items(machine *m, pick *list, size_t n)
 /* A container of the n values on top. */
 static status gather(machine *m, pick_kind kind, size_t n)
 {
-    if (++m->n_value > PICKLE_VALUES)
-        return error_set(m->err, E_LIMIT, "%s: its pickle makes more than %d values", m->what,
-                         PICKLE_VALUES);
+    if (count(m, 1) != E_OK) return E_LIMIT;
     if (n > m->n_stack) return bad(m, "fewer values than a tuple needs");
     for (size_t i = m->n_stack - n; i < m->n_stack; i++)
         if (m->stack[i] == &mark_value) return bad(m, "fewer values than a tuple needs");
@@ -345,7 +350,9 @@ static status call(machine *m)
 {
     pick *args = pop(m), *callee = pop(m), *v = NULL;
     if (!args || !callee || args->kind != PICK_TUPLE) return bad(m, "a call without arguments");
-    if (++m->n_value > PICKLE_VALUES) return bad(m, "too many calls");
+    const pick *first = pick_at(args, 0); /* what is made of a list may be as long */
+    if (count(m, 1 + (first && first->kind == PICK_LIST ? first->u.list.n : 0)) != E_OK)
+        return E_LIMIT;
     status st = m->host->call(m->host->user, callee, args, &v, m->err);
     return st == E_OK ? push(m, v) : st;
 }

@@ -13,7 +13,7 @@ typedef struct adapter {
     builder *b;
     container *c;
     json_t *config; /* NULL: none beside it */
-    bool in_out;    /* fan_in_fan_out: the weights it is for are [in, out] (GPT-2) */
+    bool in_out;    /* fan_in_fan_out: it knows that its family's weights are [in, out] (GPT-2) */
     double factor;  /* the caller's */
     int32_t n;      /* weights changed */
 } adapter;
@@ -53,8 +53,8 @@ static status check_config(adapter *a, const char *path, error *err)
 static status read_config(adapter *a, const char *path, error *err)
 {
     const char *slash = strrchr(path, '/');
-    char *dir = arena_string(&a->b->g->mem, file_is_dir(path) ? path : slash ? path : ".");
-    if (dir && slash && !file_is_dir(path)) dir[slash - path + (slash == path)] = 0;
+    char *dir = arena_string(&a->b->g->mem, slash ? path : ".");
+    if (dir && slash) dir[slash - path + (slash == path)] = 0;
     char *file = dir ? path_join(&a->b->g->mem, dir, "adapter_config.json") : NULL;
     if (!file) return error_set(err, E_NOMEM, "adapter: out of memory");
     if (!file_exists(file)) {
@@ -92,16 +92,21 @@ static void row_f32(const tensor_view *t, int64_t i, int64_t n, double *wide, fl
     for (int64_t j = 0; j < n; j++) out[j] = (float)wide[j];
 }
 
-/* to [out, in] or, turned, [in, out]: W[i][j] + s sum_r B[i][r] A[r][j], r ascending from zero, fma throughout. */
+/* to [out, in] or, turned, [in, out]: W[i][j] + s sum_r B[i][r] A[r][j], r ascending from zero, fma throughout.
+ * sum [n_in]: along rows of A, as they lie. */
 static void add_product(float *to, const float *a, const float *bm, int64_t n_out, int64_t n_in,
-                        int64_t rank, float s, bool turned)
+                        int64_t rank, float s, bool turned, float *sum)
 {
-    for (int64_t i = 0; i < n_out; i++)
+    for (int64_t i = 0; i < n_out; i++) {
+        for (int64_t j = 0; j < n_in; j++) sum[j] = 0;
+        for (int64_t r = 0; r < rank; r++)
+            for (int64_t j = 0; j < n_in; j++)
+                sum[j] = fmaf(bm[i * rank + r], a[r * n_in + j], sum[j]);
         for (int64_t j = 0; j < n_in; j++) {
-            float sum = 0, *y = to + (turned ? j * n_out + i : i * n_in + j);
-            for (int64_t r = 0; r < rank; r++) sum = fmaf(bm[i * rank + r], a[r * n_in + j], sum);
-            *y = fmaf(s, sum, *y);
+            float *y = to + (turned ? j * n_out + i : i * n_in + j);
+            *y = fmaf(s, sum[j], *y);
         }
+    }
 }
 
 /* All numbers of a matrix. */
@@ -117,14 +122,16 @@ static float *values(builder *b, const tensor_view *t)
 static status change(adapter *a, weight_tensor *w, const tensor_view *down, const tensor_view *up,
                      error *err)
 {
+    const arch_def *arch = a->b->arch;
     int64_t rank = down->dim[0], n_in = down->dim[1], n_out = up->dim[0];
     double scale = 1;
+    bool in_out = false, family = arch->in_out && arch->in_out(a->b, w->name, &in_out);
     tensor_view t = {
         .name = w->name, .dtype = w->dtype, .n_dim = w->n_dim, .data = w->data, .pair = w->pair
     };
     memcpy(t.dim, w->dim, sizeof w->dim);
-    if (w->n_dim != 2 || w->dim[a->in_out] != n_out || w->dim[!a->in_out] != n_in ||
-        up->dim[1] != rank) {
+    if (w->n_dim != 2 || w->dim[in_out] != n_out || w->dim[!in_out] != n_in || up->dim[1] != rank ||
+        (family && !a->in_out)) {
         error_set(err, E_SHAPE,
                   "adapter: '%.120s' is [%lld, %lld] by [%lld, %lld], which is not the shape of "
                   "the weight",
@@ -137,8 +144,9 @@ static status change(adapter *a, weight_tensor *w, const tensor_view *down, cons
     status st = scale_of(a, rank, &scale, err);
     if (st != E_OK) return st;
     float *v = values(a->b, &t), *x = values(a->b, down), *y = values(a->b, up);
-    if (!v || !x || !y) return error_set(err, E_NOMEM, "adapter: out of memory");
-    add_product(v, x, y, n_out, n_in, rank, (float)scale, a->in_out);
+    float *sum = build_memory(a->b, n_in + 1, sizeof *sum);
+    if (!v || !x || !y || !sum) return error_set(err, E_NOMEM, "adapter: out of memory");
+    add_product(v, x, y, n_out, n_in, rank, (float)scale, in_out, sum);
     w->data = v, w->dtype = DTYPE_F32, w->pair = 0;
     a->n++;
     return E_OK;

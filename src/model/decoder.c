@@ -74,16 +74,18 @@ status decoder_windows(builder *b, error *err)
     return st == E_OK ? config_count(b->json, "sliding_window", 1, 1 << 30, &unused, err) : st;
 }
 
-int32_t decoder_window(const builder *b, int32_t layer, bool (*otherwise)(const builder *, int32_t))
+int32_t decoder_window(const builder *b, int32_t layer, bool (*otherwise)(const builder *, int32_t),
+                       int32_t absent)
 {
     const json_t *types = json_object_get(b->json, "layer_types"),
-                 *window = json_object_get(b->json, "sliding_window");
-    if (!json_is_integer(window)) return 0;
+                 *given = json_object_get(b->json, "sliding_window");
+    int32_t window = given ? (int32_t)json_integer_value(given) : absent; /* null: 0 */
+    if (!window) return 0;
     bool slides = !otherwise || otherwise(b, layer);
     if (types && !json_is_null(types))
         slides =
             !strcmp(json_string_value(json_array_get(types, (size_t)layer)), "sliding_attention");
-    return slides ? (int32_t)json_integer_value(window) : 0;
+    return slides ? window : 0;
 }
 
 static bool late(const builder *b, int32_t layer)
@@ -105,8 +107,7 @@ status decoder_late_windows(builder *b, error *err)
 int32_t decoder_late_window(const builder *b)
 {
     if (!json_is_true(json_object_get(b->json, "use_sliding_window"))) return 0;
-    if (!json_object_get(b->json, "sliding_window")) return late(b, b->layer) ? 4096 : 0;
-    return decoder_window(b, b->layer, late);
+    return decoder_window(b, b->layer, late, 4096);
 }
 
 status decoder_cap(const builder *b, const char *key, double otherwise, double *out, error *err)

@@ -39,12 +39,13 @@ typedef struct decoder_defaults {
 status decoder_configure(builder *b, const decoder_defaults *d, error *err);
 
 /* Which layers slide, from layer_types; where that is absent, those for which otherwise(layer) says so (NULL:
- * all of them).  decoder_windows checks the list, decoder_window then gives one layer's: sliding_window, or 0.
+ * all of them).  decoder_windows checks the list, decoder_window then gives one layer's: sliding_window (where it is
+ * not given, `absent`; null: none), or 0.
  *
  * [err: FORMAT, RANGE, UNSUPPORTED | owns: nothing | thread: b's own | cost: O(layers); O(1)] */
 status decoder_windows(builder *b, error *err);
-int32_t decoder_window(const builder *b, int32_t layer,
-                       bool (*otherwise)(const builder *, int32_t));
+int32_t decoder_window(const builder *b, int32_t layer, bool (*otherwise)(const builder *, int32_t),
+                       int32_t absent);
 
 /* The same where "use_sliding_window" must be true for any to slide: the layers that layer_types names, in older
  * files those from max_window_layers on.
