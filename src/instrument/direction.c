@@ -371,7 +371,7 @@ static status try_shuffled(study *s, const place *at, fit_how how, const double 
     return st;
 }
 
-/* Random directions, turned to the positive rows. */
+/* Random directions, turned to the positive rows: the same for every method. */
 static status try_random(study *s, const place *at, outcome *out, error *err)
 {
     arena_mark here = arena_here(&s->w->mem);
@@ -429,12 +429,6 @@ static status try_direction(study *s, const place *at, fit_how how, const double
     interval ci;
     error local = { 0 };
     int n_test = s->n - s->n_train;
-    *out = (outcome){ .low = (double)NAN,
-                      .high = (double)NAN,
-                      .shuffled = (double)NAN,
-                      .shuffled_high = (double)NAN,
-                      .random = (double)NAN,
-                      .random_high = (double)NAN };
     out->accuracy = held_out(s, at, at->v[how], s->y);
     double middle = fit_middle(s->score, s->y, s->n_train);
     out->train = fit_accuracy(s->score, s->y, s->n_train, middle);
@@ -442,9 +436,7 @@ static status try_direction(study *s, const place *at, fit_how how, const double
     status st = interval_of(s, middle, &ci, &local);
     if (st == E_NOMEM) return error_set(err, st, "%s", local.msg);
     if (st == E_OK) out->low = ci.low, out->high = ci.high;
-    if (!s->draws) return E_OK;
-    st = try_shuffled(s, at, how, total, out, err);
-    return st == E_OK ? try_random(s, at, out, err) : st;
+    return s->draws ? try_shuffled(s, at, how, total, out, err) : E_OK;
 }
 
 /* ---- tables ---- */
@@ -513,32 +505,57 @@ static void keep_direction(study *s, const place *at, fit_how how)
     if (v) memcpy(v, at->v[how], (size_t)at->d * sizeof *v);
 }
 
-static status one_place(study *s, table *t, table *fits, int i, outcome *out, error *err)
+/* One method at a place, tried and shown. */
+static status one_method(study *s, table *t, table *fits, place *at, fit_how how,
+                         const double *total, outcome *out, error *err)
 {
-    place *at = &s->at[i];
-    double atol = work_real(s->w, "atol"), *total = NULL;
     fit_facts facts;
-    status st = E_OK;
-    if (s->how[FIT_MASS_MEAN] && s->draws) {
-        total = arena_array(&s->w->mem, at->d * at->d, sizeof *total);
-        st = total ? fit_total(total, at->x, s->n_train, at->d, atol, err) : nomem(err);
+    status st = fit_direction(at->v[how], how, at->x, s->y, s->n_train, at->d,
+                              work_real(s->w, "atol"), &facts, err);
+    if (st == E_OK) st = try_direction(s, at, how, total, out, err);
+    if (st != E_OK) {
+        error_prefix(err, "%s, %s", at->name, fit_name[how]);
+        return st;
     }
+    keep_direction(s, at, how);
+    show_outcome(s, t, at, how, out);
+    show_fit(s, fits, at, how, out, &facts);
+    s->n_cut += facts.n_kept < at->d;
+    return E_OK;
+}
+
+/* Room for a place's directions, and what no method changes: its random directions, in every out[how]. */
+static status begin_place(study *s, place *at, outcome *out, error *err)
+{
+    outcome none = { .low = (double)NAN,
+                     .high = (double)NAN,
+                     .shuffled = (double)NAN,
+                     .shuffled_high = (double)NAN,
+                     .random = (double)NAN,
+                     .random_high = (double)NAN };
+    status st = s->draws ? try_random(s, at, &none, err) : E_OK;
     for (int how = 0; how < FIT_COUNT && st == E_OK; how++) {
+        out[how] = none;
         if (!s->how[how]) continue;
         at->v[how] = arena_array(&s->w->mem, at->d, sizeof(double));
         if (!at->v[how]) return nomem(err);
-        st = fit_direction(at->v[how], (fit_how)how, at->x, s->y, s->n_train, at->d, atol, &facts,
-                           err);
-        if (st == E_OK) st = try_direction(s, at, (fit_how)how, total, &out[how], err);
-        if (st != E_OK) {
-            error_prefix(err, "%s, %s", at->name, fit_name[how]);
-            break;
-        }
-        keep_direction(s, at, (fit_how)how);
-        show_outcome(s, t, at, (fit_how)how, &out[how]);
-        show_fit(s, fits, at, (fit_how)how, &out[how], &facts);
-        s->n_cut += facts.n_kept < at->d;
     }
+    return st;
+}
+
+static status one_place(study *s, table *t, table *fits, place *at, outcome *out, error *err)
+{
+    double *total = NULL;
+    status st = begin_place(s, at, out, err);
+    arena_mark here = arena_here(&s->w->mem); /* total is d x d: a place's at a time */
+    if (st == E_OK && s->how[FIT_MASS_MEAN] && s->draws) {
+        total = arena_array(&s->w->mem, at->d * at->d, sizeof *total);
+        st = total ? fit_total(total, at->x, s->n_train, at->d, work_real(s->w, "atol"), err)
+                   : nomem(err);
+    }
+    for (int how = 0; how < FIT_COUNT && st == E_OK; how++)
+        if (s->how[how]) st = one_method(s, t, fits, at, (fit_how)how, total, &out[how], err);
+    arena_rewind(&s->w->mem, here);
     return st;
 }
 
@@ -665,7 +682,7 @@ static status fit_all(study *s, error *err)
     for (int i = 0; i < s->n_place && st == E_OK; i++) {
         s->w->part_done = 0.7, s->w->part = 0.3;
         st = work_tell(s->w, "direction", (double)i / s->n_place, err);
-        if (st == E_OK) st = one_place(s, t, fits, i, o + (int64_t)i * FIT_COUNT, err);
+        if (st == E_OK) st = one_place(s, t, fits, &s->at[i], o + (int64_t)i * FIT_COUNT, err);
     }
     if (st != E_OK) return st;
     if (s->n_cut)
