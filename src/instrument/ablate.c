@@ -218,25 +218,31 @@ static status settle_nodes(ablation *a, error *err)
     return st;
 }
 
-static status find_means(ablation *a, part *p, error *err)
+/* Of all nodes at once: each call runs every reference prompt. */
+static status find_means(ablation *a, part *const *p, int n_part, bool by_pos, error *err)
 {
-    status st = E_OK;
-    if (p->n && does(a, MEAN)) st = duel_means(&a->d, p->n, a->n_layer, false, &p->mean, err);
-    if (st == E_OK && p->n && does(a, MEAN_BY_POS))
-        st = duel_means(&a->d, p->n, a->n_layer, true, &p->by_pos, err);
+    node **n = arena_array(&a->w->mem, (int64_t)n_part * a->n_layer, sizeof *n);
+    double **all;
+    if (!n) return nomem(err);
+    for (int k = 0; k < n_part; k++)
+        memcpy(n + k * a->n_layer, p[k]->n, (size_t)a->n_layer * sizeof *n);
+    status st = duel_means(&a->d, n, n_part * a->n_layer, by_pos, &all, err);
+    for (int k = 0; st == E_OK && k < n_part; k++)
+        *(by_pos ? &p[k]->by_pos : &p[k]->mean) = all + k * a->n_layer;
     return st;
 }
 
 static status settle_means(ablation *a, error *err)
 {
-    const bool *k = a->kind;
-    status st = E_OK;
-    if (k[HEAD] || k[ATTN] || k[LAYER]) st = find_means(a, &a->z, err);
-    if (st == E_OK && a->direct && (k[HEAD] || k[ATTN] || k[LAYER]))
-        st = find_means(a, &a->result, err);
-    if (st == E_OK && (k[MLP] || k[LAYER])) st = find_means(a, &a->mlp, err);
-    if (st == E_OK && k[NEURON]) st = find_means(a, &a->post, err);
-    return st;
+    const bool *k = a->kind, attn = k[HEAD] || k[ATTN] || k[LAYER];
+    part *p[4];
+    int n = 0;
+    if (attn && a->z.n) p[n++] = &a->z;
+    if (attn && a->direct && a->result.n) p[n++] = &a->result;
+    if ((k[MLP] || k[LAYER]) && a->mlp.n) p[n++] = &a->mlp;
+    if (k[NEURON] && a->post.n) p[n++] = &a->post;
+    status st = n && does(a, MEAN) ? find_means(a, p, n, false, err) : E_OK;
+    return st == E_OK && n && does(a, MEAN_BY_POS) ? find_means(a, p, n, true, err) : st;
 }
 
 /* ---- cells ---- */

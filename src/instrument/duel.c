@@ -115,7 +115,7 @@ static status sweep_check(duel *d, error *err)
     return E_OK;
 }
 
-status duel_needs_reference(const duel *d, error *err)
+static status needs_reference(const duel *d, error *err)
 {
     if (d->p->n_reference) return E_OK;
     error_set(err, E_USAGE, "%s: a mean needs reference prompts", d->w->def->name);
@@ -133,17 +133,19 @@ int32_t duel_longest(const duel *d)
 status duel_means(duel *d, node *const *n, int n_node, bool by_pos, double ***out, error *err)
 {
     int32_t rows = by_pos ? duel_longest(d) : 0;
-    status st = duel_needs_reference(d, err);
+    status st = needs_reference(d, err);
     for (int i = 0; st == E_OK && i < d->p->n_reference; i++)
         if (d->p->reference[i]->n < rows)
             return error_set(
                 err, E_SHAPE,
                 "%s: reference prompt %d has %d tokens, fewer than the %d it is a mean for",
                 d->w->def->name, i, d->p->reference[i]->n, rows);
-    *out = arena_array(&d->w->mem, n_node, sizeof **out);
-    if (!*out) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     if (st != E_OK) return st;
-    return work_means(d->w, n, n_node, d->p->reference, d->p->n_reference, rows, *out, err);
+    double **mean = arena_array(&d->w->mem, n_node, sizeof *mean);
+    if (!mean) return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
+    st = work_means(d->w, n, n_node, d->p->reference, d->p->n_reference, rows, mean, err);
+    if (st == E_OK) *out = mean;
+    return st;
 }
 
 bool duel_wants(const duel *d, int direction)

@@ -194,15 +194,10 @@ status duel_give(duel *d, lane *l, int pair, error *err);
 status duel_ask(duel *d, lane *l, error *err);
 status duel_values(duel *d, lane *l, double *out, error *err);
 
-/* Means need reference prompts: are there any?
+/* Means of nodes over the pairs' reference prompts, (*out)[n_node] as of work_means: of all rows of all of them; or
+ * position by position, for as many as the longest pair has.  How many that is.
  *
- * [err: USAGE | owns: nothing | thread: any | cost: O(1)] */
-status duel_needs_reference(const duel *d, error *err);
-
-/* Those means of nodes, (*out)[n_node] as of work_means: of all rows of all reference prompts; or position by position,
- * for as many as the longest pair has.  How many that is.
- *
- * [err: USAGE, SHAPE (a reference prompt is shorter), as work_means | owns: the work | thread: the work's | cost: a run a reference prompt] */
+ * [err: USAGE (there are none), SHAPE (a reference prompt is shorter), as work_means | owns: the work | thread: the work's | cost: a run a reference prompt] */
 status duel_means(duel *d, node *const *n, int n_node, bool by_pos, double ***out, error *err);
 int32_t duel_longest(const duel *d);
 

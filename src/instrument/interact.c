@@ -57,7 +57,6 @@ static status check_request(const work *w, error *err)
 static status add_node(duel *d, components *x, int layer, bool mlp, error *err)
 {
     char name[64];
-    double *mean = NULL;
     snprintf(name, sizeof name, "blocks.%d.%s", layer, mlp ? "mlp.contribution" : "attn.z");
     node *n = graph_find(&d->w->m->g, name);
     if (!n) {
@@ -65,22 +64,33 @@ static status add_node(duel *d, components *x, int layer, bool mlp, error *err)
         error_hint(err, "an attention-only model: --components head");
         return E_NOSITE;
     }
-    if (!strcmp(work_text(d->w, "fill"), "mean")) {
-        status st = work_means(d->w, &n, 1, d->p->reference, d->p->n_reference, 0, &mean, err);
-        if (st != E_OK) return st;
-    }
     for (int32_t a = 0; a < (mlp ? 1 : n->n_part); a++) {
         component *c = &x->c[x->n++];
-        *c = (component){ .n = n,
-                          .a0 = a,
-                          .a1 = mlp ? n->n_part : a + 1,
-                          .mean = mean ? mean + (int64_t)a * n->width : NULL,
-                          .layer = layer,
-                          .mlp = mlp };
+        *c = (component){
+            .n = n, .a0 = a, .a1 = mlp ? n->n_part : a + 1, .layer = layer, .mlp = mlp
+        };
         if (mlp) snprintf(c->label, sizeof c->label, "m%d", layer);
         else snprintf(c->label, sizeof c->label, "%d.%d", layer, a);
     }
     return E_OK;
+}
+
+/* Of all nodes at once: each call runs every reference prompt. */
+static status find_means(duel *d, components *x, error *err)
+{
+    node **n = arena_array(&d->w->mem, x->n, sizeof *n);
+    double **mean;
+    int n_node = 0;
+    if (!n) return error_set(err, E_NOMEM, "interact: out of memory");
+    for (int i = 0; i < x->n; i++)
+        if (!n_node || n[n_node - 1] != x->c[i].n) n[n_node++] = x->c[i].n;
+    status st = duel_means(d, n, n_node, false, &mean, err);
+    for (int i = 0, k = 0; st == E_OK && i < x->n; i++) {
+        component *c = &x->c[i];
+        if (n[k] != c->n) k++;
+        c->mean = mean[k] + (int64_t)c->a0 * c->n->width;
+    }
+    return st;
 }
 
 static status find_components(duel *d, components *x, error *err)
@@ -90,15 +100,14 @@ static status find_components(duel *d, components *x, error *err)
     bool *on = arena_array(&d->w->mem, c->n_layer, sizeof *on);
     x->c = arena_array(&d->w->mem, (int64_t)c->n_layer * (c->n_head + 1), sizeof *x->c);
     if (!on || !x->c) return error_set(err, E_NOMEM, "interact: out of memory");
-    status st = strcmp(work_text(d->w, "fill"), "mean") ? E_OK : duel_needs_reference(d, err);
-    if (st == E_OK) st = work_layers(d->w, "layer", on, err);
+    status st = work_layers(d->w, "layer", on, err);
     for (int l = 0; l < c->n_layer && st == E_OK; l++) {
         if (on[l] && str_listed(list, "head")) st = add_node(d, x, l, false, err);
         if (st == E_OK && on[l] && str_listed(list, "mlp")) st = add_node(d, x, l, true, err);
     }
     if (st == E_OK && x->n < 2)
         st = error_set(err, E_USAGE, "interact: one component only, there is nothing to interact");
-    return st;
+    return st == E_OK && !strcmp(work_text(d->w, "fill"), "mean") ? find_means(d, x, err) : st;
 }
 
 /* ---- cells ---- */

@@ -121,12 +121,7 @@ static duel_plan plan_of(const about *x, int direction, const char *name)
 static status plan_mean(duel *d, about *x, about *mean, error *err)
 {
     *mean = *x;
-    status st = duel_needs_reference(d, err);
-    if (st != E_OK) return st;
-    mean->mean = arena_array(&d->w->mem, x->n_layer, sizeof *mean->mean);
-    if (!mean->mean) return error_set(err, E_NOMEM, "neurons: out of memory");
-    return work_means(d->w, x->n, x->n_layer, d->p->reference, d->p->n_reference, 0, mean->mean,
-                      err);
+    return duel_means(d, x->n, x->n_layer, false, &mean->mean, err);
 }
 
 /* ---- pictures ---- */

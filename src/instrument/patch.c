@@ -205,30 +205,55 @@ static void ablation_label(const duel_plan *p, int64_t i, char *out, size_t byte
                  (long long)(i % p->dim[1]));
 }
 
+/* Means of several ablations' nodes at once: each call runs every reference prompt. */
+static status ablation_means(duel *d, ablation *const *x, int n, error *err)
+{
+    int n_layer = d->w->m->config.n_layer;
+    node **all = arena_array(&d->w->mem, (int64_t)n * n_layer, sizeof *all);
+    double **mean;
+    if (!all) return error_set(err, E_NOMEM, "ablate: out of memory");
+    for (int k = 0; k < n; k++) memcpy(all + k * n_layer, x[k]->n, (size_t)n_layer * sizeof *all);
+    status st = duel_means(d, all, n * n_layer, x[0]->how == FILL_MEAN_BY_POS, &mean, err);
+    for (int k = 0; st == E_OK && k < n; k++) x[k]->mean = mean + k * n_layer;
+    return st;
+}
+
+/* Heads and MLPs, as far as the model has them, filled in one way. */
+static status find_ablations(duel *d, filling how, ablation *x[2], int *n, error *err)
+{
+    for (int mlp = *n = 0; mlp < 2; mlp++) {
+        ablation *one = arena_zero(&d->w->mem, sizeof *one);
+        bool there = false;
+        if (!one) return error_set(err, E_NOMEM, "ablate: out of memory");
+        *one = (ablation){ .mlp = mlp, .how = how };
+        status st = ablation_nodes(d, one, &there, err);
+        if (st != E_OK) return st;
+        if (there) x[(*n)++] = one;
+    }
+    return how == FILL_ZERO || !*n ? E_OK : ablation_means(d, x, *n, err);
+}
+
 static status plan_ablations(duel *d, duel_plan *out, int *n_out, error *err)
 {
     static const char *const names[] = { "zero", "mean", "mean_by_pos" };
     const model_config *c = &d->w->m->config;
     int n = 0;
-    for (int i = 0; i < (d->p->n_reference ? 6 : 2); i++) {
-        ablation *x = arena_zero(&d->w->mem, sizeof *x);
-        if (!x) return error_set(err, E_NOMEM, "ablate: out of memory");
-        *x = (ablation){ .mlp = i % 2, .how = (filling)(i / 2) };
-        bool there = false;
-        status st = ablation_nodes(d, x, &there, err);
-        if (st == E_OK && there && x->how != FILL_ZERO)
-            st = duel_means(d, x->n, c->n_layer, x->how == FILL_MEAN_BY_POS, &x->mean, err);
+    for (int how = 0; how < (d->p->n_reference ? 3 : 1); how++) {
+        ablation *x[2];
+        int n_there;
+        status st = find_ablations(d, (filling)how, x, &n_there, err);
         if (st != E_OK) return st;
-        if (!there) continue;
-        out[n] = (duel_plan){ .direction = ABLATE,
-                              .dim = { c->n_layer, c->n_head },
-                              .n_dim = x->mlp ? 1 : 2,
-                              .cells = ablation_cells,
-                              .label = ablation_label,
-                              .user = x };
-        snprintf(out[n].name, sizeof out[n].name, "ablate.%s.%s", names[x->how],
-                 x->mlp ? "mlp" : "head");
-        snprintf(out[n++].axes, sizeof out->axes, "%s", x->mlp ? "layer" : "layer head");
+        for (int k = 0; k < n_there; k++, n++) {
+            out[n] = (duel_plan){ .direction = ABLATE,
+                                  .dim = { c->n_layer, c->n_head },
+                                  .n_dim = x[k]->mlp ? 1 : 2,
+                                  .cells = ablation_cells,
+                                  .label = ablation_label,
+                                  .user = x[k] };
+            snprintf(out[n].name, sizeof out[n].name, "ablate.%s.%s", names[how],
+                     x[k]->mlp ? "mlp" : "head");
+            snprintf(out[n].axes, sizeof out->axes, "%s", x[k]->mlp ? "layer" : "layer head");
+        }
     }
     *n_out += n;
     return E_OK;
