@@ -120,8 +120,10 @@ static status source_of(units *u, const address *a, source **out, error *err)
 static int64_t length_of(const source *s) { return (int64_t)(s->a1 - s->a0) * (s->w1 - s->w0); }
 
 /* A vector, or the rows of a matrix. */
-static status add_tensor(units *u, const char *key, const double *v, int64_t n, error *err)
+static status add_tensor(units *u, const tensor_view *t, error *err)
 {
+    const char *key = t->name;
+    int64_t n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
     address a;
     source *s = NULL;
     status st = site_of_key(u, key, &a, err);
@@ -135,7 +137,7 @@ static status add_tensor(units *u, const char *key, const double *v, int64_t n, 
     if (u->n + rows + n_random > MAX_UNITS) return too_many((int)(u->n + rows), err);
     s->v = arena_array(&u->w->mem, (rows + n_random) * d, sizeof *s->v);
     if (!s->v) return nomem(err);
-    memcpy(s->v, v, (size_t)(rows * d) * sizeof *s->v);
+    dtype_row_f64(t->dtype, t->data, s->v, n);
     for (int64_t i = 0; i < rows; i++) {
         one_unit *x = &u->at[u->n++];
         *x = (one_unit){ .from = s };
@@ -175,14 +177,11 @@ static status add_directions(units *u, error *err)
     int n = 0;
     if (!path) return E_OK;
     status st = container_open(&c, path, err);
-    if (st != E_OK) return st;
-    for (int32_t i = 0; i < container_count(c) && st == E_OK; i++) {
+    if (st == E_OK) st = work_file(u->w, path, err);
+    for (int32_t i = 0; st == E_OK && i < container_count(c); i++) {
         const tensor_view *t = container_at(c, i);
-        double *v;
-        int64_t count;
         if (fnmatch(glob, t->name, 0)) continue;
-        st = work_values(u->w, path, t->name, &v, &count, err);
-        if (st == E_OK) st = add_tensor(u, t->name, v, count, err);
+        st = add_tensor(u, t, err);
         if (st == E_OK && work_int(u->w, "random")) add_random(u, &u->from[u->n_source - 1]);
         n++;
     }
