@@ -3,6 +3,7 @@
 #define TEST_FILE t_ablate
 #include "test.h"
 #include "format/format.h"
+#include "instrument/next.h"
 #include "tiny.h"
 #include <math.h>
 #include <stdio.h>
@@ -165,6 +166,17 @@ TEST("an ablation that cannot be done is refused, with what would do")
     refuses("ablate", DEMO "\"prompt\":[\"the cat\"],\"how\":\"zero,zero\"}", "twice");
     refuses("ablate", DEMO "\"clean\":\"the cat\"}", "--answer");
     refuses("ablate", DEMO "\"what\":\"head\"}", "pairs or prompts");
+}
+
+TEST("the likeliest is the lowest of the largest, and never what is no number")
+{
+    const double nan = (double)NAN;
+    double none[] = { nan, nan }, v[] = { nan, -2, 3, nan, 3, 1 };
+    CHECK(next_likeliest(v, 6) == 2 && next_likeliest(v, 2) == 1 && next_likeliest(v, 1) == -1);
+    CHECK(next_likeliest(none, 2) == -1 && next_largest(none, 2) == -1);
+    CHECK(next_largest(v, 6) == 2 && next_largest(v, 6) == 4 && next_largest(v, 6) == 5);
+    double least[] = { -INFINITY, nan };
+    CHECK(next_likeliest(least, 2) == 0);
 }
 
 TEST("memory that runs out at any call is an error, never another report")

@@ -1,6 +1,8 @@
 /* ablate_pairs -- see ablate_pairs.h. */
 #include "instrument/ablate_pairs.h"
 #include "base/rand.h"
+#include "instrument/duel.h"
+#include "instrument/next.h"
 #include <string.h>
 
 static status nomem(error *err) { return error_set(err, E_NOMEM, "ablate: out of memory"); }
@@ -17,18 +19,11 @@ static status copy_prompt(work *w, prompt **out, const prompt *p, error *err)
 static status likeliest(work *w, const prompt *p, int32_t *out, error *err)
 {
     lane *l = NULL;
-    int32_t n = w->m->logits->n_part;
-    double *v = arena_array(&w->mem, n, sizeof *v);
-    const box last = { p->n - 1, p->n, 0, n };
-    if (!v) return nomem(err);
     status st = work_lane(w, &l, NULL, p, NULL, err);
-    if (st == E_OK) st = lane_ask(l, w->m->logits, last, err);
+    if (st == E_OK) st = next_ask(w, l, err);
     if (st == E_OK) st = work_run(w, err);
-    if (st == E_OK) st = lane_read(l, w->m->logits, last, v, err);
+    if (st == E_OK) st = next_answer(w, l, out, err);
     if (l) lane_drop(l);
-    *out = 0;
-    for (int32_t i = 1; st == E_OK && i < n; i++)
-        if (v[i] > v[*out]) *out = i;
     return st;
 }
 
@@ -57,21 +52,16 @@ static status pairs_of_prompts(work *w, pairs **out, error *err)
 
 static status read_pairs(work *w, pairs **out, error *err)
 {
-    const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean"),
-               *corrupt = work_text(w, "corrupt"), *answer = work_text(w, "answer");
+    const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean");
     if (!!file + !!clean + !!work_item(w, "prompt", 0) != 1) {
         error_set(err, E_USAGE, "ablate needs pairs or prompts, one of the two");
         error_hint(err, "--pairs FILE, or --clean TEXT --answer TOKEN, or --prompt TEXT (several)");
         return E_USAGE;
     }
     if (work_item(w, "prompt", 0)) return pairs_of_prompts(w, out, err);
-    if (file) {
-        status st = work_file(w, file, err);
-        return st == E_OK ? pairs_read(out, w->m, file, work_bos(w), err) : st;
-    }
-    if (!answer) return error_set(err, E_USAGE, "--clean needs an --answer, one token");
-    return pairs_from_texts(out, w->m, clean, corrupt ? corrupt : clean, answer,
-                            work_text(w, "wrong"), work_bos(w), err);
+    if (clean && !work_text(w, "answer"))
+        return error_set(err, E_USAGE, "--clean needs an --answer, one token");
+    return duel_pairs(w, out, err);
 }
 
 static bool same_prompts(const prompt *a, const prompt *b)

@@ -520,7 +520,7 @@ static void show_frequencies(count *c)
 
 /* ---- the largest ---- */
 
-/* The likeliest token after a context, and its probability. */
+/* The likeliest token after a context, and its probability; -1: no logit is a number. */
 static status expected(count *c, const entry *e, int32_t *id, double *p, error *err)
 {
     work *w = c->x.w;
@@ -535,10 +535,10 @@ static status expected(count *c, const entry *e, int32_t *id, double *p, error *
     if (st == E_OK) st = next_read(w, l, &v, err);
     if (l) lane_drop(l);
     if (st != E_OK) return st;
-    int32_t n = w->m->logits->n_part, best = 0;
-    for (int32_t i = 1; i < n; i++) best = v[i] > v[best] ? i : best;
-    for (int32_t i = 0; i < n; i++) sum += exp(v[i] - v[best]);
-    *id = best, *p = 1 / sum;
+    int32_t n = w->m->logits->n_part;
+    *id = next_likeliest(v, n), *p = (double)NAN;
+    for (int32_t i = 0; i < n && *id >= 0; i++) sum += exp(v[i] - v[*id]);
+    if (*id >= 0) *p = 1 / sum;
     return E_OK;
 }
 
@@ -563,7 +563,10 @@ static status show_entry(count *c, table *t, const entry *e, error *err)
     table_row(t), row_real(t, e->loss[0]);
     if (c->x.edits) row_real(t, e->loss[1]);
     row_context(c, t, e);
-    work_row_token(c->x.w, t, e->id), work_row_token(c->x.w, t, id), row_real(t, p);
+    work_row_token(c->x.w, t, e->id);
+    if (id >= 0) work_row_token(c->x.w, t, id);
+    else row_none(t);
+    row_number(t, p);
     row_int(t, e->document), row_int(t, (int64_t)e->at);
     return E_OK;
 }

@@ -7,24 +7,28 @@
 
 /* ---- pairs and metric ---- */
 
-static status read_pairs(work *w, pairs **out, error *err)
+status duel_pairs(work *w, pairs **out, error *err)
 {
     const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean"),
                *corrupt = work_text(w, "corrupt");
-    const char *answer = work_text(w, "answer");
+    status st = file ? work_file(w, file, err) : E_OK;
+    if (st != E_OK) return st;
+    if (file) return pairs_read(out, w->m, file, work_bos(w), err);
+    return pairs_from_texts(out, w->m, clean, corrupt ? corrupt : clean, work_text(w, "answer"),
+                            work_text(w, "wrong"), work_bos(w), err);
+}
+
+static status read_pairs(work *w, pairs **out, error *err)
+{
+    const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean");
     if (file && clean) return error_set(err, E_USAGE, "both --pairs and --clean were given");
-    if (file) {
-        status st = work_file(w, file, err);
-        return st == E_OK ? pairs_read(out, w->m, file, work_bos(w), err) : st;
-    }
-    if (!clean || !corrupt || !answer) {
+    if (!file && !(clean && work_text(w, "corrupt") && work_text(w, "answer"))) {
         error_set(err, E_USAGE, "%s needs pairs of prompts", w->def->name);
         error_hint(err,
                    "--pairs FILE, or --clean TEXT --corrupt TEXT --answer TOKEN --wrong TOKEN");
         return E_USAGE;
     }
-    return pairs_from_texts(out, w->m, clean, corrupt, answer, work_text(w, "wrong"), work_bos(w),
-                            err);
+    return duel_pairs(w, out, err);
 }
 
 static status add_metric(duel *d, const char *name, error *err)

@@ -165,6 +165,11 @@ struct duel {
     void *user;                /* the instrument's */
 };
 
+/* Read --pairs FILE, else the one pair of --clean and --answer, both there; without --corrupt the clean prompt again.
+ *
+ * [err: what pairs return | owns: the caller, pairs_free | thread: the work's | cost: O(tokens)] */
+status duel_pairs(work *w, pairs **out, error *err);
+
 /* Read the pairs and the metric; run both prompts of every pair once for the base values and their controls.
  *
  * [err: USAGE, what pairs and metrics return | owns: duel_close | thread: the work's | cost: two runs a pair] */

@@ -17,13 +17,33 @@ status next_read(work *w, lane *l, double **out, error *err)
     return lane_read(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part }, *out, err);
 }
 
-int32_t next_largest(double *v, int32_t n)
+int32_t next_likeliest(const double *v, int32_t n)
 {
     int32_t best = -1;
     for (int32_t i = 0; i < n; i++)
         if (!isnan(v[i]) && (best < 0 || v[i] > v[best])) best = i;
+    return best;
+}
+
+int32_t next_largest(double *v, int32_t n)
+{
+    int32_t best = next_likeliest(v, n);
     if (best >= 0) v[best] = (double)NAN;
     return best;
+}
+
+status next_answer(work *w, lane *l, int32_t *out, error *err)
+{
+    double *v;
+    arena_mark here = arena_here(&w->mem);
+    status st = next_read(w, l, &v, err);
+    int32_t id = st == E_OK ? next_likeliest(v, w->m->logits->n_part) : -1;
+    arena_rewind(&w->mem, here);
+    if (st == E_OK && id < 0)
+        st = error_set(err, E_RANGE, "%s: no logit is a number, so no token is the likeliest",
+                       w->def->name);
+    if (st == E_OK) *out = id;
+    return st;
 }
 
 /* v without all but the k largest, which is left to be drawn from; v itself where k does not cut. */

@@ -14,6 +14,7 @@
  * subject, one further; one before it. */
 #include "data/facts.h"
 #include "instrument/duel.h"
+#include "instrument/next.h"
 #include "report/interval.h"
 #include "tensor/draw.h"
 #include <math.h>
@@ -96,37 +97,21 @@ static status read_facts(work *w, facts **out, error *err)
     return facts_from_texts(out, w->m, text, subject, answer, work_bos(w), err);
 }
 
-/* The likeliest next token, ties to the lower id. */
-static status likeliest(work *w, lane *l, int32_t *out, error *err)
-{
-    int32_t n = w->m->logits->n_part, last = lane_len(l) - 1, best = 0;
-    double *v = arena_array(&w->mem, n, sizeof *v);
-    if (!v) return error_set(err, E_NOMEM, "trace: out of memory");
-    status st = lane_read(l, w->m->logits, (box){ last, last + 1, 0, n }, v, err);
-    if (st != E_OK) return st;
-    for (int32_t i = 1; i < n; i++)
-        if (v[i] > v[best]) best = i;
-    *out = best;
-    return E_OK;
-}
-
 /* A clean run of every fact: its answer, where there is none, and its subject's embeddings into out, which grows. */
 static status look_at(work *w, tracing *t, fact *f, double **out, int64_t *n, error *err)
 {
     lane *l = NULL;
     box rows = { f->first, f->end, 0, t->embed->n_part };
-    int64_t more = box_cells(rows) * t->embed->width, last = f->p->n - 1;
+    int64_t more = box_cells(rows) * t->embed->width;
     arena_mark here = arena_here(&w->mem);
     double *v = arena_array(&w->mem, more, sizeof *v);
     status st = v ? work_lane(w, &l, NULL, f->p, NULL, err)
                   : error_set(err, E_NOMEM, "trace: out of memory");
     if (st == E_OK) st = lane_ask(l, t->embed, rows, err);
-    if (st == E_OK && f->answer < 0)
-        st = lane_ask(l, w->m->logits,
-                      (box){ (int32_t)last, (int32_t)last + 1, 0, w->m->logits->n_part }, err);
+    if (st == E_OK && f->answer < 0) st = next_ask(w, l, err);
     if (st == E_OK) st = work_run(w, err);
     if (st == E_OK) st = lane_read(l, t->embed, rows, v, err);
-    if (st == E_OK && f->answer < 0) st = likeliest(w, l, &f->answer, err);
+    if (st == E_OK && f->answer < 0) st = next_answer(w, l, &f->answer, err);
     for (int64_t i = 0; st == E_OK && i < more; i++) (*out)[(*n)++] = v[i];
     arena_rewind(&w->mem, here);
     if (l) lane_drop(l);
