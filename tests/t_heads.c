@@ -338,6 +338,58 @@ TEST("heads: hand-built heads score what the definitions say a perfect one does"
     mt_report_free(r);
 }
 
+/* What attention spread evenly over the last `window` keys gives, of 12 tokens that repeat after 6. */
+static double even_score(const char *score, int window)
+{
+    const char *const names[] = { "previous", "duplicate", "induction", "induction_strict" };
+    const int back[] = { 1, 6, 5, 5 }, from[] = { 1, 6, 5, 6 };
+    double sum = 0;
+    int k = 0;
+    while (k < 4 && strcmp(names[k], score) != 0) k++;
+    for (int q = k < 4 ? from[k] : 1; q < 12; q++) {
+        int far = k < 4 ? back[k] : q;
+        if (far < window) sum += 1.0 / (q < window ? q + 1 : window);
+    }
+    return sum / (12 - (k < 4 ? from[k] : 1));
+}
+
+TEST(
+    "heads: evenly spread attention is over what each layer sees, where layers see differently far")
+{
+    if (!shared_path("goldens/models/gemma3")) SKIP("no ../shared");
+    static const char *const models[] = { "gemma2", "gemma3", "gpt_neo" };
+    static const int window[3][3] = { { 5, 12, 5 }, { 5, 12, 5 }, { 12, 4, 4 } };
+    for (int i = 0; i < 3; i++) {
+        char rel[60], request[1400], score[40];
+        snprintf(rel, sizeof rel, "goldens/models/%s", models[i]);
+        snprintf(request, sizeof request,
+                 "{\"model\":\"%s\",\"tokens\":\"1,2,3,4,5,6,1,2,3,4,5,6\",\"top\":12}",
+                 shared_path(rel));
+        mt_report *r = ran("heads", request);
+        REQUIRE(r);
+        char *csv = mt_report_render(r, "csv", 80, false, NULL);
+        REQUIRE(csv);
+        int n = 0, layer, head, at;
+        double mean, even;
+        const char *line = strstr(csv, "score,layer,head,mean,low,high,unrepeated,even\n");
+        while (line && (line = strchr(line, '\n')) && line[1] != '\n') {
+            line++, n++;
+            REQUIRE(sscanf(line, "%39[a-z_],%d,%d,%lf,,,,%n", score, &layer, &head, &mean, &at) ==
+                    4);
+            even = strtod(line + at, NULL);
+            CHECK(fabs(even - even_score(score, window[i][layer])) < 1e-12);
+        }
+        CHECK(n == (i < 2 ? 60 : 45)); /* five scores of all heads */
+        char *json = mt_report_render(r, "json", 80, false, NULL);
+        REQUIRE(json);
+        CHECK(strstr(json, "previous, layer 0") && strstr(json, "previous, layer 1"));
+        CHECK(!strstr(json, "previous, layer 2"));
+        mt_text_free(json);
+        mt_text_free(csv);
+        mt_report_free(r);
+    }
+}
+
 TEST("heads: the seed decides the tokens, they are distinct, and nothing special is among them")
 {
     const char *request = "{\"model\":\"demo:induction\",\"length\":12,\"sequences\":2,\"low\":5,"

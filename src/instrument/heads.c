@@ -49,11 +49,11 @@ typedef struct heads {
     int n_seq, bos; /* bos: 1 when there is one */
     int32_t period; /* T */
     prompt **repeated,
-        **other;           /* [n_seq]; other: as long, never repeated; NULL: none could be made */
-    int64_t n_head;        /* in all layers */
-    double *stripe[2];     /* [score][head][sequence]: repeated, other */
-    double *detect;        /* [kind][mul, abs][mask][head], the mean of all sequences */
-    double even[N_STRIPE]; /* what evenly spread attention scores */
+        **other;       /* [n_seq]; other: as long, never repeated; NULL: none could be made */
+    int64_t n_head;    /* in all layers */
+    double *stripe[2]; /* [score][head][sequence]: repeated, other */
+    double *detect;    /* [kind][mul, abs][mask][head], the mean of all sequences */
+    double (*even)[N_STRIPE]; /* [layer] what evenly spread attention scores */
 } heads;
 
 /* ---- sequences ---- */
@@ -84,13 +84,12 @@ static status candidates(work *w, int64_t **out, int64_t *n, error *err)
 
 static status bos_id(work *w, int64_t *out, error *err)
 {
-    const char *bos = work_text(w, "bos");
+    bos_policy bos = work_bos(w);
     int32_t id = w->m->tokens ? tokenizer_bos(w->m->tokens) : -1;
+    status st = work_bos_check(w, err);
     *out = -1;
-    if (strcmp(bos, "auto") && strcmp(bos, "yes") && strcmp(bos, "no"))
-        return error_set(err, E_USAGE, "bos is '%.40s', expected auto, yes or no", bos);
-    if (!strcmp(bos, "no")) return E_OK;
-    if (!strcmp(bos, "auto") && (!w->m->tokens || !tokenizer_adds_bos(w->m->tokens))) return E_OK;
+    if (st != E_OK || bos == BOS_NO) return st;
+    if (bos == BOS_AUTO && (!w->m->tokens || !tokenizer_adds_bos(w->m->tokens))) return E_OK;
     *out = id >= 0 ? id : w->m->config.bos_token_id;
     return *out >= 0 ? E_OK : error_set(err, E_USAGE, "heads: the model states no BOS (--bos yes)");
 }
@@ -149,11 +148,7 @@ static status draw_sequences(heads *h, error *err)
 /* Sequences of the user's own: [BOS] r r, all of one length. */
 static status read_sequences(heads *h, error *err)
 {
-    status st =
-        prompt_list(&h->repeated, &h->n_seq, &h->w->mem, h->w->m, work_text(h->w, "tokens"), err);
-    int k = 0;
-    for (; st == E_OK && k < h->n_seq; k++) st = work_keep(h->w, h->repeated[k], err);
-    for (; st != E_OK && k && k < h->n_seq; k++) prompt_free(h->repeated[k]);
+    status st = work_listed(h->w, &h->repeated, &h->n_seq, err);
     if (st != E_OK) return st;
     int32_t n = h->repeated[0]->n;
     h->bos = n % 2, h->period = n / 2;
@@ -236,17 +231,22 @@ static void score_detect(heads *h, const double *v, const prompt *p)
             }
 }
 
-/* What evenly spread attention would score in that lane. */
+/* What evenly spread attention would score in that lane; layers may see windows of different lengths. */
 static status even_scores(heads *h, const lane *l, error *err)
 {
     int32_t n = lane_len(l), first;
+    arena_mark here = arena_here(&h->w->mem);
     double *a = arena_array(&h->w->mem, (int64_t)n * n, sizeof *a);
     if (!a) return error_set(err, E_NOMEM, "heads: out of memory");
-    for (int32_t q = 0; q < n; q++) {
-        int32_t width = pattern_keys(&h->x, 0, l, q, &first);
-        for (int32_t k = 0; k < width; k++) a[(int64_t)q * n + first + k] = 1.0 / width;
+    for (int i = 0; i < h->x.n_layer; i++) {
+        memset(a, 0, (size_t)n * (size_t)n * sizeof *a);
+        for (int32_t q = 0; q < n; q++) {
+            int32_t width = pattern_keys(&h->x, i, l, q, &first);
+            for (int32_t k = 0; k < width; k++) a[(int64_t)q * n + first + k] = 1.0 / width;
+        }
+        stripes(h, a, n, h->even[i]);
     }
-    stripes(h, a, n, h->even);
+    arena_rewind(&h->w->mem, here);
     return E_OK;
 }
 
@@ -369,7 +369,7 @@ static void largest(const double *x, int64_t n, int64_t *top, int64_t n_top)
     }
 }
 
-static void list_heads(heads *h, table *t, int k, double *const ends[2], double even, int64_t *top,
+static void list_heads(heads *h, table *t, int k, double *const ends[2], int64_t *top,
                        int64_t n_top)
 {
     char name[60];
@@ -390,7 +390,25 @@ static void list_heads(heads *h, table *t, int k, double *const ends[2], double 
         if (h->other)
             row_real(t, sample_mean(h->stripe[1] + (k * h->n_head + at) * h->n_seq, h->n_seq));
         else row_none(t);
-        row_real(t, even);
+        row_real(t, h->even[at / h->x.n_head][k]);
+    }
+}
+
+/* As many controls of a score as there are different ones among the layers: one, where all see as far. */
+static void even_controls(heads *h, int k)
+{
+    for (int i = 0; i < h->x.n_layer; i++) {
+        char name[60];
+        bool before = false, alike = true;
+        for (int j = 0; j < h->x.n_layer; j++) {
+            bool same = h->even[j][k] == h->even[i][k];
+            alike &= same, before |= same && j < i;
+        }
+        if (before) continue;
+        snprintf(name, sizeof name, "%s, layer %d", STRIPES[k], h->x.layer[i]);
+        report_control(h->w->r, alike ? STRIPES[k] : name, h->even[i][k],
+                       "what evenly spread attention scores%s",
+                       alike ? "" : " there, and where as much is seen");
     }
 }
 
@@ -413,11 +431,11 @@ static status show_stripes(heads *h, error *err)
                                         { "high", NULL, CELL_REAL, 3, false },
                                         { "unrepeated", NULL, CELL_REAL, 3, false },
                                         { "even", NULL, CELL_REAL, 3, false } });
-    for (int k = 0; k < N_STRIPE; k++) list_heads(h, t, k, ends[k], h->even[k], top, n_top);
+    for (int k = 0; k < N_STRIPE; k++) list_heads(h, t, k, ends[k], top, n_top);
     for (int k = 0; k < N_STRIPE; k++) {
         char name[60];
         snprintf(name, sizeof name, "stripe.%s", STRIPES[k]);
-        report_control(h->w->r, STRIPES[k], h->even[k], "what evenly spread attention scores");
+        even_controls(h, k);
         report_heatmap(h->w->r, STRIPES[k], name, "layer", "head",
                        &(figure_options){ .value = "mean weight", .span = 1 });
     }
@@ -472,6 +490,7 @@ static status allocate(heads *h, error *err)
     for (int k = 0; k < 2; k++)
         h->stripe[k] = arena_array(mem, N_STRIPE * h->n_head * h->n_seq, sizeof(double));
     h->detect = arena_array(mem, (int64_t)N_DETECT * 2 * N_MASK * h->n_head, sizeof(double));
+    h->even = arena_array(mem, h->x.n_layer, sizeof *h->even);
     return mem->failed ? error_set(err, E_NOMEM, "heads: out of memory") : E_OK;
 }
 

@@ -61,7 +61,7 @@ bos_policy work_bos(const work *w)
     return !bos || !strcmp(bos, "auto") ? BOS_AUTO : !strcmp(bos, "yes") ? BOS_YES : BOS_NO;
 }
 
-static status check_bos(const work *w, error *err)
+status work_bos_check(const work *w, error *err)
 {
     const char *bos = work_text(w, "bos");
     if (!bos || !strcmp(bos, "auto") || !strcmp(bos, "yes") || !strcmp(bos, "no")) return E_OK;
@@ -113,9 +113,9 @@ status work_keep(work *w, prompt *p, error *err)
     return E_OK;
 }
 
-static status listed_prompts(work *w, const char *tokens, prompt ***out, int *n, error *err)
+status work_listed(work *w, prompt ***out, int *n, error *err)
 {
-    status st = prompt_list(out, n, &w->mem, w->m, tokens, err);
+    status st = prompt_list(out, n, &w->mem, w->m, work_text(w, "tokens"), err);
     int k = 0;
     for (; st == E_OK && k < *n; k++) st = work_keep(w, (*out)[k], err);
     for (; st != E_OK && k && k < *n; k++) prompt_free((*out)[k]);
@@ -173,12 +173,12 @@ status work_prompts(work *w, prompt ***out, int *n, error *err)
 {
     const char *tokens = work_text(w, "tokens");
     bool chats = work_chats(w);
-    status st = check_bos(w, err);
+    status st = work_bos_check(w, err);
     int k = 0;
     if (st != E_OK) return st;
     if ((tokens != NULL) + chats + (work_item(w, "prompt", 0) != NULL) > 1)
         return error_set(err, E_USAGE, "expected one of --prompt, --chat and --tokens");
-    if (tokens) return listed_prompts(w, tokens, out, n, err);
+    if (tokens) return work_listed(w, out, n, err);
     while (work_item(w, chats ? "chat" : "prompt", k)) k++;
     if (!k) return needs_prompt(w, err);
     prompt **list = arena_array(&w->mem, k, sizeof *list);

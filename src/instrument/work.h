@@ -52,6 +52,11 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
+/* Is --bos one of auto, yes, no?
+ *
+ * [err: USAGE | owns: nothing | thread: any | cost: O(1)] */
+status work_bos_check(const work *w, error *err);
+
 /* Which layers a text parameter names, at least one: "all", or with commas and ranges, "0,4:8".  on: [n_layer].
  *
  * [err: USAGE | owns: nothing | thread: any | cost: O(layers)] */
@@ -68,6 +73,11 @@ status work_chat(work *w, int i, str *out, error *err);
  *
  * [err: USAGE when there is none, what prompts return | owns: w | thread: w's own | cost: O(tokens)] */
 status work_prompts(work *w, prompt ***out, int *n, error *err);
+
+/* Those of --tokens alone.
+ *
+ * [err: what prompt_list returns | owns: w | thread: w's own | cost: O(tokens)] */
+status work_listed(work *w, prompt ***out, int *n, error *err);
 
 /* Free this prompt when the work ends (also when keeping it fails).
  *
