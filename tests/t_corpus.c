@@ -268,6 +268,34 @@ TEST("the loss of every token is the model's, and position, frequency and window
     mt_report_free(r);
 }
 
+TEST("a token without a logit is refused where it would be predicted, by document and token")
+{
+    const char *path = shared_path("data/org-grokking-progress/5_digit_addition_infinite.pth");
+    if (!path) SKIP("no ../shared"); /* 12 tokens, logits for 10 of them */
+    const char bad[] = "[1, 2, 3]\n[11, 4, 5, 10, 6, 7]\n",
+               good[] = "[1, 2, 3]\n[11, 4, 5, 6, 7]\n";
+    char request[1400];
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"window\":4,\"stride\":2}", path,
+             written("bad.jsonl", bad, strlen(bad)));
+    refuses("corpus", request, "document 1, token 3: id 10 has no logit");
+    snprintf(request, sizeof request,
+             "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"keep\":true}", path,
+             written("good.jsonl", good, strlen(good)));
+    mt_report *r = ran("corpus", request);
+    REQUIRE(r);
+    int64_t n;
+    double *loss = tensor_of(r, "token.loss", &n);
+    CHECK(n == 6);
+    for (int64_t i = 0; i < n; i++) CHECK(isfinite(loss[i]));
+    CHECK(shows(r, "loss, no knowledge 2.303")); /* ln 10, not ln 12 */
+    char *json = mt_report_render(r, "json", 80, false, NULL);
+    REQUIRE(json);
+    CHECK(!strstr(json, "NaN") && strstr(json, "loss, tokens in random order"));
+    mt_text_free(json), free(loss);
+    mt_report_free(r);
+}
+
 TEST("the report of a file does not depend on memory, and an edit's loss stands beside the plain "
      "one")
 {

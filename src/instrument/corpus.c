@@ -40,7 +40,7 @@ typedef struct block {
 /* A token with its window up to it. */
 typedef struct entry {
     double key, loss[2];
-    int64_t order, document; /* order: of the file */
+    int64_t document;
     size_t at;
     int32_t n, id;
     int32_t *context; /* [n] */
@@ -133,7 +133,6 @@ static status rank(count *c, ranking *r, double key, const double loss[2], const
     memcpy(context, v->p->id, (size_t)row * sizeof *context);
     r->e[i] = (entry){ .key = key,
                        .loss = { loss[0], loss[1] },
-                       .order = c->x.n_fresh + row - v->fresh,
                        .document = v->document,
                        .at = v->byte[row],
                        .n = row,
@@ -209,12 +208,33 @@ static status keep_first(count *c, const text_window *v, const double *logprob, 
 
 /* ---- a window ---- */
 
+/* Where a model has logits for the first tokens only, the others can stand before, and never be predicted. */
+static status check_targets(const count *c, const text_window *v, error *err)
+{
+    int32_t n = c->x.w->m->logits->n_part;
+    int64_t before =
+        v->first - windows_say(c->x.c).bos; /* the token of row 0, counted in its document */
+    for (int32_t r = v->fresh; r < v->p->n; r++) {
+        if (v->p->id[r] < n) continue;
+        error_set(err, E_RANGE, "document %lld, token %lld: id %d has no logit to be predicted by",
+                  (long long)v->document, (long long)(before + r), v->p->id[r]);
+        error_hint(err,
+                   "%s has logits for ids 0 to %d only: another may only begin a document, "
+                   "without BOS before it",
+                   c->x.w->m->name, n - 1);
+        return E_RANGE;
+    }
+    return E_OK;
+}
+
 /* Row r predicts the token of row r + 1. */
 static status give(corpus_run *x, const text_window *v, lane *l, error *err)
 {
     count *c = x->user;
     double *t = arena_array(&x->w->mem, v->p->n, sizeof *t);
     if (!t) return error_set(err, E_NOMEM, "corpus: out of memory");
+    status st = check_targets(c, v, err);
+    if (st != E_OK) return st;
     for (int32_t r = 0; r + 1 < v->p->n; r++) t[r] = v->p->value[r + 1];
     return lane_give(l, c->target, t, err);
 }
@@ -279,7 +299,8 @@ static status shuffled_loss(count *c, sample *s, int i, double *sum, error *err)
     lane *l = NULL;
     double *t = arena_array(&w->mem, s->n, sizeof *t);
     if (!t) return error_set(err, E_NOMEM, "corpus: out of memory");
-    shuffle(s->value, windows_say(c->x.c).bos, s->n, w->seed, (uint64_t)i << 32);
+    int32_t from = windows_say(c->x.c).bos || s->value[0] >= w->m->logits->n_part;
+    shuffle(s->value, from, s->n, w->seed, (uint64_t)i << 32);
     for (int32_t r = 0; r + 1 < s->n; r++) t[r] = s->value[r + 1];
     status st = lane_new(&l, w->s, NULL, s->n, err);
     if (st == E_OK) st = ids_give(s->value, NULL, w->m, l, err);
@@ -407,7 +428,8 @@ static status show_summary(count *c, error *err)
     report_control(r, "loss, no context", entropy,
                    "nats: the unigram entropy of these very tokens, the least that is possible "
                    "without context");
-    report_control(r, "loss, no knowledge", log(c->n_vocab), "nats: ln of the vocabulary");
+    report_control(r, "loss, no knowledge", log(c->x.w->m->logits->n_part),
+                   "nats: ln of the vocabulary");
     if (!(mean < entropy))
         report_warn(r, "the loss is no lower than without any context: another tokenizer's text, "
                        "or a model that cannot read it");
