@@ -150,9 +150,10 @@ static status clean_as_reference(work *w, pairs *p, error *err)
     p->reference = arena_array(&p->mem, p->n, sizeof *p->reference);
     if (!p->reference) return nomem(err);
     status st = E_OK;
-    for (int i = 0; i < p->n && st == E_OK; i++, p->n_reference++)
+    for (int i = 0; i < p->n && st == E_OK; i++) {
         st = copy_prompt(w, &p->reference[i], p->clean[i], err);
-    if (st != E_OK && p->n_reference) p->n_reference--;
+        if (st == E_OK) p->n_reference++;
+    }
     return st;
 }
 

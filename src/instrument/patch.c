@@ -23,25 +23,24 @@ typedef enum cut { CUT_POS, CUT_HEAD, CUT_POS_HEAD, CUT_HEAD_QUERY } cut;
 typedef struct kind {
     const char *name, *site;
     cut cut;
-    bool extra; /* not among TransformerLens' */
 } kind;
 
 static const kind kinds[] = {
-    { "resid_pre", "resid_pre", CUT_POS, false },
-    { "resid_mid", "resid_mid", CUT_POS, false },
-    { "resid_post", "resid_post", CUT_POS, true },
-    { "attn_out", "attn.contribution", CUT_POS, false },
-    { "mlp_out", "mlp.contribution", CUT_POS, false },
-    { "head_out_all_pos", "attn.z", CUT_HEAD, false },
-    { "head_out_by_pos", "attn.z", CUT_POS_HEAD, false },
-    { "q_all_pos", "attn.q", CUT_HEAD, false },
-    { "q_by_pos", "attn.q", CUT_POS_HEAD, false },
-    { "k_all_pos", "attn.k", CUT_HEAD, false },
-    { "k_by_pos", "attn.k", CUT_POS_HEAD, false },
-    { "v_all_pos", "attn.v", CUT_HEAD, false },
-    { "v_by_pos", "attn.v", CUT_POS_HEAD, false },
-    { "pattern_all_pos", "attn.pattern", CUT_HEAD, false },
-    { "pattern_by_pos", "attn.pattern", CUT_HEAD_QUERY, false },
+    { "resid_pre", "resid_pre", CUT_POS },
+    { "resid_mid", "resid_mid", CUT_POS },
+    { "resid_post", "resid_post", CUT_POS },
+    { "attn_out", "attn.contribution", CUT_POS },
+    { "mlp_out", "mlp.contribution", CUT_POS },
+    { "head_out_all_pos", "attn.z", CUT_HEAD },
+    { "head_out_by_pos", "attn.z", CUT_POS_HEAD },
+    { "q_all_pos", "attn.q", CUT_HEAD },
+    { "q_by_pos", "attn.q", CUT_POS_HEAD },
+    { "k_all_pos", "attn.k", CUT_HEAD },
+    { "k_by_pos", "attn.k", CUT_POS_HEAD },
+    { "v_all_pos", "attn.v", CUT_HEAD },
+    { "v_by_pos", "attn.v", CUT_POS_HEAD },
+    { "pattern_all_pos", "attn.pattern", CUT_HEAD },
+    { "pattern_by_pos", "attn.pattern", CUT_HEAD_QUERY },
 };
 enum { N_KIND = sizeof kinds / sizeof *kinds };
 
