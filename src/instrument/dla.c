@@ -167,6 +167,12 @@ static status find_mlps(dla *x, error *err)
     return E_OK;
 }
 
+/* What a stop leaves undone is no number. */
+static void unknown(double *v, int64_t n)
+{
+    for (int64_t i = 0; v && i < n; i++) v[i] = (double)NAN;
+}
+
 static status open_memory(dla *x, error *err)
 {
     arena *mem = &x->w->mem;
@@ -181,6 +187,7 @@ static status open_memory(dla *x, error *err)
     if (x->n_mlp)
         x->neuron = report_tensor(x->w->r, "dla.neuron", DTYPE_F64, "layer neuron prompt",
                                   (int64_t[]){ x->n_mlp, x->n_neuron, x->n_scene });
+    unknown(x->neuron, (int64_t)x->n_mlp * x->n_neuron * x->n_scene);
     return E_OK;
 }
 
@@ -334,6 +341,7 @@ static void *axis_tensor(dla *x, int i, const char *name, const char *axis, int6
     snprintf(axes, sizeof axes, "%s pos", axis);
     double *v = report_tensor(x->w->r, name, DTYPE_F64, axes, (int64_t[]){ n, x->s[i].p->n });
     report_unit(x->w->r, name, "logit");
+    unknown(v, n * x->s[i].p->n);
     if (v) work_label_tokens(x->w, name, "pos", x->s[i].p);
     return v;
 }
@@ -370,6 +378,7 @@ static status every_position(dla *x, int i, error *err)
         if (st == E_OK) st = flow_logit(&x->f, s->l, t, a, s->wrong, &logit, err);
         if (st != E_OK) break;
         note_gap(&x->worst, total(out, x->f.n_part), logit);
+        for (int c = 0; c < x->n_component; c++) each[c * n + t] = 0;
         for (int k = 0; k < x->f.n_part; k++) {
             part[k * n + t] = out[k];
             for (int c = 0; c < x->n_component; c++)

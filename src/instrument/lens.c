@@ -199,8 +199,15 @@ static status open_tensors(lens *x, seen *s, error *err)
     snprintf(name, sizeof name, "lane%d/top_prob", s->which);
     s->mark = report_marks(x->w->r, name);
     for (int64_t i = 0; s->top_p && i < dim[0] * len * x->top; i++) s->top_p[i] = (double)NAN;
+    for (int64_t i = 0; s->top_id && i < dim[0] * len * x->top; i++) s->top_id[i] = -1;
     if (s->mark) memset(s->mark, MARK_INCOMPLETE, (size_t)(dim[0] * len * x->top));
     return x->w->r->failed ? error_set(err, x->w->r->first.code, "%s", x->w->r->first.msg) : E_OK;
+}
+
+static void put_logit(const lens *x, void *all, int64_t at, double v)
+{
+    if (x->w->e->real_bytes == 8) ((double *)all)[at] = v;
+    else ((float *)all)[at] = (float)v;
 }
 
 /* The logits of every prompt in one tensor, where the prompts are equally long. */
@@ -226,6 +233,7 @@ static status open_logits(lens *x, seen *s, error *err)
     bool f64 = w->e->real_bytes == 8;
     void *all = report_tensor(w->r, "logit_lens", f64 ? DTYPE_F64 : DTYPE_F32,
                               "site prompt pos vocab", dim);
+    for (int64_t i = 0; all && i < n; i++) put_logit(x, all, i, (double)NAN);
     report_unit(w->r, "logit_lens", "logit");
     for (int i = 0; i < x->n_prompt; i++) s[i].all = all;
     return E_OK;
@@ -314,11 +322,7 @@ static void keep_top(lens *x, seen *s, int64_t at, const view *v, error *err, st
 static void keep_logits(const lens *x, const seen *s, int site, int32_t pos, const view *v)
 {
     int64_t at = (((int64_t)site * x->n_prompt + s->which) * s->p->n + pos) * x->u.n_vocab;
-    bool f64 = x->w->e->real_bytes == 8;
-    for (int32_t i = 0; s->all && i < x->u.n_vocab; i++) {
-        if (f64) ((double *)s->all)[at + i] = v->logits[i];
-        else ((float *)s->all)[at + i] = (float)v->logits[i];
-    }
+    for (int32_t i = 0; s->all && i < x->u.n_vocab; i++) put_logit(x, s->all, at + i, v->logits[i]);
 }
 
 /* Is there such a number at this position, whatever the logits are?  Means are over those where there is. */
