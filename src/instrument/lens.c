@@ -140,10 +140,12 @@ static status find_places(lens *x, error *err)
 
 /* ---- memory ---- */
 
-static status open_buffers(lens *x, error *err)
+static status open_buffers(lens *x, const seen *s, error *err)
 {
     arena *mem = &x->w->mem;
-    int64_t v = x->u.n_vocab, d = x->u.d_model, rows = unembed_most(&x->u);
+    int64_t v = x->u.n_vocab, d = x->u.d_model, rows = unembed_most(&x->u), longest = 1;
+    for (int i = 0; i < x->n_prompt; i++) longest = s[i].p->n > longest ? s[i].p->n : longest;
+    if (rows > longest * x->n_place) rows = longest * x->n_place;
     if (rows < x->n_place) rows = x->n_place; /* at least one position */
     if (rows < N_NOISE) rows = N_NOISE;
     x->logits = arena_array(mem, rows * v, sizeof *x->logits);
@@ -595,7 +597,7 @@ static status run(work *w, error *err)
     if (st == E_OK) st = find_scenes(&x, &s, &edited, err);
     if (st == E_OK) st = find_places(&x, err);
     if (x.top > x.u.n_vocab) x.top = x.u.n_vocab;
-    if (st == E_OK) st = open_buffers(&x, err);
+    if (st == E_OK) st = open_buffers(&x, s, err);
     if (st == E_OK) st = open_logits(&x, s, err);
     for (int i = 0; i < x.n_prompt && st == E_OK; x.n_all += s[i++].p->n) {
         st = ask(&x, &s[i], err);
