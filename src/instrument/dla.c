@@ -215,6 +215,8 @@ static status ask(dla *x, int i, error *err)
     int32_t pos = x->pos[i], n = s->p->n;
     status st = x->all ? check_room(x, s, err) : E_OK;
     if (st == E_OK) st = flow_ask(&x->f, s->l, x->all ? 0 : pos, x->all ? n : pos + 1, err);
+    for (int k = 0; k < x->n_mlp && st == E_OK; k++)
+        st = flow_ask_share(&x->f, s->l, pos, x->mlp[k], err);
     if (st == E_OK) st = lane_ask(s->l, x->f.unembed, (box){ pos, pos + 1, 0, x->u.n_vocab }, err);
     for (int32_t t = 0; x->all && t < n && st == E_OK; t++) {
         st = flow_ask_logit(&x->f, s->l, t, t + 1, s->answer >= 0 ? s->answer : next_of(s, t), err);

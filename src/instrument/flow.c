@@ -208,9 +208,13 @@ status flow_ask(const flow *f, lane *l, int32_t r0, int32_t r1, error *err)
         if (p->kind == FLOW_BIAS || p->kind == FLOW_LOGIT_BIAS) continue;
         if (p->kind != FLOW_HEAD || p->part == 0) st = ask_rows(l, p->n, r0, r1, err);
         if (st == E_OK && p->before) st = ask_rows(l, p->before, r0, r1, err);
-        if (st == E_OK && p->kind == FLOW_NEURONS) st = ask_rows(l, p->n->in[0], r0, r1, err);
     }
     return st;
+}
+
+status flow_ask_share(const flow *f, lane *l, int32_t row, int i, error *err)
+{
+    return ask_rows(l, f->part[i].n->in[0], row, row + 1, err);
 }
 
 status flow_ask_logit(const flow *f, lane *l, int32_t r0, int32_t r1, int32_t id, error *err)
@@ -221,18 +225,14 @@ status flow_ask_logit(const flow *f, lane *l, int32_t r0, int32_t r1, int32_t id
 int64_t flow_numbers(const flow *f)
 {
     int64_t sum = f->n_step;
-    for (int i = 0; i < f->n_part; i++) {
-        sum += f->part[i].kind == FLOW_BIAS ? 0 : f->d_model;
-        if (f->part[i].kind == FLOW_NEURONS) sum += f->part[i].n->in[0]->n_part;
-    }
+    for (int i = 0; i < f->n_part; i++) sum += f->part[i].kind == FLOW_BIAS ? 0 : f->d_model;
     return sum;
 }
 
 /* ---- vectors ---- */
 
-static status read_vector(const flow *f, lane *l, const node *n, int32_t row, double *v, error *err)
+static status read_vector(lane *l, const node *n, int32_t row, double *v, error *err)
 {
-    (void)f;
     return lane_read(l, n, (box){ row, row + 1, 0, n->n_part }, v, err);
 }
 
@@ -244,10 +244,9 @@ static status read_bias(const flow *f, lane *l, const node *w, int32_t first, do
 
 static int32_t first_of(const node *n) { return is(n, "linear") ? (int32_t)n->attr[1] : 0; }
 
-static status less(double *v, const double *from, int32_t n)
+static void less(double *v, const double *from, int32_t n)
 {
     for (int32_t i = 0; i < n; i++) v[i] -= from[i];
-    return E_OK;
 }
 
 static status load_part(flow *f, lane *l, int32_t row, int i, double *space, error *err)
@@ -256,21 +255,22 @@ static status load_part(flow *f, lane *l, int32_t row, int i, double *space, err
     double *v = f->vector + (int64_t)i * f->d_model;
     status st = E_OK;
     switch (p->kind) {
-    case FLOW_VALUE: return read_vector(f, l, p->n, row, v, err);
+    case FLOW_VALUE: return read_vector(l, p->n, row, v, err);
     case FLOW_HEAD: return lane_read(l, p->n, (box){ row, row + 1, p->part, p->part + 1 }, v, err);
     case FLOW_BIAS: return read_bias(f, l, p->n, first_of(f->step[p->at].n), v, err);
     case FLOW_LOGIT_BIAS: return E_OK;
     case FLOW_NEURONS:
-        st = read_vector(f, l, p->n, row, v, err);
+        st = read_vector(l, p->n, row, v, err);
         if (st != E_OK || p->n->n_in < 3) return st;
         st = read_bias(f, l, p->n->in[2], first_of(p->n), space, err);
         break;
     case FLOW_EDIT:
-        st = read_vector(f, l, p->n, row, v, err);
-        if (st == E_OK) st = read_vector(f, l, p->before, row, space, err);
+        st = read_vector(l, p->n, row, v, err);
+        if (st == E_OK) st = read_vector(l, p->before, row, space, err);
         break;
     }
-    return st == E_OK ? less(v, space, f->d_model) : st;
+    if (st == E_OK) less(v, space, f->d_model);
+    return st;
 }
 
 status flow_load(flow *f, lane *l, int32_t row, error *err)

@@ -60,10 +60,12 @@ typedef struct flow {
  * [err: UNSUPPORTED (what is not linear, by name), NOMEM | owns: the work | thread: the work's | cost: O(nodes of the stream)] */
 status flow_open(flow *f, work *w, const lane *l, error *err);
 
-/* Ask a lane for all that is needed of rows [r0, r1), and for the logits of the given tokens.
+/* Ask a lane for all that is needed of rows [r0, r1), but for what flow_share needs, which is asked for by part; and for
+ * the logits of the given tokens.
  *
  * [err: as lane_ask | owns: nothing | thread: the work's | cost: O(nodes of the stream)] */
 status flow_ask(const flow *f, lane *l, int32_t r0, int32_t r1, error *err);
+status flow_ask_share(const flow *f, lane *l, int32_t row, int i, error *err);
 status flow_ask_logit(const flow *f, lane *l, int32_t r0, int32_t r1, int32_t id, error *err);
 
 /* How many numbers flow_ask keeps of one row.
