@@ -12,8 +12,10 @@
  * first term alone would put each token, since what is near to a sum is often just near to a term. */
 #include "base/file.h"
 #include "base/rand.h"
+#include "instrument/flow.h"
 #include "instrument/rank.h"
 #include "instrument/terms.h"
+#include "instrument/unembed.h"
 #include "linalg/linalg.h"
 #include "report/interval.h"
 #include "tensor/draw.h"
@@ -67,17 +69,15 @@ static status nomem(error *err) { return error_set(err, E_NOMEM, "embed: out of 
 
 /* ---- the table ---- */
 
-static bool is(const node *n, const char *op) { return n->op && !strcmp(n->op->name, op); }
-
 /* The steps between the last block and the unembedding: gains and centring. */
 static status find_fold(embed *x, const node *n, error *err)
 {
-    char name[64];
-    snprintf(name, sizeof name, "blocks.%d.resid_post", x->w->m->config.n_layer - 1);
-    const node *stream = graph_find(&x->w->m->g, name);
+    const node *stream = unembed_stream(x->w->m);
     for (; n && n != stream; n = n->in[0]) {
-        bool gain = is(n, "gain") || is(n, "gain_from_one"), plain = is(n, "normalized");
-        if (x->n_fold == MAX_FOLD || !(gain || plain || is(n, "ln_normalized") || is(n, "scale")))
+        bool gain = flow_made_by(n, "gain") || flow_made_by(n, "gain_from_one"),
+             plain = flow_made_by(n, "normalized");
+        if (x->n_fold == MAX_FOLD ||
+            !(gain || plain || flow_made_by(n, "ln_normalized") || flow_made_by(n, "scale")))
             return error_set(err, E_UNSUPPORTED,
                              "embed: '%s' stands between the last block and the logits of %s: use "
                              "--space unembed",
@@ -86,7 +86,7 @@ static status find_fold(embed *x, const node *n, error *err)
             double *w = x->gain[x->n_fold] = arena_array(&x->w->mem, x->d, sizeof *w);
             status st = w ? lane_read(x->l, n->in[1], (box){ 0, 1, 0, x->d }, w, err) : nomem(err);
             if (st != E_OK) return st;
-            for (int32_t i = 0; i < x->d; i++) w[i] += is(n, "gain") ? 0 : 1;
+            for (int32_t i = 0; i < x->d; i++) w[i] += flow_made_by(n, "gain") ? 0 : 1;
         }
         x->fold[x->n_fold++] = n;
     }
@@ -96,10 +96,9 @@ static status find_fold(embed *x, const node *n, error *err)
 static status find_table(embed *x, bool vectors, error *err)
 {
     const model *m = x->w->m;
-    const node *e = graph_find(&m->g, "embed"), *u = m->logits;
+    const node *e = graph_find(&m->g, "embed"), *u = unembed_raw(m);
     const char *space = work_text(x->w, "space");
-    if (is(u, "softcap")) u = u->in[0];
-    if (!e || !is(e, "embed") || !is(u, "linear") || u->attr[0] == 0)
+    if (!e || !flow_made_by(e, "embed") || !flow_made_by(u, "linear") || u->attr[0] == 0)
         return error_set(err, E_UNSUPPORTED, "embed: %s has no table of tokens", m->name);
     x->space = space ? space : vectors ? "logits" : "embed";
     x->tied = e->in[1] == u->in[1];
@@ -121,13 +120,6 @@ static double dot_of(const double *v, const double *w, int32_t n)
 
 static double norm(const double *v, int32_t n) { return sqrt(dot_of(v, v, n)); }
 
-static void centre(double *v, int32_t n)
-{
-    double sum = 0;
-    for (int32_t i = 0; i < n; i++) sum += v[i];
-    for (int32_t i = 0; i < n; i++) v[i] -= sum / n;
-}
-
 /* Rows [r0, r1) of the table as the space has them. */
 static status read_rows(const embed *x, int32_t r0, int32_t r1, double *out, error *err)
 {
@@ -136,9 +128,9 @@ static status read_rows(const embed *x, int32_t r0, int32_t r1, double *out, err
         for (int k = 0; k < x->n_fold; k++) {
             double *v = out + (int64_t)r * x->d;
             for (int32_t i = 0; x->gain[k] && i < x->d; i++) v[i] *= x->gain[k][i];
-            for (int32_t i = 0; is(x->fold[k], "scale") && i < x->d; i++)
+            for (int32_t i = 0; flow_made_by(x->fold[k], "scale") && i < x->d; i++)
                 v[i] *= x->fold[k]->attr[0];
-            if (is(x->fold[k], "ln_normalized")) centre(v, x->d);
+            if (flow_made_by(x->fold[k], "ln_normalized")) flow_centre(v, x->d);
         }
     return st;
 }

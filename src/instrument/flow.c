@@ -1,10 +1,18 @@
 /* flow -- see flow.h. */
 #include "instrument/flow.h"
+#include "instrument/unembed.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool is(const node *n, const char *op) { return n->op && !strcmp(n->op->name, op); }
+bool flow_made_by(const node *n, const char *op) { return n->op && !strcmp(n->op->name, op); }
+
+void flow_centre(double *v, int32_t n)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < n; i++) sum += v[i];
+    for (int32_t i = 0; i < n; i++) v[i] -= sum / n;
+}
 
 static status nomem(const flow *f, error *err)
 {
@@ -108,12 +116,12 @@ static status add_edit(flow *f, const lane *l, int at, error *err)
 
 static bool norm_step(const node *n)
 {
-    return (is(n, "normalized") || is(n, "ln_normalized")) && n->n_part == 1;
+    return (flow_made_by(n, "normalized") || flow_made_by(n, "ln_normalized")) && n->n_part == 1;
 }
 
 static bool neurons_step(const node *n)
 {
-    return is(n, "linear") && n->in[0]->n_part > 1 && n->in[0]->width == 1;
+    return flow_made_by(n, "linear") && n->in[0]->n_part > 1 && n->in[0]->width == 1;
 }
 
 static status visit_leaf(flow *f, int at, error *err)
@@ -140,17 +148,17 @@ static status visit_op(flow *f, const lane *l, int at, error *err)
     if (neurons_step(n)) {
         add_part(f, FLOW_NEURONS, n, at, near(f, at));
         if (n->n_in > 2) add_bias(f, n->in[2], at);
-    } else if (is(n, "headsum")) {
+    } else if (flow_made_by(n, "headsum")) {
         add_heads(f, n->in[0], at);
         if (n->n_in > 1) st = visit(f, l, n->in[1], at, err);
     } else if (n->writer) st = visit_leaf(f, at, err);
-    else if (is(n, "add")) {
+    else if (flow_made_by(n, "add")) {
         st = visit(f, l, n->in[0], at, err);
         if (st == E_OK) st = visit(f, l, n->in[1], at, err);
-    } else if (norm_step(n) || is(n, "scale") || n->op == &graph_alias_def ||
-               is(n, "gain_from_one")) {
+    } else if (norm_step(n) || flow_made_by(n, "scale") || n->op == &graph_alias_def ||
+               flow_made_by(n, "gain_from_one")) {
         st = visit(f, l, n->in[0], at, err);
-    } else if (is(n, "gain")) {
+    } else if (flow_made_by(n, "gain")) {
         st = visit(f, l, n->in[0], at, err);
         if (st == E_OK && n->n_in > 2) add_bias(f, n->in[2], at);
     } else st = visit_leaf(f, at, err);
@@ -158,15 +166,16 @@ static status visit_op(flow *f, const lane *l, int at, error *err)
     return st;
 }
 
-static bool whole(const node *n) { return n->writer && !is(n, "headsum") && !neurons_step(n); }
+static bool whole(const node *n)
+{
+    return n->writer && !flow_made_by(n, "headsum") && !neurons_step(n);
+}
 
 static status visit(flow *f, const lane *l, node *n, int up, error *err)
 {
     int at = add_step(f, n, up);
-    char name[64];
     if (at < 0) return nomem(f, err);
-    snprintf(name, sizeof name, "blocks.%d.resid_post", f->w->m->config.n_layer - 1);
-    if (n == graph_find(&f->w->m->g, name)) f->stream = at;
+    if (n == f->last) f->stream = at;
     status st = visit_op(f, l, at, err);
     if (st == E_OK && !whole(n) && !neurons_step(n)) st = add_edit(f, l, at, err);
     return st;
@@ -174,11 +183,11 @@ static status visit(flow *f, const lane *l, node *n, int up, error *err)
 
 status flow_open(flow *f, work *w, const lane *l, error *err)
 {
-    node *n = w->m->logits;
+    node *n = unembed_raw(w->m);
     *f = (flow){ .w = w, .d_model = w->m->config.d_model, .stream = -1 };
-    f->capped = is(n, "softcap");
-    f->unembed = n = f->capped ? n->in[0] : n;
-    if (!is(n, "linear"))
+    f->last = unembed_stream(w->m);
+    f->unembed = n, f->capped = n != w->m->logits;
+    if (!flow_made_by(n, "linear"))
         return error_set(err, E_UNSUPPORTED, "%s: logits of %s are made by '%s', not by a matrix",
                          w->def->name, w->m->name, n->op->name);
     status st = visit(f, l, n->in[0], -1, err);
@@ -242,7 +251,10 @@ static status read_bias(const flow *f, lane *l, const node *w, int32_t first, do
     return lane_read(l, w, (box){ 0, 1, first, first + f->d_model }, v, err);
 }
 
-static int32_t first_of(const node *n) { return is(n, "linear") ? (int32_t)n->attr[1] : 0; }
+static int32_t first_of(const node *n)
+{
+    return flow_made_by(n, "linear") ? (int32_t)n->attr[1] : 0;
+}
 
 static void less(double *v, const double *from, int32_t n)
 {
@@ -285,13 +297,6 @@ status flow_load(flow *f, lane *l, int32_t row, error *err)
 
 /* ---- functionals down, vectors up ---- */
 
-static void centre(double *v, int32_t n)
-{
-    double sum = 0;
-    for (int32_t i = 0; i < n; i++) sum += v[i];
-    for (int32_t i = 0; i < n; i++) v[i] -= sum / n;
-}
-
 /* A vector through the linear part of n on its way up, or a functional on its way down: each step is its own transpose. */
 static status through(const flow *f, lane *l, const node *n, int32_t row, double *v, error *err)
 {
@@ -300,15 +305,15 @@ static status through(const flow *f, lane *l, const node *n, int32_t row, double
     if (norm_step(n)) {
         double scale;
         st = lane_read(l, n->in[1], (box){ row, row + 1, 0, 1 }, &scale, err);
-        if (st == E_OK && is(n, "ln_normalized")) centre(v, d);
+        if (st == E_OK && flow_made_by(n, "ln_normalized")) flow_centre(v, d);
         for (int32_t i = 0; st == E_OK && i < d; i++) v[i] /= scale;
-    } else if (is(n, "gain") || is(n, "gain_from_one")) {
+    } else if (flow_made_by(n, "gain") || flow_made_by(n, "gain_from_one")) {
         arena_mark here = arena_here(&f->w->mem);
-        double *w = arena_array(&f->w->mem, d, sizeof *w), more = is(n, "gain") ? 0 : 1;
+        double *w = arena_array(&f->w->mem, d, sizeof *w), more = flow_made_by(n, "gain") ? 0 : 1;
         st = w ? read_bias(f, l, n->in[1], 0, w, err) : nomem(f, err);
         for (int32_t i = 0; st == E_OK && i < d; i++) v[i] *= w[i] + more;
         arena_rewind(&f->w->mem, here);
-    } else if (is(n, "scale")) {
+    } else if (flow_made_by(n, "scale")) {
         for (int32_t i = 0; i < d; i++) v[i] *= n->attr[0];
     }
     return st;

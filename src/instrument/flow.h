@@ -48,12 +48,19 @@ typedef struct flow {
     flow_step *step;
     flow_part *part; /* in the order in which the stream adds them */
     int n_step, n_part, cap_step, cap_part;
+    node *last;    /* the last block's output in the model; NULL: none */
     int stream;    /* the step that is the last block's output */
     node *unembed; /* the last matrix; its output is what is summed */
     bool capped;   /* a softcap follows */
     int32_t d_model;
     double *u, *vector; /* [step][d_model], [part][d_model] of the row under way */
 } flow;
+
+/* Is n made by the op of that name?  Numbers less their mean.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1); O(n)] */
+bool flow_made_by(const node *n, const char *op);
+void flow_centre(double *v, int32_t n);
 
 /* Find the way, in a lane whose edits are given.
  *

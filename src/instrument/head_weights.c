@@ -1,5 +1,6 @@
 /* head_weights -- see head_weights.h. */
 #include "instrument/head_weights.h"
+#include "instrument/unembed.h"
 #include "tensor/draw.h"
 #include <math.h>
 #include <stdio.h>
@@ -196,7 +197,7 @@ static status load_layer(head_weights *x, int layer, error *err)
 static status find_ends(head_weights *x, error *err)
 {
     work *w = x->w;
-    node *logits = w->m->config.logit_cap > 0 ? w->m->logits->in[0] : w->m->logits;
+    node *logits = unembed_raw(w->m);
     const node *from = read_by(x, logits);
     x->embed = graph_find(&w->m->g, "embed_scaled");
     if (!x->embed) x->embed = graph_find(&w->m->g, "embed");

@@ -4,23 +4,36 @@
 #include "tensor/math32.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { MOST_LOGITS = 1 << 21 };
+
+node *unembed_stream(const model *m)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blocks.%d.resid_post", m->config.n_layer - 1);
+    return graph_find(&m->g, name);
+}
+
+node *unembed_raw(const model *m)
+{
+    node *n = m->logits;
+    return n->op && !strcmp(n->op->name, "softcap") ? n->in[0] : n;
+}
 
 status unembed_open(unembed *u, work *w, error *err)
 {
     graph *g = session_graph(w->s);
-    char name[64];
-    snprintf(name, sizeof name, "blocks.%d.resid_post", w->m->config.n_layer - 1);
-    *u = (unembed){ .w = w, .stream = graph_find(&w->m->g, name) };
+    *u = (unembed){ .w = w, .stream = unembed_stream(w->m) };
     if (!u->stream)
-        return error_set(err, E_UNSUPPORTED, "%s: %s has no %s, from which logits are made",
-                         w->def->name, w->m->name, name);
+        return error_set(err, E_UNSUPPORTED,
+                         "%s: %s has no blocks.%d.resid_post, from which logits are made",
+                         w->def->name, w->m->name, w->m->config.n_layer - 1);
     u->n_vocab = w->m->logits->n_part, u->d_model = u->stream->width;
     status st = cone_open(&u->behind, w, u->stream, false, err);
     if (st != E_OK) return st;
     u->logits = cone_to(&u->behind, w->m->logits);
-    u->raw = w->m->config.logit_cap > 0 && u->logits ? u->logits->in[0] : u->logits;
+    u->raw = u->logits && unembed_raw(w->m) != w->m->logits ? u->logits->in[0] : u->logits;
     u->logprob = op_log_softmax(g, u->logits);
     u->prob = op_exp(g, u->logprob);
     return g->err.code ? error_set(err, g->err.code, "%s", g->err.msg) : E_OK;

@@ -21,6 +21,13 @@ typedef struct unembed_out {
     double *logits, *logprob, *prob;
 } unembed_out;
 
+/* Where logits come from in a model: the last block's output (NULL: it has none of that name), and the logits before a
+ * softcap, which are the logits where there is none.
+ *
+ * [err: NULL | owns: the model's graph | thread: any | cost: a name looked up; O(1)] */
+node *unembed_stream(const model *m);
+node *unembed_raw(const model *m);
+
 /* Build the overlay.
  *
  * [err: UNSUPPORTED (no last block), NOMEM | owns: the session's graph | thread: the work's | cost: O(nodes behind the last block)] */
