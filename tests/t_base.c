@@ -1,6 +1,7 @@
 /* t_base -- errors, memory and random numbers: what everything above stands on. */
 #define TEST_FILE t_base
 #include "test.h"
+#include "base/file.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -175,6 +176,19 @@ TEST("an arena gives aligned pieces that do not overlap, of every size")
     for (size_t i = 0; i < 200; i++) CHECK(all_are(piece[i], i * i / 3, (unsigned char)i));
     arena_release(&a);
     CHECK(!a.top && !a.total_bytes && !a.used_bytes);
+}
+
+TEST("the directory of a path is what a file beside it is looked for in")
+{
+    static const char *const of[][2] = { { "a/b/c.json", "a/b" },
+                                         { "c.json", "." },
+                                         { "/c.json", "/" },
+                                         { "./c", "." },
+                                         { "a/", "a" } };
+    arena mem = { 0 };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        CHECK(!strcmp(path_dir(&mem, of[i][0]), of[i][1]));
+    arena_release(&mem);
 }
 
 TEST("an arena takes few blocks for many pieces")

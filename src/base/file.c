@@ -212,4 +212,12 @@ char *path_join(arena *a, const char *dir, const char *name)
     memcpy(p + n, name, m + 1);
     return p;
 }
+
+char *path_dir(arena *a, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = arena_string(a, slash ? path : ".");
+    if (dir && slash) dir[slash == path ? 1 : slash - path] = 0;
+    return dir;
+}
 /* SPDX-License-Identifier: MIT */

@@ -65,5 +65,10 @@ status file_write(const char *path, const void *bytes, size_t n, error *err);
  * [err: NULL when out of memory | owns: the arena | thread: the arena's own | cost: O(length)] */
 char *path_join(arena *a, const char *dir, const char *name);
 
+/* The directory that a file lies in; "." where the path names none.
+ *
+ * [err: NULL when out of memory | owns: the arena | thread: the arena's own | cost: O(length)] */
+char *path_dir(arena *a, const char *path);
+
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -90,15 +90,6 @@ static status from_file(chat **out, const char *path, const json_t *special, err
     return st;
 }
 
-static const char *directory(arena *mem, const char *path)
-{
-    if (file_is_dir(path)) return path;
-    char *copy = arena_string(mem, path), *slash = copy ? strrchr(copy, '/') : NULL;
-    if (!slash) return copy ? "." : NULL;
-    slash[slash == copy] = 0;
-    return copy;
-}
-
 /* The text of the token that a key of GGUF's metadata names, as a special token of that name. */
 static bool add_token(json_t *to, const container *c, const char *key, const char *name)
 {
@@ -142,7 +133,7 @@ static status from_directory(chat **out, const char *path, error *err)
 {
     arena mem = { 0 };
     json_t *config = NULL, *special = json_object();
-    const char *dir = directory(&mem, path);
+    const char *dir = file_is_dir(path) ? path : path_dir(&mem, path);
     const char *file = dir ? path_join(&mem, dir, "chat_template.jinja") : NULL,
                *json = dir ? path_join(&mem, dir, "tokenizer_config.json") : NULL;
     status st = file && json && special ? E_OK : error_set(err, E_NOMEM, "%s: out of memory", path);

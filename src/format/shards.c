@@ -27,11 +27,10 @@ static status check_shard(const container *c, int32_t first, const char *path, c
 static status read_shards(container *c, const char *path, shard_read *read, const json_t *map,
                           json_t *seen, error *err)
 {
-    const char *slash = strrchr(path, '/'), *name;
+    const char *name;
     json_t *file;
-    char *dir = arena_string(&c->mem, slash ? path : ".");
+    char *dir = path_dir(&c->mem, path);
     if (!dir) return error_set(err, E_NOMEM, "%s: out of memory", path);
-    if (slash) dir[slash == path ? 1 : slash - path] = 0;
     json_object_foreach((json_t *)map, name, file)
     {
         const char *shard = json_string_value(file);

@@ -52,9 +52,7 @@ static status check_config(adapter *a, const char *path, error *err)
 
 static status read_config(adapter *a, const char *path, error *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = arena_string(&a->b->g->mem, slash ? path : ".");
-    if (dir && slash) dir[slash - path + (slash == path)] = 0;
+    char *dir = path_dir(&a->b->g->mem, path);
     char *file = dir ? path_join(&a->b->g->mem, dir, "adapter_config.json") : NULL;
     if (!file) return error_set(err, E_NOMEM, "adapter: out of memory");
     if (!file_exists(file)) {

@@ -25,15 +25,6 @@ struct model_own {
 
 /* ---- where things come from ---- */
 
-/* The directory of a file, in the model's memory. */
-static char *directory_of(builder *b, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir = arena_string(&b->g->mem, slash ? path : ".");
-    if (dir && slash) dir[slash == path ? 1 : slash - path] = 0;
-    return dir;
-}
-
 static status is_object(const json_t *v, const char *what, error *err)
 {
     if (json_is_object(v)) return E_OK;
@@ -163,7 +154,7 @@ static status sources(builder *b, const char *path, const char **arch, error *er
                         ".gguf, a llama2.c .bin, or demo:induction");
         return E_IO;
     }
-    const char *dir = in_dir ? path : directory_of(b, path);
+    const char *dir = in_dir ? path : path_dir(&b->g->mem, path);
     if (!dir) return error_set(err, E_NOMEM, "model: out of memory");
     return has_config && !in_dir ? sources_whole(b, path, dir, err) : sources_files(b, dir, err);
 }

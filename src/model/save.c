@@ -197,13 +197,12 @@ static status copy_beside(saving *x, error *err)
 {
     bool whole = false, in_dir = file_is_dir(x->m->path);
     format_of(x->m->path, &whole);
-    char *dir = arena_string(&x->mem, x->m->path), *slash = dir ? strrchr(dir, '/') : NULL;
+    const char *dir = in_dir ? x->m->path : path_dir(&x->mem, x->m->path);
     status st = E_OK;
     int n = 0;
     if (whole && !in_dir) return E_OK;
-    if (!in_dir && slash) slash[slash == dir] = 0;
     for (int i = 0; BESIDE[i] && st == E_OK; i++) {
-        char *from = path_join(&x->mem, in_dir || slash ? dir : ".", BESIDE[i]);
+        char *from = dir ? path_join(&x->mem, dir, BESIDE[i]) : NULL;
         char *to = path_join(&x->mem, x->temp, BESIDE[i]);
         if (!from || !to) return error_set(err, E_NOMEM, "convert: out of memory");
         if (!file_exists(from)) continue;

@@ -160,10 +160,8 @@ static vocab_flag flag_of(const json_t *config, const char *key, bool otherwise)
 
 static status read_config(file *f, tokenizer *t, const char *path, error *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = arena_string(&t->mem, slash ? path : ".");
+    char *dir = path_dir(&t->mem, path);
     json_t *config = NULL;
-    if (dir && slash) dir[slash == path ? 1 : slash - path] = 0;
     const char *name = dir ? path_join(&t->mem, dir, "tokenizer_config.json") : NULL;
     if (!name) return no_memory(err, path);
     bool there = file_exists(name);

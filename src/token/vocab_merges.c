@@ -96,9 +96,7 @@ static status read_steps(tokenizer *t, bool prefix, const char *path, error *err
 
 static char *beside(tokenizer *t, const char *vocab, const char *name)
 {
-    const char *slash = strrchr(vocab, '/');
-    char *dir = arena_string(&t->mem, slash ? vocab : ".");
-    if (dir && slash) dir[slash == vocab ? 1 : slash - vocab] = 0;
+    char *dir = path_dir(&t->mem, vocab);
     return dir ? path_join(&t->mem, dir, name) : NULL;
 }
 
