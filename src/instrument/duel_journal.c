@@ -3,7 +3,7 @@
  * to FILE.i-of-n; who has FILE itself knows what all of those know.  Controls depend on which cell is the strongest, so
  * no shard runs them.  docs/sweeps.md says how it is used. */
 #include "instrument/duel.h"
-#include "instrument/journal.h"
+#include "instrument/resume.h"
 #include <dirent.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -126,26 +126,6 @@ static void tell_shards(duel *d, int n_shard)
 
 /* ---- opening ---- */
 
-static status open_journal(duel *d, const char *path, int64_t n_item, error *err)
-{
-    str request = { 0 };
-    json_t *v = json_deep_copy(d->w->r->cert.request);
-    journal_of of = { .n_item = n_item,
-                      .n_cell = d->n_cell,
-                      .n_value = d->n_metric,
-                      .shard = d->shard,
-                      .n_shard = d->n_shard };
-    json_object_update(v, d->w->r->cert.where);
-    if (v) json_canonical(&request, v);
-    json_decref(v);
-    status st = request.p && !request.failed ? report_asked(d->w->r, of.hash, err)
-                                             : error_set(err, E_NOMEM, "%s: out of memory", path);
-    of.request = request.p;
-    if (st == E_OK) st = journal_open(&d->journal, path, &of, err);
-    str_release(&request);
-    return st;
-}
-
 status duel_journal_open(duel *d, int64_t n_item, error *err)
 {
     char own[PATH_MAX];
@@ -153,17 +133,16 @@ status duel_journal_open(duel *d, int64_t n_item, error *err)
     status st = find_shard(d, err);
     if (st != E_OK || !path) return st;
     bool part = asked(d, "shard") != NULL;
+    journal_of of = { .n_item = n_item,
+                      .n_cell = d->n_cell,
+                      .n_value = d->n_metric,
+                      .shard = d->shard,
+                      .n_shard = d->n_shard };
     snprintf(own, sizeof own, "%s.%d-of-%d", path, d->shard, d->n_shard);
-    st = open_journal(d, part ? own : path, n_item, err);
+    st = resume_open(&d->journal, d->w, part ? own : path, of, "cells and controls", err);
     if (st != E_OK) return st;
-    int64_t before = journal_count(d->journal), torn = journal_torn(d->journal);
     joining x = { .j = d->journal };
     if (!part) st = duel_each_shard(path, join, &x, err);
-    if (torn)
-        report_note(d->w->r, "%lld bytes of a wave that was not finished were cut from %s.",
-                    (long long)torn, part ? own : path);
-    if (before)
-        report_note(d->w->r, "%lld cells and controls were in the journal.", (long long)before);
     if (st == E_OK) tell_shards(d, x.n_shard);
     if (part) {
         if (d->n_shard > 1) d->n_planned = (d->n_cell - d->shard + d->n_shard) / d->n_shard;

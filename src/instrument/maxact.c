@@ -11,7 +11,7 @@
  * random); random directions of the same length beside directions.  Intervals draw windows. */
 #include "base/rand.h"
 #include "instrument/corpus_run.h"
-#include "instrument/journal.h"
+#include "instrument/resume.h"
 #include "instrument/units.h"
 #include <math.h>
 #include <stdlib.h>
@@ -241,28 +241,12 @@ static status flush(corpus_run *x, error *err)
 
 static status open_journal(maxact *m, error *err)
 {
-    str request = { 0 };
     const char *path = work_text(m->w, "resume");
     journal_of of = { .n_value = m->u.n * N_RECORD, .shard = 1, .n_shard = 1 };
     if (!path) return E_OK;
     status st = corpus_run_count(&m->x, &of.n_item, err);
-    if (st != E_OK) return st;
     of.n_cell = of.n_item;
-    json_t *v = json_deep_copy(m->w->r->cert.request);
-    if (v) json_object_update(v, m->w->r->cert.where), json_canonical(&request, v);
-    json_decref(v);
-    st = request.p && !request.failed ? report_asked(m->w->r, of.hash, err) : nomem(err);
-    of.request = request.p;
-    if (st == E_OK) st = journal_open(&m->journal, path, &of, err);
-    str_release(&request);
-    if (st != E_OK) return st;
-    if (journal_torn(m->journal))
-        report_note(m->w->r, "%lld bytes of a wave that was not finished were cut from %s.",
-                    (long long)journal_torn(m->journal), path);
-    if (journal_count(m->journal))
-        report_note(m->w->r, "%lld windows were in the journal.",
-                    (long long)journal_count(m->journal));
-    return E_OK;
+    return st == E_OK ? resume_open(&m->journal, m->w, path, of, "windows", err) : st;
 }
 
 /* ---- what is looked at again ---- */
