@@ -92,8 +92,8 @@ static status find_edges(work *w, about *x, error *err)
 }
 
 /* *out is left alone where the model lacks one of the two ends. */
-static status plan_ends(work *w, const end *from, const end *to, int direction, duel_plan *out,
-                        bool *there, error *err)
+static status plan_ends(work *w, const end *from, const end *to, duel_plan *out, bool *there,
+                        error *err)
 {
     const model_config *c = &w->m->config;
     bool grouped = c->n_kv_head < c->n_head && (to->kind == END_K || to->kind == END_V);
@@ -105,9 +105,7 @@ static status plan_ends(work *w, const end *from, const end *to, int direction, 
     if (!*there) return E_OK;
     x->src_part = from->parts ? x->src[0]->n_part : 1,
     x->dst_part = to->parts ? x->dst[0]->n_part : 1;
-    *out = (duel_plan){
-        .direction = direction, .cells = edge_cells, .label = label, .user = x, .directed = true
-    };
+    *out = (duel_plan){ .cells = edge_cells, .label = label, .user = x, .directed = true };
     snprintf(out->name, sizeof out->name, "path.%s%s%s", from->name, to->name,
              grouped ? "_kvhead" : "");
     if (from->layers) add_dim(out, "src_layer", x->n_src);
@@ -140,7 +138,7 @@ static void draw(duel *d, const duel_plan *p)
 
 /* Ends that were asked for by name and that the model does not have are refused; by default, and with --all, they are
  * left out. */
-static status plan_direction(work *w, int direction, duel_plan *list, int *n, error *err)
+static status plan_edges(work *w, duel_plan *list, int *n, error *err)
 {
     const char *from = work_text(w, "senders"), *to = work_text(w, "receivers");
     bool all = work_flag(w, "all"), asked = json_object_get(w->request, "receivers") != NULL;
@@ -149,13 +147,23 @@ static status plan_direction(work *w, int direction, duel_plan *list, int *n, er
         const end *a = &end_sender[i / N_RECEIVER], *b = &end_receiver[i % N_RECEIVER];
         bool there;
         if (!all && !(str_listed(from, a->word) && str_listed(to, b->word))) continue;
-        st = plan_ends(w, a, b, direction, &list[*n], &there, err);
+        st = plan_ends(w, a, b, &list[*n], &there, err);
         *n += st == E_OK && there;
         if (st != E_OK || there || all || (!asked && end_is_there(w, a))) continue;
         st = error_set(err, E_NOSITE, "path: %s has no edges from %s to %s", w->m->name, a->word,
                        b->word);
     }
     return st;
+}
+
+/* Edges are the same in both directions: all in the one, then all in the other.  list has room for both. */
+static int plan_directions(const duel *d, duel_plan *list, int n)
+{
+    int n_all = 0;
+    if (d->both) memcpy(list + n, list, (size_t)n * sizeof *list);
+    for (int direction = DENOISE; direction <= NOISE; direction++)
+        for (int i = 0; i < n && duel_wants(d, direction); i++) list[n_all++].direction = direction;
+    return n_all;
 }
 
 static status run(work *w, error *err)
@@ -169,8 +177,8 @@ static status run(work *w, error *err)
     if (st == E_OK) st = end_words(w, false, work_text(w, "receivers"), err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
-    for (int direction = DENOISE; direction <= NOISE && st == E_OK; direction++)
-        if (duel_wants(&d, direction)) st = plan_direction(w, direction, list, &n, err);
+    st = plan_edges(w, list, &n, err);
+    if (st == E_OK) n = plan_directions(&d, list, n);
     if (st == E_OK && !n) {
         st = error_set(err, E_USAGE, "path: no edges are asked for");
         error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
