@@ -9,6 +9,7 @@
  * account goes to an XML file that is thrown away; what people read is written here.  The last
  * line is "N passed, N failed, N skipped". */
 #include "test.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include <fnmatch.h>
 #include <ftw.h>
@@ -132,6 +133,30 @@ const char *test_dir(void)
         test_give_up();
     }
     return now.dir;
+}
+
+const char *test_path(const char *name)
+{
+    static char path[8][PATH_MAX + 300];
+    static int at;
+    char *p = path[at++ % 8];
+    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
+    return p;
+}
+
+const char *test_file(const char *name, const void *bytes, size_t n)
+{
+    const char *path = test_path(name);
+    if (file_write(path, bytes, n, NULL)) {
+        test_check_failed(now.e->file, now.e->line, "a file of the test can be written");
+        test_give_up();
+    }
+    return path;
+}
+
+const char *test_text(const char *name, const char *text)
+{
+    return test_file(name, text, strlen(text));
 }
 
 /* ---- running one ---- */

@@ -15,16 +15,6 @@
 
 /* ---- windows ---- */
 
-static const char *written(const char *name, const char *text, size_t n)
-{
-    static char path[2][300];
-    static int at;
-    char *p = path[at++ % 2];
-    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
-    REQUIRE(file_write(p, text, n, NULL) == E_OK);
-    return p;
-}
-
 /* Every token of the file in order, from windows; checks that each is `fresh` once. */
 static int64_t collect(const model *m, const windows_options *o, int32_t *id, int64_t most,
                        windows_facts *facts)
@@ -69,7 +59,7 @@ static void same_as_whole(const char *tokens, const char *text, size_t n)
     m.tokens = t;
     REQUIRE(!tokenizer_encode(m.tokens, &mem, text, n, TOKEN_BOS_NO, &s, &n_whole, NULL));
     int32_t *id = malloc((size_t)(n_whole + 1) * sizeof *id);
-    windows_options o = { .path = written("t.txt", text, n), .field = "text", .piece = 700 };
+    windows_options o = { .path = test_file("t.txt", text, n), .field = "text", .piece = 700 };
     int64_t got = collect(&m, &o, id, n_whole + 1, &f), wrong = 0;
     for (int64_t i = 0; i < n_whole && i < got; i++) wrong += id[i] != s[i].id;
     if (got != n_whole || wrong || f.n_seam)
@@ -110,7 +100,7 @@ TEST("where a text has no place to be cut, the seam is counted")
     tokenizer *t = NULL;
     REQUIRE(!tokenizer_open(&t, shared_path("goldens/tokenizers/bpe_gpt2"), NULL));
     m.tokens = t;
-    windows_options o = { .path = written("t.txt", text, n), .field = "text", .piece = 90000 };
+    windows_options o = { .path = test_file("t.txt", text, n), .field = "text", .piece = 90000 };
     CHECK(collect(&m, &o, id, (int64_t)n, &f) > 0);
     free(text), free(id);
     tokenizer_free(t);
@@ -132,7 +122,7 @@ TEST("each token of every document is predicted once, whatever window, stride an
         if (n == 1) want[--n_want] = 0; /* nothing predicts it and it predicts nothing */
         alone += n > 0, n_doc++;
     }
-    const char *path = written("t.jsonl", lines.p, lines.n);
+    const char *path = test_file("t.jsonl", lines.p, lines.n);
     for (int t = 0; t < 40; t++) {
         model m = { .name = "m", .config = { .n_ctx = 30, .n_vocab = 9 } };
         int64_t window = 2 + rand_below(test_seed, 3, (uint64_t)t, 29);
@@ -160,7 +150,7 @@ TEST("documents are what stands between separators, and windows do not cross fro
     tokenizer *t = NULL;
     REQUIRE(!tokenizer_open(&t, shared_path("data/lm-stories260K"), NULL));
     m.tokens = t;
-    windows_options o = { .path = written("t.txt", text, strlen(text)),
+    windows_options o = { .path = test_file("t.txt", text, strlen(text)),
                           .field = "text",
                           .separator = "<|end|>" };
     REQUIRE(!windows_open(&c, &m, &o, NULL));
@@ -184,7 +174,7 @@ static void refused(const char *name, const char *text, const windows_options *m
     windows *c = NULL;
     text_window *w = NULL;
     error err = { 0 };
-    o.path = written(name, text, strlen(text)), o.field = o.field ? o.field : "text";
+    o.path = test_file(name, text, strlen(text)), o.field = o.field ? o.field : "text";
     tokenizer *t = NULL;
     if (shared_path("data/lm-stories260K"))
         tokenizer_open(&t, shared_path("data/lm-stories260K"), NULL);
@@ -251,7 +241,7 @@ TEST("the loss of every token is the model's, and position, frequency and window
     losses(text, want, N);
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"yes\",\"keep\":true}",
-             written("t.txt", text, strlen(text)));
+             test_file("t.txt", text, strlen(text)));
     mt_report *r = ran("corpus", request);
     REQUIRE(r);
     double *got = tensor_of(r, "token.loss", &n);
@@ -277,11 +267,11 @@ TEST("a token without a logit is refused where it would be predicted, by documen
     char request[1400];
     snprintf(request, sizeof request,
              "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"window\":4,\"stride\":2}", path,
-             written("bad.jsonl", bad, strlen(bad)));
+             test_file("bad.jsonl", bad, strlen(bad)));
     refuses("corpus", request, "document 1, token 3: id 10 has no logit");
     snprintf(request, sizeof request,
              "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"keep\":true}", path,
-             written("good.jsonl", good, strlen(good)));
+             test_file("good.jsonl", good, strlen(good)));
     mt_report *r = ran("corpus", request);
     REQUIRE(r);
     int64_t n;
@@ -304,7 +294,7 @@ TEST("the report of a file does not depend on memory, and an edit's loss stands 
     static const char *const words[] = { "the", "cat", "sat", "on", "dog", "ran" };
     for (int i = 0; i < 900; i++)
         str_printf(&text, "%s%s", i ? " " : "", words[rand_below(test_seed, 7, (uint64_t)i, 6)]);
-    const char *path = written("t.txt", text.p, text.n);
+    const char *path = test_file("t.txt", text.p, text.n);
     char hash[2][80];
     for (int k = 0; k < 2; k++) {
         snprintf(request, sizeof request,
@@ -343,7 +333,7 @@ TEST("what was read before a file was stopped stands, and the report says that i
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":8,"
              "\"seconds\":1e-9}",
-             written("t.txt", text.p, text.n));
+             test_file("t.txt", text.p, text.n));
     mt_status st = mt_run(&r, "corpus", request, NULL, NULL, &err);
     CHECK(st == MT_INTERRUPTED);
     char *form = r ? mt_report_render(r, "text", 100, false, NULL) : NULL;
@@ -374,7 +364,7 @@ TEST("memory that runs out at any call is an error, never another report")
 {
     char request[900];
     const char *path =
-        written("t.jsonl", "{\"text\":\"the cat sat on the cat\"}\n[1, 2, 3, 4]\n", 47);
+        test_file("t.jsonl", "{\"text\":\"the cat sat on the cat\"}\n[1, 2, 3, 4]\n", 47);
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"threads\":1,\"text\":\"%s\",\"keep\":true,\"top\":2,"
              "\"window\":5,\"edit\":[\"blocks.0.attn.z[head=1] = 0\"]}",

@@ -231,16 +231,6 @@ TEST("a direction of a file, added or projected out by edits, does what the refe
 
 /* ---- the instrument ---- */
 
-static const char *written(const char *name, const char *text)
-{
-    static char path[4][1200];
-    static int at;
-    char *p = path[at++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
-    REQUIRE(file_write(p, text, strlen(text), NULL) == E_OK);
-    return p;
-}
-
 /* The last word is one of two, others stand before it at random. */
 static const char *animals(const char *name, const char *last, uint64_t salt)
 {
@@ -252,7 +242,7 @@ static const char *animals(const char *name, const char *last, uint64_t salt)
                        words[rand_below(test_seed, 5, salt * 1000 + (uint64_t)(i * 3 + k), 4)]);
         str_printf(&s, "%s\n", last);
     }
-    const char *path = written(name, s.p);
+    const char *path = test_text(name, s.p);
     str_release(&s);
     return path;
 }
@@ -290,8 +280,8 @@ TEST("rows of one group are never on both sides, and quotes and columns of a tab
     model *m = NULL;
     error err = { 0 };
     REQUIRE(!model_open(&m, "demo:induction", NULL, NULL));
-    const char *path = written("t.csv", "label,\"the \"\"text\"\"\",who\r\n"
-                                        "1,\"the cat\",a\r\n0,the dog,b\n\nTrue,\"cat\",b\n");
+    const char *path = test_text("t.csv", "label,\"the \"\"text\"\"\",who\r\n"
+                                          "1,\"the cat\",a\r\n0,the dog,b\n\nTrue,\"cat\",b\n");
     labelled_fields f = { .text = "the \"text\"", .group = "who" };
     status st = labelled_read_table(&l, m, path, &f, BOS_NO, &err);
     if (st) printf("  %s\n", err.msg);
@@ -318,7 +308,7 @@ TEST("tables that cannot be read are refused by row, with the columns there are"
     char request[1500];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"data\":\"%s\"}",
-                 written("b.csv", bad[i][0]));
+                 test_text("b.csv", bad[i][0]));
         refuses("direction", request, bad[i][1]);
     }
     snprintf(request, sizeof request,
@@ -344,8 +334,8 @@ TEST("memory that runs out at any call is an error, never another report")
              "\"most\":20}",
              animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
     starve("direction", request);
-    const char *table = written("t.csv", "text,label,who\nthe cat,1,a\nthe dog,0,b\n\"cat\",1,c\n"
-                                         "dog,0,d\nthe cat,1,e\nthe dog,0,f\n");
+    const char *table = test_text("t.csv", "text,label,who\nthe cat,1,a\nthe dog,0,b\n\"cat\",1,c\n"
+                                           "dog,0,d\nthe cat,1,e\nthe dog,0,f\n");
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"threads\":1,\"data\":\"%s\",\"site\":"
              "\"blocks.0.resid_pre\",\"method\":\"mean\",\"draws\":1,\"test\":0.7,\"group\":"

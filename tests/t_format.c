@@ -11,15 +11,6 @@
 #include <sys/resource.h>
 #include <signal.h>
 
-static const char *in_dir(const char *name)
-{
-    static char path[4][1024];
-    static int i;
-    char *p = path[i++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
-    return p;
-}
-
 static status open_it(const char *path, error *err)
 {
     container *c = NULL;
@@ -61,8 +52,8 @@ static void round_trip(const char *path)
 
 TEST("tensors written as safetensors and npz are read back, bit for bit")
 {
-    round_trip(in_dir("x.safetensors"));
-    round_trip(in_dir("x.npz"));
+    round_trip(test_path("x.safetensors"));
+    round_trip(test_path("x.npz"));
 }
 
 TEST("the hash is of the tensors, not of how they are packed; one bit changes it")
@@ -74,16 +65,16 @@ TEST("the hash is of the tensors, not of how they are packed; one bit changes it
     memcpy(other, numbers, sizeof other);
     memcpy(changed, sample, sizeof changed);
     other[5] = 0, changed[1].data = other;
-    REQUIRE(!tensors_write(in_dir("x.safetensors"), sample, N,
+    REQUIRE(!tensors_write(test_path("x.safetensors"), sample, N,
                            (const char *const[]){ "key", "value" }, 1, NULL));
-    REQUIRE(!tensors_write(in_dir("x.npz"), sample, N, NULL, 0, NULL) &&
-            !tensors_write(in_dir("y.npz"), changed, N, NULL, 0, NULL));
-    REQUIRE(!container_open(&c, in_dir("x.safetensors"), NULL) && !container_hash(c, a, NULL));
+    REQUIRE(!tensors_write(test_path("x.npz"), sample, N, NULL, 0, NULL) &&
+            !tensors_write(test_path("y.npz"), changed, N, NULL, 0, NULL));
+    REQUIRE(!container_open(&c, test_path("x.safetensors"), NULL) && !container_hash(c, a, NULL));
     CHECK(!strcmp(container_meta(c, "key"), "value") && !container_meta(c, "other"));
     container_free(c);
-    REQUIRE(!container_open(&c, in_dir("x.npz"), NULL) && !container_hash(c, b, NULL));
+    REQUIRE(!container_open(&c, test_path("x.npz"), NULL) && !container_hash(c, b, NULL));
     container_free(c);
-    REQUIRE(!container_open(&c, in_dir("y.npz"), NULL) && !container_hash(c, d, NULL));
+    REQUIRE(!container_open(&c, test_path("y.npz"), NULL) && !container_hash(c, d, NULL));
     container_free(c);
     CHECK(!strcmp(a, b) && strcmp(a, d) && !strncmp(a, "xxh3-128:", 9));
 }
@@ -124,7 +115,7 @@ static size_t safetensors(char *out, const char *header, size_t data)
 static status with_header(const char *header, size_t data, error *err)
 {
     static char bytes[4096];
-    const char *path = in_dir("x.safetensors");
+    const char *path = test_path("x.safetensors");
     REQUIRE(file_write(path, bytes, safetensors(bytes, header, data), NULL) == E_OK);
     return open_it(path, err);
 }
@@ -181,11 +172,11 @@ TEST("a file cut off at any byte is refused, whatever its format")
     for (int k = 0; k < 2; k++) {
         str s = { 0 };
         error err;
-        REQUIRE(!tensors_write(in_dir(names[k]), sample, N, NULL, 0, NULL) &&
-                !file_read(&s, in_dir(names[k]), 1 << 20, NULL));
+        REQUIRE(!tensors_write(test_path(names[k]), sample, N, NULL, 0, NULL) &&
+                !file_read(&s, test_path(names[k]), 1 << 20, NULL));
         for (size_t n = 0; n < s.n; n++) {
-            REQUIRE(file_write(in_dir(names[k]), s.p, n, NULL) == E_OK);
-            CHECK(open_it(in_dir(names[k]), &err) != E_OK);
+            REQUIRE(file_write(test_path(names[k]), s.p, n, NULL) == E_OK);
+            CHECK(open_it(test_path(names[k]), &err) != E_OK);
         }
         str_release(&s);
     }
@@ -196,23 +187,25 @@ TEST("a header longer than the file, or than the limit, is refused before anythi
     error err;
     static const unsigned char big[16] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
                                past[16] = { 100 };
-    REQUIRE(!file_write(in_dir("big.safetensors"), big, 16, NULL) &&
-            !file_write(in_dir("past.safetensors"), past, 16, NULL));
-    CHECK(open_it(in_dir("big.safetensors"), &err) == E_LIMIT);
-    CHECK(open_it(in_dir("past.safetensors"), &err) == E_FORMAT && strstr(err.hint, "truncated"));
+    REQUIRE(!file_write(test_path("big.safetensors"), big, 16, NULL) &&
+            !file_write(test_path("past.safetensors"), past, 16, NULL));
+    CHECK(open_it(test_path("big.safetensors"), &err) == E_LIMIT);
+    CHECK(open_it(test_path("past.safetensors"), &err) == E_FORMAT &&
+          strstr(err.hint, "truncated"));
 }
 
 static status with_index(const char *text, error *err)
 {
-    REQUIRE(file_write(in_dir("model.safetensors.index.json"), text, strlen(text), NULL) == E_OK);
+    REQUIRE(file_write(test_path("model.safetensors.index.json"), text, strlen(text), NULL) ==
+            E_OK);
     return open_it(test_dir(), err);
 }
 
 TEST("shards are read through their index, which may name files beside it and nothing else")
 {
     error err;
-    REQUIRE(!tensors_write(in_dir("one.safetensors"), &sample[0], 1, NULL, 0, NULL));
-    REQUIRE(!tensors_write(in_dir("two.safetensors"), &sample[1], 1, NULL, 0, NULL));
+    REQUIRE(!tensors_write(test_path("one.safetensors"), &sample[0], 1, NULL, 0, NULL));
+    REQUIRE(!tensors_write(test_path("two.safetensors"), &sample[1], 1, NULL, 0, NULL));
     CHECK(with_index("{\"weight_map\":{\"b.ids\":\"one.safetensors\",\"a\":\"two.safetensors\"}}",
                      &err) == E_OK);
     CHECK(with_index("{\"weight_map\":{\"b.ids\":\"two.safetensors\",\"a\":\"one.safetensors\"}}",
@@ -234,11 +227,11 @@ TEST("shards are read through their index, which may name files beside it and no
 TEST("what is no container is refused with what was expected")
 {
     error err;
-    CHECK(open_it(in_dir("nothing.safetensors"), &err) == E_IO && err.hint[0]);
-    CHECK(open_it(in_dir("nothing"), &err) == E_IO);
+    CHECK(open_it(test_path("nothing.safetensors"), &err) == E_IO && err.hint[0]);
+    CHECK(open_it(test_path("nothing"), &err) == E_IO);
     CHECK(open_it(test_dir(), &err) == E_IO && strstr(err.msg, "model.safetensors"));
     CHECK(open_it("/dev/null", &err) == E_UNSUPPORTED);
-    CHECK(tensors_write(in_dir("x.pt"), sample, N, NULL, 0, &err) == E_USAGE);
+    CHECK(tensors_write(test_path("x.pt"), sample, N, NULL, 0, &err) == E_USAGE);
 }
 
 /* ---- numpy's files ---- */
@@ -251,7 +244,7 @@ static void put_npy(const char *name, const char *head, const void *data, size_t
     str_add(&s, &length, 2);
     str_puts(&s, head);
     str_add(&s, data, n);
-    REQUIRE(!s.failed && file_write(in_dir(name), s.p, s.n, NULL) == E_OK);
+    REQUIRE(!s.failed && file_write(test_path(name), s.p, s.n, NULL) == E_OK);
     str_release(&s);
 }
 
@@ -276,11 +269,11 @@ TEST("a directory of .npy files is one container, Fortran's order is put right, 
     CHECK(!memcmp(a->data, v, sizeof v) && !memcmp(b->data, turned, sizeof v));
     container_free(c);
     put_npy("x.npy", object, v, 8);
-    CHECK(open_it(in_dir("x.npy"), &err) == E_UNSUPPORTED && strstr(err.msg, "'|O'"));
+    CHECK(open_it(test_path("x.npy"), &err) == E_UNSUPPORTED && strstr(err.msg, "'|O'"));
     put_npy("x.npy", none, v, sizeof v);
-    CHECK(open_it(in_dir("x.npy"), &err) == E_FORMAT && strstr(err.msg, "order"));
+    CHECK(open_it(test_path("x.npy"), &err) == E_FORMAT && strstr(err.msg, "order"));
     put_npy("x.npy", large, v, sizeof v);
-    CHECK(open_it(in_dir("x.npy"), &err) == E_FORMAT && strstr(err.msg, "24 bytes"));
+    CHECK(open_it(test_path("x.npy"), &err) == E_FORMAT && strstr(err.msg, "24 bytes"));
     CHECK(open_it(test_dir(), &err) == E_FORMAT && strstr(err.msg, "x.npy"));
 }
 
@@ -300,22 +293,22 @@ TEST(
     container *c;
     error err;
     for (int i = 0; i < 4096; i++) f.w[i] = (float)i;
-    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * n, NULL) &&
-            !container_open(&c, in_dir("m.bin"), NULL));
+    REQUIRE(!file_write(test_path("m.bin"), &f, 28 + 4 * n, NULL) &&
+            !container_open(&c, test_path("m.bin"), NULL));
     CHECK(container_count(c) == 2 + 9 * LAYERS &&
           strstr(container_meta(c, "config"), "\"max_position_embeddings\": 3,"));
     const tensor_view *k = container_find(c, "model.layers.1.self_attn.k_proj.weight");
     CHECK(k && k->dim[0] == DIM / HEADS && k->dim[1] == DIM);
     container_free(c);
     for (size_t m = 0; m < 28 + 4 * n; m += 13) {
-        REQUIRE(file_write(in_dir("m.bin"), &f, m, NULL) == E_OK);
-        CHECK(open_it(in_dir("m.bin"), &err) == E_FORMAT);
+        REQUIRE(file_write(test_path("m.bin"), &f, m, NULL) == E_OK);
+        CHECK(open_it(test_path("m.bin"), &err) == E_FORMAT);
     }
-    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * n + 4, NULL));
-    CHECK(open_it(in_dir("m.bin"), &err) == E_FORMAT && strstr(err.msg, "after"));
+    REQUIRE(!file_write(test_path("m.bin"), &f, 28 + 4 * n + 4, NULL));
+    CHECK(open_it(test_path("m.bin"), &err) == E_FORMAT && strstr(err.msg, "after"));
     f.h[5] = -VOCAB;
-    REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * (n + VOCAB * DIM), NULL) &&
-            !container_open(&c, in_dir("m.bin"), NULL));
+    REQUIRE(!file_write(test_path("m.bin"), &f, 28 + 4 * (n + VOCAB * DIM), NULL) &&
+            !container_open(&c, test_path("m.bin"), NULL));
     CHECK(container_find(c, "lm_head.weight") &&
           strstr(container_meta(c, "config"), "\"tie_word_embeddings\": false"));
     container_free(c);
@@ -323,8 +316,8 @@ TEST(
     for (int i = 0; i < 7; i++) {
         int32_t was = f.h[i];
         f.h[i] = i == 5 ? INT32_MIN : -3;
-        REQUIRE(!file_write(in_dir("m.bin"), &f, 28 + 4 * n, NULL));
-        CHECK(open_it(in_dir("m.bin"), &err) == E_FORMAT);
+        REQUIRE(!file_write(test_path("m.bin"), &f, 28 + 4 * n, NULL));
+        CHECK(open_it(test_path("m.bin"), &err) == E_FORMAT);
         f.h[i] = was;
     }
 }
@@ -333,7 +326,7 @@ TEST(
 
 TEST("a zip whose list of entries breaks off is refused, not read as far as it goes")
 {
-    const char *path = in_dir("broken.npz");
+    const char *path = test_path("broken.npz");
     str s = { 0 };
     error err;
     REQUIRE(tensors_write(path, sample, N, NULL, 0, NULL) == E_OK);
@@ -364,19 +357,19 @@ TEST("a full disk leaves the old file as it was, and no other")
     error err = { 0 };
     static float big[1 << 16];
     tensor_view t = { "t", DTYPE_F32, 1, { 1 << 16 }, big, sizeof big, 0 };
-    REQUIRE(!tensors_write(in_dir("x.safetensors"), sample, N, NULL, 0, NULL));
+    REQUIRE(!tensors_write(test_path("x.safetensors"), sample, N, NULL, 0, NULL));
     struct rlimit old, small = { 4096, RLIM_INFINITY };
     getrlimit(RLIMIT_FSIZE, &old);
     small.rlim_max = old.rlim_max;
     void (*was)(int) = signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    status a = tensors_write(in_dir("x.safetensors"), &t, 1, NULL, 0, &err),
-           b = tensors_write(in_dir("y.npz"), &t, 1, NULL, 0, NULL);
+    status a = tensors_write(test_path("x.safetensors"), &t, 1, NULL, 0, &err),
+           b = tensors_write(test_path("y.npz"), &t, 1, NULL, 0, NULL);
     setrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, was);
     CHECK(a == E_IO && b == E_IO && strstr(err.msg, "x.safetensors"));
-    CHECK(open_it(in_dir("x.safetensors"), &err) == E_OK && !file_exists(in_dir("y.npz")));
-    CHECK(tensors_write(in_dir("no/such/x.npz"), sample, N, NULL, 0, &err) == E_IO);
+    CHECK(open_it(test_path("x.safetensors"), &err) == E_OK && !file_exists(test_path("y.npz")));
+    CHECK(tensors_write(test_path("no/such/x.npz"), sample, N, NULL, 0, &err) == E_IO);
 }
 
 TEST("allocation failing at any call while writing, opening and hashing leaves nothing behind")
@@ -386,9 +379,9 @@ TEST("allocation failing at any call while writing, opening and hashing leaves n
         char hash[CONTAINER_HASH];
         error err = { 0 };
         mem_state.fail_at = n;
-        status st = tensors_write(in_dir("x.safetensors"), sample, N,
+        status st = tensors_write(test_path("x.safetensors"), sample, N,
                                   (const char *const[]){ "a", "b" }, 1, &err);
-        if (st == E_OK) st = container_open(&c, in_dir("x.safetensors"), &err);
+        if (st == E_OK) st = container_open(&c, test_path("x.safetensors"), &err);
         if (st == E_OK) st = container_hash(c, hash, &err);
         mem_state.fail_at = -1;
         container_free(c);

@@ -19,15 +19,6 @@ static const dtype BLOCKS[] = { DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1, 
                                 DTYPE_Q2_K, DTYPE_Q3_K, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K };
 enum { N_BLOCKS = sizeof BLOCKS / sizeof *BLOCKS };
 
-static const char *in_dir(const char *name)
-{
-    static char path[4][1024];
-    static int i;
-    char *p = path[i++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
-    return p;
-}
-
 /* ---- the numbers in blocks ---- */
 
 static unsigned char hex_byte(const char *s)
@@ -264,7 +255,7 @@ static void begin_family(gguf_made *g, const char *arch)
     if (!strcmp(arch, "gemma")) made_u32(g, key, D_HEAD);
 }
 
-/* Matrices of type t, vectors of float32, into in_dir("m.gguf") and in_dir(""). */
+/* Matrices of type t, vectors of float32, into test_path("m.gguf") and test_path(""). */
 static void make_twins(const struct family *f, dtype t)
 {
     gguf_made g;
@@ -284,9 +275,9 @@ static void make_twins(const struct family *f, dtype t)
         ours[n].dim[1] = turned ? p->n_row : p->n_col;
         free(data);
     }
-    made_file(&g, in_dir("m.gguf"));
-    REQUIRE(!tensors_write(in_dir("model.safetensors"), ours, n, NULL, 0, NULL));
-    REQUIRE(!file_write(in_dir("config.json"), f->config, strlen(f->config), NULL));
+    made_file(&g, test_path("m.gguf"));
+    REQUIRE(!tensors_write(test_path("model.safetensors"), ours, n, NULL, 0, NULL));
+    REQUIRE(!file_write(test_path("config.json"), f->config, strlen(f->config), NULL));
     while (n--) free((void *)ours[n].data);
 }
 
@@ -334,8 +325,8 @@ static double *run_all(const char *path, const char *backend, const char *precis
 static void check_twins(const char *backend, const char *precision)
 {
     int64_t n, m, wrong = 0, finite = 0;
-    double *a = run_all(in_dir("m.gguf"), backend, precision, &n),
-           *b = run_all(in_dir(""), backend, precision, &m);
+    double *a = run_all(test_path("m.gguf"), backend, precision, &n),
+           *b = run_all(test_path(""), backend, precision, &m);
     CHECK(n == m && n > 1000);
     for (int64_t i = 0; i < n && n == m; i++)
         wrong += memcmp(&a[i], &b[i], sizeof *a) != 0, finite += isfinite(a[i]) && a[i] != 0;
@@ -359,21 +350,21 @@ static void check_converted(const char *type)
     error err = { 0 };
     model *from;
     saved o;
-    REQUIRE(model_open(&from, in_dir("m.gguf"), NULL, NULL) == E_OK);
-    save_how to = { .dir = in_dir("written"), .type = SAVE_SAME, .overwrite = true };
+    REQUIRE(model_open(&from, test_path("m.gguf"), NULL, NULL) == E_OK);
+    save_how to = { .dir = test_path("written"), .type = SAVE_SAME, .overwrite = true };
     bool gemma = !strcmp(from->config.arch, "gemma");
     status st = model_save(from, &to, &o, &err);
     model_free(from);
     CHECK(st == (gemma ? E_UNSUPPORTED : E_OK) && (!gemma || strstr(err.msg, "gains")));
-    CHECK(!gemma == file_exists(in_dir("written/config.json")));
+    CHECK(!gemma == file_exists(test_path("written/config.json")));
     if (gemma || st != E_OK) return;
     CHECK(o.n_rounded == 0 && o.largest == 0 && (o.n_block > 0) == (strcmp(type, "F32") != 0));
-    double *a = run_all(in_dir("written"), "auto", "f32", &n),
-           *b = run_all(in_dir(""), "auto", "f32", &m);
+    double *a = run_all(test_path("written"), "auto", "f32", &n),
+           *b = run_all(test_path(""), "auto", "f32", &m);
     for (int64_t i = 0; i < n && n == m; i++) wrong += memcmp(&a[i], &b[i], sizeof *a) != 0;
     CHECK(n == m && wrong == 0);
     free(a), free(b);
-    remove(in_dir("written/config.json")), remove(in_dir("written/model.safetensors"));
+    remove(test_path("written/config.json")), remove(test_path("written/model.safetensors"));
 }
 
 TEST("convert writes a GGUF model as the twin, in every family, and refuses what would round")
@@ -449,13 +440,13 @@ TEST("the file's own vocabulary and chat template are found, with nothing beside
     str s = { 0 };
     begin_family(&g, "llama");
     put_tokens(&g);
-    finish_llama(&g, in_dir("m.gguf"));
-    REQUIRE(model_open(&m, in_dir("m.gguf"), NULL, NULL) == E_OK);
+    finish_llama(&g, test_path("m.gguf"));
+    REQUIRE(model_open(&m, test_path("m.gguf"), NULL, NULL) == E_OK);
     REQUIRE(m->tokens && m->n_warning == 0 && m->config.bos_token_id == 1);
     REQUIRE(prompt_from_text(&p, m, "ab ab", 5, BOS_AUTO, NULL) == E_OK);
     CHECK(p->n == 3 && p->id[0] == 1 && p->id[1] == 7 && p->id[2] == 7);
     json_t *messages = json_pack("[{s:s,s:s}]", "role", "user", "content", "ab");
-    REQUIRE(!chat_open(&c, in_dir("m.gguf"), NULL) && c);
+    REQUIRE(!chat_open(&c, test_path("m.gguf"), NULL) && c);
     CHECK(!chat_render(c, messages, false, &s, NULL) && s.p && !strcmp(s.p, "<s>ab</s>"));
     json_decref(messages), str_release(&s), chat_free(c), prompt_free(p), model_free(m);
 }
@@ -467,8 +458,8 @@ TEST("a vocabulary that is not read leaves the model open for ids, and says so")
     begin_family(&g, "llama");
     made_text(&g, "tokenizer.ggml.model", "rwkv");
     made_texts(&g, "tokenizer.ggml.tokens", (const char *const[]){ "a" }, 1);
-    finish_llama(&g, in_dir("m.gguf"));
-    REQUIRE(model_open(&m, in_dir("m.gguf"), NULL, NULL) == E_OK);
+    finish_llama(&g, test_path("m.gguf"));
+    REQUIRE(model_open(&m, test_path("m.gguf"), NULL, NULL) == E_OK);
     CHECK(!m->tokens && m->n_warning == 2 && strstr(m->warning[0], "rwkv"));
     model_free(m);
 }
@@ -496,8 +487,8 @@ static status open_with(void (*put)(gguf_made *), const char **config, error *er
     *err = (error){ 0 };
     begin_family(&g, "llama");
     put(&g);
-    finish_llama(&g, in_dir("m.gguf"));
-    status st = container_open(&c, in_dir("m.gguf"), err);
+    finish_llama(&g, test_path("m.gguf"));
+    status st = container_open(&c, test_path("m.gguf"), err);
     if (st == E_OK) snprintf(text, sizeof text, "%s", container_meta(c, "config"));
     *config = text;
     container_free(c);
@@ -558,9 +549,9 @@ static status open_bytes(const char *p, size_t n, error *err)
 {
     container *c = NULL;
     *err = (error){ 0 };
-    FILE *f = fopen(in_dir("x.gguf"), "wb"); /* file_write would wait for the disk */
+    FILE *f = fopen(test_path("x.gguf"), "wb"); /* file_write would wait for the disk */
     REQUIRE(f && fwrite(p, 1, n, f) == n && !fclose(f));
-    status st = container_open(&c, in_dir("x.gguf"), err);
+    status st = container_open(&c, test_path("x.gguf"), err);
     CHECK((st == E_OK) == (c != NULL) && (st == E_OK || err->msg[0]));
     if (c)
         for (int32_t i = 0; i < container_count(c); i++) { /* all of it can be read */
@@ -577,8 +568,8 @@ TEST("versions 2 and 3 and any alignment are read; a file without a model is a c
     container *c;
     meta_text names[3];
     for (int i = 0; i < 4; i++) {
-        make_small(in_dir("s.gguf"), i % 2 ? 2 : 3, i < 2 ? 32 : 8);
-        REQUIRE(container_open(&c, in_dir("s.gguf"), NULL) == E_OK);
+        make_small(test_path("s.gguf"), i % 2 ? 2 : 3, i < 2 ? 32 : 8);
+        REQUIRE(container_open(&c, test_path("s.gguf"), NULL) == E_OK);
         const tensor_view *t = container_find(c, "b");
         CHECK(container_count(c) == 2 && t && t->n_dim == 2 && !memcmp(t->data, FOUR, 16));
         const meta_list *l = container_find_list(c, "names");
@@ -591,7 +582,7 @@ TEST("versions 2 and 3 and any alignment are read; a file without a model is a c
     }
     model *m;
     error err = { 0 };
-    CHECK(model_open(&m, in_dir("s.gguf"), NULL, &err) == E_UNSUPPORTED &&
+    CHECK(model_open(&m, test_path("s.gguf"), NULL, &err) == E_UNSUPPORTED &&
           strstr(err.msg, "built are llama"));
 }
 
@@ -599,8 +590,8 @@ TEST("a GGUF file cut off anywhere is refused, and any byte changed ends in succ
 {
     str s = { 0 };
     error err;
-    make_small(in_dir("s.gguf"), 3, 32);
-    REQUIRE(!file_read(&s, in_dir("s.gguf"), 1 << 20, NULL));
+    make_small(test_path("s.gguf"), 3, 32);
+    REQUIRE(!file_read(&s, test_path("s.gguf"), 1 << 20, NULL));
     for (size_t n = 0; n < s.n; n++) CHECK(open_bytes(s.p, n, &err) != E_OK);
     static const unsigned char bad[] = { 0, 1, 0x7f, 0x80, 0xff };
     for (size_t i = 0; i < s.n; i++)
@@ -676,19 +667,20 @@ TEST("types that are not read, shapes without whole blocks, keys said twice are 
         made_begin(&g, "none");
         made_tensor(&g, "t", DTYPE_F32, 0, 4, FOUR);
         memcpy(g.tensor.p + g.tensor.n - 12, &bad[i].type, 4);
-        made_file(&g, in_dir("t.gguf"));
+        made_file(&g, test_path("t.gguf"));
         err = (error){ 0 };
-        CHECK(container_open(&c, in_dir("t.gguf"), &err) != E_OK && strstr(err.msg, bad[i].says));
+        CHECK(container_open(&c, test_path("t.gguf"), &err) != E_OK &&
+              strstr(err.msg, bad[i].says));
     }
     made_begin(&g, "none");
     made_u32(&g, "general.architecture", 1);
-    made_file(&g, in_dir("t.gguf"));
+    made_file(&g, test_path("t.gguf"));
     err = (error){ 0 };
-    CHECK(container_open(&c, in_dir("t.gguf"), &err) == E_FORMAT && strstr(err.msg, "twice"));
+    CHECK(container_open(&c, test_path("t.gguf"), &err) == E_FORMAT && strstr(err.msg, "twice"));
     made_begin(&g, "llama");
-    made_file(&g, in_dir("t.gguf"));
+    made_file(&g, test_path("t.gguf"));
     err = (error){ 0 };
-    CHECK(container_open(&c, in_dir("t.gguf"), &err) == E_FORMAT &&
+    CHECK(container_open(&c, test_path("t.gguf"), &err) == E_FORMAT &&
           strstr(err.msg, "llama.embedding_length"));
 }
 /* SPDX-License-Identifier: MIT */

@@ -6,52 +6,12 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "format/format.h"
-#include "include/microtome.h"
 #include "render/render.h"
+#include "tiny.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static mt_report *ran(const char *instrument, const char *request)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    if (mt_run(&r, instrument, request, NULL, NULL, &err))
-        printf("  %s %s: %s\n", instrument, request, err.message);
-    return r;
-}
-
-static void refuses(const char *instrument, const char *request, const char *says)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
-    bool fine = st != 0 && !r && strstr(err.message, says);
-    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
-    CHECK(fine);
-}
-
-static bool shows(const mt_report *r, const char *what)
-{
-    char *text = mt_report_render(r, "text", 100, false, NULL);
-    REQUIRE(text);
-    bool there = strstr(text, what) != NULL;
-    if (!there) printf("  not in the report: %s\n", what);
-    mt_text_free(text);
-    return there;
-}
-
-/* The report's tensors, read back from a file. */
-static container *tensors_of(const mt_report *r)
-{
-    char path[1200];
-    container *c = NULL;
-    snprintf(path, sizeof path, "%s/t.safetensors", test_dir());
-    REQUIRE(mt_report_write_tensors(r, path, NULL) == 0);
-    REQUIRE(container_open(&c, path, NULL) == E_OK);
-    return c;
-}
 
 static int64_t count_of(const tensor_view *t)
 {
@@ -230,7 +190,7 @@ TEST("attend gives the reference's patterns, GQA included")
                  "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
         mt_report *r = ran("attend", request);
         REQUIRE(r);
-        container *got = tensors_of(r);
+        container *got = tensors_in(r);
         CHECK(far_apart(got, "pattern", want, "repeated.pattern") < 1e-7); /* stored as float32 */
         container_free(got), container_free(want);
         mt_report_free(r);
@@ -243,7 +203,7 @@ TEST("attend: the demo's heads are what they were built to be")
                                  "cat\"]}");
     REQUIRE(r);
     CHECK(shows(r, "strongest") && shows(r, "even"));
-    container *c = tensors_of(r);
+    container *c = tensors_in(r);
     const tensor_view *t = container_find(c, "pattern");
     REQUIRE(t && t->n_dim == 4);
     int64_t n = t->dim[2], n_head = t->dim[1];
@@ -266,7 +226,7 @@ TEST("attend follows edits, takes several prompts, and refuses what is not there
                       "\"layer\":\"1\",\"query\":0,\"edit\":[\"blocks.1.attn.pattern[head=0] = "
                       "0.25\"]}");
     REQUIRE(r);
-    container *c = tensors_of(r);
+    container *c = tensors_in(r);
     const tensor_view *t = container_find(c, "pattern.0"), *u = container_find(c, "pattern.1");
     REQUIRE(t && u && t->dim[0] == 1 && u->dim[2] < t->dim[2]);
     CHECK(number(t, 0) == 0.25 && number(t, t->dim[2]) == 0.25);
@@ -294,7 +254,7 @@ TEST("heads gives the reference's stripes and detectors, GQA included")
                  "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
         mt_report *r = ran("heads", request);
         REQUIRE(r);
-        container *got = tensors_of(r);
+        container *got = tensors_in(r);
         CHECK(far_apart(got, "repeated.pattern", want, "repeated.pattern") < 1e-7);
         CHECK(far_apart(got, "stripe.previous", want, "stripe.previous") < 1e-12);
         CHECK(far_apart(got, "stripe.duplicate", want, "stripe.duplicate") < 1e-12);
@@ -322,7 +282,7 @@ TEST("heads: hand-built heads score what the definitions say a perfect one does"
     mt_report *r = ran("heads", "{\"model\":\"demo:induction\",\"length\":10,\"sequences\":3}");
     REQUIRE(r);
     CHECK(shows(r, "T = 10") && shows(r, "induction 0.917"));
-    container *c = tensors_of(r);
+    container *c = tensors_in(r);
     CHECK(fabs(score_of(c, "stripe.previous", 0, 1) - 1) < 1e-5);
     CHECK(fabs(score_of(c, "stripe.induction_strict", 1, 2) - 1) < 1e-5);
     CHECK(fabs(score_of(c, "stripe.induction", 1, 2) - 11.0 / 12) < 1e-5); /* (T+1)/(T+2) */
@@ -482,7 +442,7 @@ TEST(
                  dir);
         mt_report *r = ran("weights", request);
         REQUIRE(r);
-        container *got = tensors_of(r);
+        container *got = tensors_in(r);
         CHECK(far_apart(got, "QK", want, "QK") < 1e-7); /* stored as float32 */
         CHECK(far_apart(got, "OV", want, "OV") < 1e-7);
         for (int k = 0; k < 7; k++) {
@@ -501,7 +461,7 @@ TEST("weights: the hand-built edge is K-composition of 1 / sqrt(1.25 V), and no 
     mt_report *r = ran("weights", "{\"model\":\"demo:induction\"}");
     REQUIRE(r);
     CHECK(shows(r, "random heads") && shows(r, "skip_trigrams"));
-    container *c = tensors_of(r);
+    container *c = tensors_in(r);
     const tensor_view *k = container_find(c, "composition.K"),
                       *q = container_find(c, "composition.Q"),
                       *v = container_find(c, "composition.V");

@@ -5,52 +5,11 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "format/format.h"
-#include "include/microtome.h"
+#include "tiny.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static mt_report *ran(const char *instrument, const char *request)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    if (mt_run(&r, instrument, request, NULL, NULL, &err))
-        printf("  %s %s: %s\n", instrument, request, err.message);
-    return r;
-}
-
-static void refuses(const char *instrument, const char *request, const char *says)
-{
-    mt_report *r = NULL;
-    mt_error err = { 0 };
-    mt_status st = mt_run(&r, instrument, request, NULL, NULL, &err);
-    bool fine = st != 0 && !r && strstr(err.message, says);
-    if (!fine) printf("  %s %s: %d %s\n", instrument, request, st, err.message);
-    CHECK(fine);
-    mt_report_free(r);
-}
-
-static bool shows(const mt_report *r, const char *what)
-{
-    char *text = mt_report_render(r, "text", 100, false, NULL);
-    bool there = text && strstr(text, what) != NULL;
-    if (!there) printf("  not in the report: %s\n", what);
-    mt_text_free(text);
-    return there;
-}
-
-/* A report's tensors as a file of their own; container_free it. */
-static container *tensors(const mt_report *r)
-{
-    char path[1200];
-    static int n;
-    container *c = NULL;
-    snprintf(path, sizeof path, "%s/look%d.npz", test_dir(), n++);
-    REQUIRE(mt_report_write_tensors(r, path, NULL) == 0);
-    REQUIRE(container_open(&c, path, NULL) == E_OK);
-    return c;
-}
 
 /* A tensor as doubles; free it. */
 static double *values(const container *c, const char *name, int64_t *n)
@@ -132,8 +91,8 @@ TEST("the last layer's lens is the model's output, bit for bit, in every archite
 }
 
 /* The same by the textbook, in f64, from all logits: KL to the last place, entropy, rank of its top token. */
-static void by_hand(const double *logits, const double *last, int64_t n, double *kl,
-                    double *entropy, double *rank)
+static void brute(const double *logits, const double *last, int64_t n, double *kl, double *entropy,
+                  double *rank)
 {
     double za = 0, zb = 0;
     int64_t best = 0;
@@ -156,14 +115,14 @@ TEST("KL, entropy and ranks of the lens are what its logits say")
              shared_path("goldens/models/gpt2"));
     mt_report *r = ran("lens", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n, m;
     double *logits = values(c, "logit_lens", &n), *kl = values(c, "lane0/kl", &m),
            *entropy = values(c, "lane0/entropy", &m), *rank = values(c, "lane0/rank_final", &m);
     int64_t v = n / m;
     for (int64_t i = 0; i < m; i++) {
         double k, e, place;
-        by_hand(logits + i * v, logits + (m - 4 + i % 4) * v, v, &k, &e, &place);
+        brute(logits + i * v, logits + (m - 4 + i % 4) * v, v, &k, &e, &place);
         CHECK(fabs(k - kl[i]) < 1e-11 && fabs(e - entropy[i]) < 1e-11 && place == rank[i]);
     }
     free(logits), free(kl), free(entropy), free(rank);
@@ -176,7 +135,7 @@ TEST("the lens of the demo says nothing before its induction head and the answer
     mt_report *r = ran("lens", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
                                "cat\"],\"target\":\"sat\"}");
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n;
     double *rank = values(c, "lane0/rank_target", &n), *h = values(c, "lane0/entropy", &n);
     CHECK(n == 3 * 7);
@@ -268,7 +227,7 @@ static void dla_agrees(const char *name, int n_head, bool biased)
     REQUIRE(r && !mt_report_failed(r));
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
     REQUIRE(container_open(&golden, path, NULL) == E_OK);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n, m;
     double *dla = values(c, "dla", &n),
            *want = values(golden, "dla_gain.full_decomposition.diff", &m);
@@ -310,7 +269,7 @@ static double logit_of(const char *request, const char *which, int id)
 {
     mt_report *r = ran("run", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n;
     double *v = values(c, which, &n), y = v[id];
     free(v);
@@ -355,7 +314,7 @@ TEST("the parts sum to the logit in every architecture, also under edits")
             strcpy(end, ",\"answer\":\"#4\"}");
             mt_report *r = ran("dla", request);
             REQUIRE(r);
-            container *c = tensors(r);
+            container *c = tensors_in(r);
             int64_t n;
             double *v = values(c, "dla", &n), sum = sum_of(v, n);
             if (of[i].cap > 0) sum = of[i].cap * tanh(sum / of[i].cap);
@@ -397,7 +356,7 @@ TEST("a share is what the logit loses when the part is zeroed and the norm held,
         strcpy(request + n_head, ",\"answer\":\"#4\"}");
         mt_report *r = ran("dla", request);
         REQUIRE(r);
-        container *c = tensors(r);
+        container *c = tensors_in(r);
         int64_t n, at = labelled(r, of[i].tensor, of[i].axis, of[i].part);
         double *v = values(c, of[i].tensor, &n);
         REQUIRE(at >= 0);
@@ -420,7 +379,7 @@ TEST("a neuron's share is what the logit loses without it while the norms are he
     strcpy(request + head, ",\"answer\":\"#4\"}");
     mt_report *r = ran("dla", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n;
     double *v = values(c, "dla.neuron", &n), sum = sum_of(v + n / 2, n / 2);
     strcpy(request + head, "}");
@@ -446,7 +405,7 @@ TEST("the stream so far, norm anew, is the lens; at the end both forms are the l
              shared_path("goldens/models/gpt2"));
     mt_report *r = ran("dla", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n, m;
     double *lens = values(c, "dla.lens", &n), *far = values(c, "dla.so_far", &n),
            *dla = values(c, "dla", &m);
@@ -458,7 +417,7 @@ TEST("the stream so far, norm anew, is the lens; at the end both forms are the l
              shared_path("goldens/models/gpt2"));
     r = ran("lens", request);
     REQUIRE(r);
-    c = tensors(r);
+    c = tensors_in(r);
     double *all = values(c, "logit_lens", &m);
     int64_t v = m / n / 3;
     for (int64_t i = 0; i < n; i++) {
@@ -474,7 +433,7 @@ TEST("the demo's answer is written by its induction head alone")
     mt_report *r = ran("dla", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the "
                               "cat\"],\"pos\":\"all\"}");
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     int64_t n;
     double *v = values(c, "dla", &n);
     CHECK(share_of(r, v, 1, 0, "blocks.1.attn.result[head=2]") == 40 && sum_of(v, n) == 40);
@@ -576,7 +535,7 @@ static double *site_values(const char *request, int64_t *n)
 {
     mt_report *r = ran("cache", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     double *v = values(c, "lane0/blocks.1.resid_post", n);
     container_free(c);
     mt_report_free(r);
@@ -599,7 +558,7 @@ TEST(
     double *b = site_values(request, &n);
     mt_report *r = ran("compare", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     double *far = values(c, "relative.pos", &m), *max = values(c, "max", &m),
            *kl = values(c, "kl", &m);
     double most = 0;
@@ -617,9 +576,9 @@ TEST(
     snprintf(request + head, sizeof request - head, "%s}", edit);
     r = ran("run", request);
     REQUIRE(r);
-    c = tensors(r);
+    c = tensors_in(r);
     double *p = values(c, "logits", &n), *q = values(c, "logits_edited", &n), want, h, rank;
-    by_hand(q, p, n, &want, &h, &rank);
+    brute(q, p, n, &want, &h, &rank);
     CHECK(fabs(kl[3] - want) < 1e-12 && kl[1] == 0);
     free(a), free(b), free(kl), free(p), free(q);
     container_free(c), mt_report_free(r);
@@ -691,7 +650,7 @@ TEST("cosines of a sum of tokens with all tokens are those of the table's rows")
              "{\"model\":\"%s\",\"expr\":[\"2 * #3 - #5 + #7\",\"#5\"],\"top\":1000}", dir);
     mt_report *r = ran("embed", request);
     REQUIRE(r);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     double *cosine = values(c, "cosine", &m), *near = values(c, "nearest", &m),
            *id = values(c, "nearest.id", &m), *between = values(c, "between", &m);
     container_find(c, "cosine");
@@ -722,7 +681,7 @@ TEST("in the space of logits a stream's dot products, by the norm's scale, are i
     REQUIRE(r);
     snprintf(acts, sizeof acts, "%s/acts.npz", test_dir());
     REQUIRE(mt_report_write_tensors(r, acts, NULL) == 0);
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     double *logits = values(c, "lane0/logits", &n),
            *scale = values(c, "lane0/ln_final.scale", &one);
     container_free(c), mt_report_free(r);
@@ -730,7 +689,7 @@ TEST("in the space of logits a stream's dot products, by the norm's scale, are i
              ",\"expr\":[\"%s:lane0/blocks.1.resid_post[2]\"],\"by\":\"dot\",\"top\":1000}", acts);
     r = ran("embed", request);
     REQUIRE(r);
-    c = tensors(r);
+    c = tensors_in(r);
     double *near = values(c, "nearest", &m), *id = values(c, "nearest.id", &m);
     CHECK(m == n / 3);
     for (int64_t k = 0; k < m; k++)
@@ -756,7 +715,7 @@ TEST(
     mt_report *r = ran("embed", request);
     REQUIRE(r);
     CHECK(shows(r, "b - a + c") && shows(r, "2 lines were left out"));
-    container *c = tensors(r);
+    container *c = tensors_in(r);
     double *rank = values(c, "analogy.rank", &n), *cosine = values(c, "cosine", &m),
            *id = values(c, "nearest.id", &one), want = 1;
     const double *of = id + one / 5; /* he, his, she, her: each is nearest to itself */

@@ -11,23 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *written(const char *name, const char *text)
-{
-    static char path[4][1200];
-    static int at;
-    char *p = path[at++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
-    REQUIRE(file_write(p, text, strlen(text), NULL) == E_OK);
-    return p;
-}
-
 static const char *some_text(int n)
 {
     static const char *const words[] = { "the", "cat", "sat", "on", "dog", "ran" };
     str s = { 0 };
     for (int i = 0; i < n; i++)
         str_printf(&s, "%s%s", i ? " " : "", words[rand_below(test_seed, 7, (uint64_t)i, 6)]);
-    const char *path = written("text.txt", s.p);
+    const char *path = test_text("text.txt", s.p);
     str_release(&s);
     return path;
 }
@@ -218,7 +208,7 @@ TEST("documents shorter than what is skipped are passed over, and do not end the
 {
     char request[2500];
     const char *text =
-        written("short.jsonl", "[1, 2, 3, 4, 5, 6, 7, 8]\n[1, 2]\n[3, 4, 5, 6, 7, 8]\n");
+        test_text("short.jsonl", "[1, 2, 3, 4, 5, 6, 7, 8]\n[1, 2]\n[3, 4, 5, 6, 7, 8]\n");
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"skip\":4,\"unit\":"
              "[\"blocks.1.resid_pre[dim=3]\",\"blocks.1.attn.pattern\"]}",

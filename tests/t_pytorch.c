@@ -9,19 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *in_dir(const char *name)
-{
-    static char path[4][1024];
-    static int i;
-    char *p = path[i++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", test_dir(), name);
-    return p;
-}
-
 /* Not file_write: thousands of them need no fsync. */
 static const char *put(const void *p, size_t n)
 {
-    const char *path = in_dir("x.pt");
+    const char *path = test_path("x.pt");
     FILE *f = fopen(path, "wb");
     REQUIRE(f && fwrite(p, 1, n, f) == n && !fclose(f));
     return path;
@@ -65,21 +56,21 @@ TEST(".bin is what its first bytes say, whatever it is called; in a directory sa
     str s = { 0 };
     container *c = NULL;
     REQUIRE(file_read(&s, source_path("tests/torch_stream.pt"), 1 << 20, NULL) == E_OK);
-    REQUIRE(!file_write(in_dir("x.bin"), s.p, s.n, NULL) &&
-            !file_write(in_dir("pytorch_model.bin"), s.p, s.n, NULL));
-    CHECK(!strcmp(format_of(in_dir("x.bin"), NULL), "pytorch") &&
+    REQUIRE(!file_write(test_path("x.bin"), s.p, s.n, NULL) &&
+            !file_write(test_path("pytorch_model.bin"), s.p, s.n, NULL));
+    CHECK(!strcmp(format_of(test_path("x.bin"), NULL), "pytorch") &&
           !strcmp(format_of("no/such.bin", NULL), "llama2c") &&
           !strcmp(format_of("no/pytorch_model.bin", NULL), "pytorch"));
     REQUIRE(container_open(&c, test_dir(), NULL) == E_OK);
     CHECK(!strcmp(container_format(c), "pytorch"));
     container_free(c);
     static const char index[] = "{\"weight_map\":{\"a\":\"y.bin\"}}";
-    REQUIRE(!file_write(in_dir("pytorch_model.bin.index.json"), index, sizeof index - 1, NULL));
+    REQUIRE(!file_write(test_path("pytorch_model.bin.index.json"), index, sizeof index - 1, NULL));
     error err = { 0 };
-    CHECK(container_open(&c, in_dir("pytorch_model.bin.index.json"), &err) == E_IO &&
+    CHECK(container_open(&c, test_path("pytorch_model.bin.index.json"), &err) == E_IO &&
           strstr(err.msg, "y.bin"));
     const tensor_view t = { "t", DTYPE_U8, 1, { 3 }, "abc", 3, 0 };
-    REQUIRE(!tensors_write(in_dir("model.safetensors"), &t, 1, NULL, 0, NULL) &&
+    REQUIRE(!tensors_write(test_path("model.safetensors"), &t, 1, NULL, 0, NULL) &&
             !container_open(&c, test_dir(), NULL));
     CHECK(!strcmp(container_format(c), "safetensors"));
     container_free(c);

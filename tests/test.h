@@ -40,6 +40,11 @@ const char *source_path(const char *rel);
 /* A fresh, empty directory for this test; removed with all in it when the test ends. */
 const char *test_dir(void);
 
+/* A path in it; a file of those bytes, or of that text.  Of each the last eight are kept. */
+const char *test_path(const char *name);
+const char *test_file(const char *name, const void *bytes, size_t n);
+const char *test_text(const char *name, const char *text);
+
 #define TEST_JOIN_(a, b) a##b
 #define TEST_JOIN(a, b) TEST_JOIN_(a, b)
 

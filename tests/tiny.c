@@ -30,7 +30,7 @@ void refuses(const char *instrument, const char *request, const char *says)
 
 bool shows(const mt_report *r, const char *what)
 {
-    char *text = mt_report_render(r, "text", 80, false, NULL);
+    char *text = mt_report_render(r, "text", 100, false, NULL);
     bool there = text && strstr(text, what);
     if (!there) printf("  not in the report: %s\n", what);
     mt_text_free(text);
@@ -66,14 +66,21 @@ void starve(const char *instrument, const char *request)
     CHECK(n_failed > 10);
 }
 
-double *tensor_of(const mt_report *r, const char *name, int64_t *n)
+container *tensors_in(const mt_report *r)
 {
     char path[1200];
+    static int n;
     container *c = NULL;
-    double *v = NULL;
-    snprintf(path, sizeof path, "%s/sweep.npz", test_dir());
+    snprintf(path, sizeof path, "%s/report%d.npz", test_dir(), n++);
     REQUIRE(r && mt_report_write_tensors(r, path, NULL) == 0);
     REQUIRE(container_open(&c, path, NULL) == E_OK);
+    return c;
+}
+
+double *tensor_of(const mt_report *r, const char *name, int64_t *n)
+{
+    container *c = tensors_in(r);
+    double *v = NULL;
     const tensor_view *t = container_find(c, name);
     if (!t) printf("  there is no tensor %s\n", name);
     if (t) {

@@ -2,6 +2,7 @@
  * be asked for by hand. */
 #ifndef TESTS_TINY_H
 #define TESTS_TINY_H
+#include "format/format.h"
 #include "include/microtome.h"
 #include <stdbool.h>
 #include <jansson.h>
@@ -17,7 +18,10 @@ void starve(const char *instrument, const char *request);
 /* Is this in the report's text? */
 bool shows(const mt_report *r, const char *what);
 
-/* A tensor of a report as doubles (to be freed), by way of a file, as users read it; one of its numbers. */
+/* A report's tensors, by way of a file, as users read them (container_free). */
+container *tensors_in(const mt_report *r);
+
+/* A tensor of a report as doubles (to be freed); one of its numbers. */
 double *tensor_of(const mt_report *r, const char *name, int64_t *n);
 double number_of(const mt_report *r, const char *name, int64_t at);
 
