@@ -14,7 +14,7 @@ static bool near(const char *what, const double *a, const double *b, int64_t n, 
 {
     double worst = 0, largest = 0;
     for (int64_t i = 0; i < n; i++) {
-        worst = isnan(a[i]) ? INFINITY : fmax(worst, fabs(a[i] - b[i]));
+        worst = worse(worst, fabs(a[i] - b[i]));
         largest = fmax(largest, fabs(b[i]));
     }
     if (!(worst <= tol * largest)) printf("  %s: off by %g of %g\n", what, worst, largest);

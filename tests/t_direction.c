@@ -32,7 +32,7 @@ static double worst(const double *a, const double *b, int64_t n)
 {
     double most = 0, largest = 0;
     for (int64_t i = 0; i < n; i++)
-        most = fmax(most, fabs(a[i] - b[i])), largest = fmax(largest, fabs(b[i]));
+        most = worse(most, fabs(a[i] - b[i])), largest = fmax(largest, fabs(b[i]));
     return most / largest;
 }
 

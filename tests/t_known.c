@@ -267,7 +267,7 @@ static void same_site(bench *b, const container *c, lane *l, int k, const char *
             size_t h = (size_t)t->dim[1], p = (size_t)t->dim[2], d = (size_t)t->dim[3];
             at = (i / (h * d)) * d + (i / d % h) * p * d + i % d;
         }
-        gap = fmax(gap, fabs(v[i] - (double)want[at])), top = fmax(top, fabs((double)want[at]));
+        gap = worse(gap, fabs(v[i] - (double)want[at])), top = fmax(top, fabs((double)want[at]));
     }
     if (!(gap <= 1e-5 * top)) printf("  %s: off by %g, largest entry %g\n", site, gap, top);
     CHECK(top > 0 && gap <= 1e-5 * top);

@@ -105,8 +105,7 @@ static void fill(double *a, entry *f, int m, int n)
 static double largest(const double *a, int n)
 {
     double big = 0;
-    for (int i = 0; i < n; i++)
-        if (!(fabs(a[i]) <= big)) big = fabs(a[i]);
+    for (int i = 0; i < n; i++) big = worse(big, fabs(a[i]));
     return big;
 }
 
@@ -119,7 +118,7 @@ static double skew(const double *x, int k, int n, bool columns)
             double sum = a == b ? -1 : 0;
             for (int i = 0; i < n; i++)
                 sum += columns ? x[i * k + a] * x[i * k + b] : x[a * n + i] * x[b * n + i];
-            if (!(fabs(sum) <= worst)) worst = fabs(sum);
+            worst = worse(worst, fabs(sum));
         }
     }
     return worst;
@@ -137,9 +136,8 @@ static bool leads_positive(const double *x, int n, int step)
 static double far_from(const double *a, const double *b, int n)
 {
     double big = largest(b, n), worst = 0;
-    for (int i = 0; i < n; i++)
-        if (!(fabs(a[i] - b[i]) <= worst)) worst = fabs(a[i] - b[i]);
-    return big > 0 ? worst / big / DBL_EPSILON : worst > 0 ? INFINITY : 0;
+    for (int i = 0; i < n; i++) worst = worse(worst, fabs(a[i] - b[i]));
+    return big > 0 ? worst / big / DBL_EPSILON : worst == 0 ? 0 : INFINITY;
 }
 
 static bool near(const double *got, const double *want, int n, double relative)
@@ -402,7 +400,7 @@ TEST("eigenvalues: the n-th roots of 1, whose plain shifts stand still")
         for (int i = 0; i < n; i++) {
             double angle = atan2(im[i], re[i]) * n / (2 * 3.141592653589793);
             double far = fabs(angle - round(angle)) + fabs(re[i] * re[i] + im[i] * im[i] - 1);
-            if (far > worst) worst = far;
+            worst = worse(worst, far);
         }
         CHECK(worst < 1e-12);
     }

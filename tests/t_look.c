@@ -237,19 +237,19 @@ static void dla_agrees(const char *name, int n_head, bool biased)
             for (int p = 0; p < 3; p++) {
                 snprintf(label, sizeof label, "blocks.%d.attn.result[head=%d]", l, h);
                 double gap = share_of(r, dla, 3, p, label) - want[(l * n_head + h) * 3 + p];
-                worst = fmax(worst, fabs(gap));
+                worst = worse(worst, fabs(gap));
             }
         for (int p = 0; p < 3; p++) {
             snprintf(label, sizeof label, "blocks.%d.mlp.out", l);
             double got = share_of(r, dla, 3, p, label);
             snprintf(label, sizeof label, "transformer.h.%d.mlp.c_proj.bias", l);
             if (biased) got += share_of(r, dla, 3, p, label);
-            worst = fmax(worst, fabs(got - want[(3 * n_head + l) * 3 + p]));
+            worst = worse(worst, fabs(got - want[(3 * n_head + l) * 3 + p]));
         }
     }
     for (int p = 0; p < 3; p++) {
         double gap = share_of(r, dla, 3, p, "embed") - want[(3 * n_head + 3) * 3 + p];
-        worst = fmax(worst, fabs(gap));
+        worst = worse(worst, fabs(gap));
     }
     CHECK(worst < 2e-7); /* stored as float32, up to 2.3 */
     free(dla), free(want);
@@ -566,7 +566,7 @@ TEST(
         double d = 0, size = 0;
         for (int64_t k = t * n / 4; k < (t + 1) * n / 4; k++) {
             d += (a[k] - b[k]) * (a[k] - b[k]), size += a[k] * a[k];
-            most = fmax(most, fabs(a[k] - b[k]));
+            most = worse(most, fabs(a[k] - b[k]));
         }
         CHECK(fabs(far[t] - sqrt(d / size)) < 1e-14 && (far[t] == 0) == (t < 2));
     }
@@ -653,7 +653,6 @@ TEST("cosines of a sum of tokens with all tokens are those of the table's rows")
     container *c = tensors_in(r);
     double *cosine = values(c, "cosine", &m), *near = values(c, "nearest", &m),
            *id = values(c, "nearest.id", &m), *between = values(c, "between", &m);
-    container_find(c, "cosine");
     int64_t vocab = container_find(c, "cosine")->dim[1], d = n / vocab;
     REQUIRE(d <= 256);
     for (int64_t i = 0; i < d; i++) v[i] = 2 * w[3 * d + i] - w[5 * d + i] + w[7 * d + i];

@@ -214,7 +214,8 @@ TEST("documents shorter than what is skipped are passed over, and do not end the
              "[\"blocks.1.resid_pre[dim=3]\",\"blocks.1.attn.pattern\"]}",
              text);
     mt_report *r = ran("maxact", request);
-    CHECK(r);
+    CHECK(r && shows(r, "3 windows of up to") && shows(r, "within 3 documents"));
+    CHECK(shows(r, "catdogbirdmouse\302\253horse\302\273sat")); /* of the last document */
     mt_report_free(r);
 }
 

@@ -79,7 +79,7 @@ static double site_error(lane *l, const node *n, const tensor_view *t, double *s
             for (int32_t i = 0; i < node_width(n, r, l); i++, at++) {
                 double want = stored(t, n, all.r1, r, a, i), gap = fabs(v[at] - want);
                 if (fabs(want) > *scale) *scale = fabs(want);
-                if (!(gap <= worst)) worst = gap;
+                worst = worse(worst, gap);
             }
     free(v);
     return worst;
@@ -390,7 +390,8 @@ static void method_logits(const char *rel, double tolerance)
             REQUIRE(!lane_ask(l, b.m->logits, all, NULL) && !session_run(b.s, NULL, NULL) &&
                     !lane_read(l, b.m->logits, all, got, NULL));
             for (int64_t k = 0; k < per; k++)
-                worst = fmax(worst, fabs(got[k] - ((const double *)t->data)[(int64_t)i * per + k]));
+                worst =
+                    worse(worst, fabs(got[k] - ((const double *)t->data)[(int64_t)i * per + k]));
             if (worst > tolerance) printf("  %s: off by %g\n", rel, worst);
             CHECK(worst <= tolerance);
             free(got);
@@ -487,14 +488,14 @@ static void edits_of(const char *name)
                 !lane_read(l, b.m->logits, all, got, NULL));
         for (int32_t r = 0; r < all.r1; r++)
             for (int32_t a = 0; a < all.a1; a++)
-                gap = fmax(gap, fabs(got[r * all.a1 + a] -
-                                     json_number_value(json_array_get(
-                                         json_array_get(logits, (size_t)r), (size_t)a))));
+                gap = worse(gap, fabs(got[r * all.a1 + a] -
+                                      json_number_value(json_array_get(
+                                          json_array_get(logits, (size_t)r), (size_t)a))));
         if (!(gap <= 5e-5))
             printf("  %s case %d: off by %g: %s\n", name, n_case, gap,
                    json_dumps(edits, JSON_COMPACT));
         CHECK(gap <= 5e-5);
-        if (gap > worst) worst = gap;
+        worst = worse(worst, gap);
         free(got);
         json_decref(v);
         lane_drop(l), lane_drop(other);

@@ -245,7 +245,7 @@ TEST("every op in float is the same op in double, but for rounding")
             double *x = values(&f, f.l), *y = values(&d, d.l), largest = 0, worst = 0;
             for (int64_t j = 0; j < node_numbers(f.n, node_all(f.n, f.l), f.l); j++) {
                 if (fabs(y[j]) > largest) largest = fabs(y[j]);
-                if (!(fabs(x[j] - y[j]) <= worst)) worst = fabs(x[j] - y[j]);
+                worst = worse(worst, fabs(x[j] - y[j]));
             }
             if (!(worst <= 1e-5 * largest + 1e-30))
                 printf("  %s, sample %d: off by %g of %g\n", op_all[i]->name, k, worst, largest);

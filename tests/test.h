@@ -82,5 +82,11 @@ const char *test_text(const char *name, const char *text);
 /* Equal bits, or both NaN (which NaN comes out is not fixed), number by number. */
 bool bits_same(const void *a, const void *b, size_t bytes, int32_t real_bytes);
 
+/* The larger of two distances; NaN is the largest there is, and stays. */
+static inline double worse(double worst, double far)
+{
+    return worst != worst || far <= worst ? worst : far;
+}
+
 #endif
 /* SPDX-License-Identifier: MIT */

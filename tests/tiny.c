@@ -37,7 +37,9 @@ bool shows(const mt_report *r, const char *what)
     return there;
 }
 
-void starve(const char *instrument, const char *request)
+void starve(const char *instrument, const char *request) { starve_by(instrument, request, 60, 10); }
+
+void starve_by(const char *instrument, const char *request, int64_t dense, int least)
 {
     char hash[80];
     int n_failed = 0;
@@ -47,7 +49,7 @@ void starve(const char *instrument, const char *request)
     mt_report_free(r);
     int64_t live = mem_state.n_live;
     mem_state.each_get = true;
-    for (int64_t n = 0;; n += 1 + n / (test_soak ? 2000 : 60)) {
+    for (int64_t n = 0;; n += 1 + n / (test_soak ? 2000 : dense)) {
         mt_error err = { 0 };
         r = NULL;
         mem_state.fail_at = n;
@@ -63,7 +65,7 @@ void starve(const char *instrument, const char *request)
         if (!fired) break;
     }
     mem_state.each_get = false;
-    CHECK(n_failed > 10);
+    CHECK(n_failed > least);
 }
 
 container *tensors_in(const mt_report *r)

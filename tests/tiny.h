@@ -15,6 +15,8 @@ mt_report *ran(const char *instrument, const char *request);
 void refuses(const char *instrument, const char *request, const char *says);
 /* With the n-th allocation failing, for n growing faster and faster: an error that says so, or the same report. */
 void starve(const char *instrument, const char *request);
+/* The same, so dense (1: n doubles each time); more than `least` fail. */
+void starve_by(const char *instrument, const char *request, int64_t dense, int least);
 /* Is this in the report's text? */
 bool shows(const mt_report *r, const char *what);
 

@@ -28,10 +28,16 @@ static node *replaced(cone *c, node *n)
     return *of ? *of : n;
 }
 
-node *cone_to(cone *c, node *n)
+status cone_to(cone *c, node *n, node **out, error *err)
 {
+    char name[64];
     node *copy = replaced(c, n);
-    return copy == n || c->g->err.code ? NULL : copy;
+    if (c->g->err.code) return error_set(err, c->g->err.code, "%s", c->g->err.msg);
+    *out = copy;
+    if (copy != n) return E_OK;
+    snprintf(name, sizeof name, "%s", graph_name(c->g, c->from));
+    return error_set(err, E_UNSUPPORTED, "%s: %s does not depend on %s", c->w->def->name,
+                     graph_name(c->g, n), name);
 }
 
 /* Ops that take one row a token ask for the tokens' rows, not for which they are: any will do. */

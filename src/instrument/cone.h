@@ -19,9 +19,9 @@ typedef struct cone {
 
 /* Begin one at `from`; the copy of a node of the model; NULL when it does not depend on `from`.
  *
- * [err: NOMEM; NULL and g->err | owns: the session's graph | thread: the work's | cost: O(nodes)] */
+ * [err: NOMEM, UNSUPPORTED (n does not depend on from), what building nodes meets | owns: the session's graph | thread: the work's | cost: O(nodes)] */
 status cone_open(cone *c, work *w, const node *from, bool no_bias, error *err);
-node *cone_to(cone *c, node *n);
+status cone_to(cone *c, node *n, node **out, error *err);
 
 /* Send n rows of x, as long as `from`'s lines, through to `n_out` nodes of the cone and read the parts [a0, a1) of each
  * (a1 0: all), [row][part][width], into out[].

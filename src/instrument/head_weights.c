@@ -94,9 +94,7 @@ static status map_in(head_weights *x, const char *thing, node *to, double **out,
     if (!*out) return no_memory(x->w, err);
     status st = cone_open(&c, x->w, from, true, err);
     arena_mark here = arena_here(&x->w->mem);
-    if (st == E_OK && !(copy = cone_to(&c, to)))
-        st = error_set(err, E_UNSUPPORTED, "%s: %s does not depend on its input", x->w->def->name,
-                       thing);
+    if (st == E_OK) st = cone_to(&c, to, &copy, err);
     if (st == E_OK) st = map_units(&c, copy, x->d_model, 1, *out, err);
     if (st == E_OK) st = check_linear(&c, copy, x->d_model, *out, thing, err);
     arena_rewind(&x->w->mem, here);
@@ -114,8 +112,9 @@ static status map_out(head_weights *x, node *z, node *result, double **out, erro
     if (st != E_OK) return st;
     arena_mark here = arena_here(&w->mem);
     double *v = arena_array(&w->mem, n, sizeof *v);
-    node *copy = cone_to(&c, result);
-    st = v && copy ? map_units(&c, copy, x->d_value, x->n_head, v, err) : no_memory(w, err);
+    node *copy = NULL;
+    st = v ? cone_to(&c, result, &copy, err) : no_memory(w, err);
+    if (st == E_OK) st = map_units(&c, copy, x->d_value, x->n_head, v, err);
     for (int32_t i = 0; st == E_OK && i < x->d_value; i++)
         for (int32_t h = 0; h < x->n_head; h++)
             memcpy(*out + ((int64_t)h * x->d_value + i) * x->d_model,
@@ -205,8 +204,7 @@ static status find_ends(head_weights *x, error *err)
         return error_set(err, E_UNSUPPORTED, "%s: %s has no site embed, or none that logits read",
                          w->def->name, w->m->name);
     status st = cone_open(&x->behind, w, from, true, err);
-    if (st == E_OK && !(x->logits = cone_to(&x->behind, logits))) st = no_memory(w, err);
-    return st;
+    return st == E_OK ? cone_to(&x->behind, logits, &x->logits, err) : st;
 }
 
 status head_weights_open(head_weights *x, work *w, error *err)

@@ -31,9 +31,9 @@ status unembed_open(unembed *u, work *w, error *err)
                          w->def->name, w->m->name, w->m->config.n_layer - 1);
     u->n_vocab = w->m->logits->n_part, u->d_model = u->stream->width;
     status st = cone_open(&u->behind, w, u->stream, false, err);
+    if (st == E_OK) st = cone_to(&u->behind, w->m->logits, &u->logits, err);
     if (st != E_OK) return st;
-    u->logits = cone_to(&u->behind, w->m->logits);
-    u->raw = u->logits && unembed_raw(w->m) != w->m->logits ? u->logits->in[0] : u->logits;
+    u->raw = unembed_raw(w->m) != w->m->logits ? u->logits->in[0] : u->logits;
     u->logprob = op_log_softmax(g, u->logits);
     u->prob = op_exp(g, u->logprob);
     return g->err.code ? error_set(err, g->err.code, "%s", g->err.msg) : E_OK;
