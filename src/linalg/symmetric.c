@@ -5,7 +5,7 @@
 #include "linalg/dense.h"
 #include <string.h>
 
-enum { STEPS = 60 };
+enum { STEPS = 60, PATIENT = 15 }; /* for one number; most take two or three */
 
 typedef struct symmetric {
     int64_t n;
@@ -49,13 +49,21 @@ static void gather(symmetric *f)
             dense_mirror(f->z + i * n + k + 1, f->a + k * n + k + 1, f->tau[k], n - k - 1);
 }
 
-/* The end of the block that starts at l: the first i >= l whose e[i] counts as zero. */
-static int64_t block_end(const symmetric *f, int64_t l)
+/* The end of the block that starts at l: the first i >= l whose e[i] counts as zero, which `least` always does. */
+static int64_t block_end(const symmetric *f, int64_t l, double least)
 {
     int64_t i = l;
     for (; i + 1 < f->n; i++)
-        if (fabs(f->e[i]) <= DBL_EPSILON * (fabs(f->d[i]) + fabs(f->d[i + 1])) + DBL_MIN) break;
+        if (fabs(f->e[i]) <= DBL_EPSILON * (fabs(f->d[i]) + fabs(f->d[i + 1])) + least) break;
     return i;
+}
+
+/* The rounding of what is largest in the block l..m, which every step spreads over all of it. */
+static double rounding_of(const symmetric *f, int64_t l, int64_t m)
+{
+    double most = 0;
+    for (int64_t i = l; i <= m; i++) most = fmax(most, fabs(f->d[i]) + (i < m ? fabs(f->e[i]) : 0));
+    return DBL_EPSILON * most;
 }
 
 /* One implicit QL step on the block l..m. */
@@ -85,15 +93,19 @@ static void ql_step(symmetric *f, int64_t l, int64_t m)
     e[l] = g;
 }
 
+/* Beside its neighbours alone, an e[i] may never count as zero: a covariance of few samples is a few large numbers and
+ * rounding, which no step makes smaller.  So what has not ended after a while is measured by the whole block. */
 static status ql(symmetric *f, error *err)
 {
     for (int64_t l = 0; l < f->n; l++) {
         int64_t m;
-        for (int step = 0; (m = block_end(f, l)) != l; step++) {
+        double least = DBL_MIN;
+        for (int step = 0; (m = block_end(f, l, least)) != l; step++) {
             if (step == STEPS)
                 return error_set(err, E_LIMIT,
                                  "symmetric eigenvalues: number %lld not found in %d steps",
                                  (long long)l, STEPS);
+            if (step == PATIENT) least += rounding_of(f, l, m);
             ql_step(f, l, m);
         }
     }
