@@ -20,7 +20,6 @@ static const uint8_t bytes_of[DTYPE_Q4_0] = {
 
 const char *dtype_name(dtype t) { return names[t]; }
 bool dtype_is_float(dtype t) { return t <= DTYPE_F64; }
-bool dtype_is_block(dtype t) { return t >= DTYPE_Q4_0; }
 size_t dtype_bytes(dtype t) { return dtype_is_block(t) ? (size_t)block_bytes(t) : bytes_of[t]; }
 int64_t dtype_block(dtype t) { return dtype_is_block(t) ? block_numbers(t) : 1; }
 size_t dtype_size(dtype t, int64_t n) { return (size_t)(n / dtype_block(t)) * dtype_bytes(t); }
