@@ -165,6 +165,10 @@ def make():
         put("site", "text%d" % i, text)
     put("text", "csv", b'text,label,who\r\n"the ""cat""",1,a\nthe dog,0,b\n\nthe cat sat,True,b\n')
     put("text", "jsonl", b'{"text": "the cat sat on the mat", "label": true}\n[1, 2, 3]\n"the dog"\n{"label": 0, "text": "the"}\n')
+    put("pairs", "ours", b'{"clean":["the cat sat"],"corrupt":[[0,1,4,8]],"correct":["on"],"wrong":[9]}')
+    put("pairs", "list", b'{"prompts":[{"clean":"the cat","corrupt":"the dog","answers":["on","ran"],"wrong_answers":["mat"]}]}')
+    put("pairs", "lines", b'{"clean_prefix":"a cat","patch_prefix":"a dog","clean_answer":"on","patch_answer":"ran"}\n' * 2)
+    put("pairs", "csv", b',clean,corrupted,correct_idx,incorrect_idx\r\n1,"the ""cat""",the dog,12,9\r\n\n2,the cat,the dog,9,12\n')
     put("text", "words", b"the cat sat on the mat|" + b"the dog ran on the mat " * 120)
 
     with zipfile.ZipFile(FOUND) as f:

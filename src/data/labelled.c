@@ -2,10 +2,10 @@
 #include "data/labelled.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "data/pairs.h"
+#include "data/csv.h"
 #include <string.h>
 
-enum { MAX_LINE = 1 << 20, MAX_COLUMN = 64, MAX_ROWS = 1 << 24 };
+enum { MAX_ROWS = 1 << 24 };
 
 static status nomem(error *err) { return error_set(err, E_NOMEM, "prompts: out of memory"); }
 
@@ -78,100 +78,41 @@ status labelled_read_sets(labelled **out, const model *m, const char *positive,
     return st;
 }
 
-status labelled_read_pairs(labelled **out, const model *m, const char *path, bos_policy bos,
-                           error *err)
+status labelled_from_pairs(labelled **out, pairs *own_p, error *err)
 {
-    pairs *p = NULL;
-    status st = pairs_read(&p, m, path, bos, err);
-    if (st != E_OK) return st;
-    st = join(out, p->clean, p->n, p->corrupt, p->n, err);
-    p->n = 0; /* they were taken */
-    pairs_free(p);
+    status st = join(out, own_p->clean, own_p->n, own_p->corrupt, own_p->n, err);
+    own_p->n = 0; /* they were taken */
+    pairs_free(own_p);
     return st;
 }
 
 /* ---- tables ---- */
 
-/* A cell: n bytes without its quotes, or NULL. */
-typedef struct cell {
-    const char *p;
-    size_t n;
-} cell;
-
 typedef struct sheet {
     file_map map;
     const char *path;
     const labelled_fields *f;
-    size_t at;
-    int64_t line; /* the row under way, from 1 */
-    arena mem;    /* of the row under way */
+    csv in;    /* a line of JSON is a row too */
+    arena mem; /* of the row under way */
     bool json;
     json_t *row;
-    cell head[MAX_COLUMN], value[MAX_COLUMN];
+    csv_cell head[CSV_COLUMNS], value[CSV_COLUMNS];
     int n_head, n_value;
     arena head_mem;
 } sheet;
 
-/* One cell of RFC 4180; *p ends at the comma or the line's end behind it. */
-static status csv_cell(sheet *t, const char **p, const char *end, arena *mem, cell *out, error *err)
-{
-    const char *q = *p;
-    if (q == end || *q != '"') {
-        while (q < end && *q != ',' && *q != '\n') q++;
-        size_t n = (size_t)(q - *p);
-        if (n && (*p)[n - 1] == '\r' && (q == end || *q == '\n')) n--;
-        *out = (cell){ *p, n };
-        *p = q;
-        return E_OK;
-    }
-    size_t n = 0;
-    for (q++; q < end && (*q != '"' || (q + 1 < end && q[1] == '"')); q++, n++) q += *q == '"';
-    if (q == end || n > MAX_LINE)
-        return error_set(err, E_FORMAT, "%s, row %lld: a quote is not closed", t->path,
-                         (long long)t->line);
-    char *copy = arena_get(mem, n + 1);
-    if (!copy) return nomem(err);
-    const char *from = *p + 1;
-    for (size_t i = 0; i < n; i++, from++) from += *from == '"', copy[i] = *from;
-    copy[n] = 0;
-    *out = (cell){ copy, n };
-    *p = q + 1;
-    if (*p < end && **p == '\r') ++*p;
-    if (*p == end || **p == ',' || **p == '\n') return E_OK;
-    return error_set(err, E_FORMAT, "%s, row %lld: text behind a closed quote", t->path,
-                     (long long)t->line);
-}
-
-static status csv_row(sheet *t, arena *mem, cell *out, int *n, error *err)
-{
-    const char *p = (const char *)t->map.p + t->at, *end = (const char *)t->map.p + t->map.bytes;
-    status st = E_OK;
-    t->line++;
-    for (*n = 0;; p++) {
-        if (*n == MAX_COLUMN)
-            return error_set(err, E_LIMIT, "%s, row %lld: more than %d columns", t->path,
-                             (long long)t->line, MAX_COLUMN);
-        st = csv_cell(t, &p, end, mem, &out[(*n)++], err);
-        if (st != E_OK || p == end || *p == '\n') break;
-    }
-    t->at = (size_t)(p - (const char *)t->map.p) + (p < end);
-    return st;
-}
-
 static status json_row(sheet *t, error *err)
 {
     char name[200];
-    const char *p = (const char *)t->map.p + t->at;
-    size_t left = t->map.bytes - t->at;
-    const char *stop = memchr(p, '\n', left);
-    size_t n = stop ? (size_t)(stop - p) : left;
-    t->at += n + (stop != NULL), t->line++;
+    const char *p = t->in.at, *stop = memchr(p, '\n', (size_t)(t->in.end - p));
+    size_t n = (size_t)((stop ? stop : t->in.end) - p);
+    t->in.at += n + (stop != NULL), t->in.row++;
     json_decref(t->row);
     t->row = NULL;
     t->n_value = 0;
     while (n && (p[n - 1] == '\r' || p[n - 1] == ' ')) n--;
     if (!n) return E_OK;
-    snprintf(name, sizeof name, "%.160s, line %lld", t->path, (long long)t->line);
+    snprintf(name, sizeof name, "%.160s, line %lld", t->path, (long long)t->in.row);
     status st = json_parse(&t->row, p, n, name, err);
     if (st == E_OK && !json_is_object(t->row))
         st = error_set(err, E_FORMAT, "%s: is %s, expected an object", name, json_kind(t->row));
@@ -184,34 +125,33 @@ static status next_row(sheet *t, bool *there, error *err)
 {
     status st = E_OK;
     *there = false;
-    while (st == E_OK && !*there && t->at < t->map.bytes) {
+    while (st == E_OK && !*there && t->in.at < t->in.end) {
         arena_reset(&t->mem);
-        st = t->json ? json_row(t, err) : csv_row(t, &t->mem, t->value, &t->n_value, err);
+        st = t->json ? json_row(t, err) : csv_row(&t->in, &t->mem, t->value, &t->n_value, err);
         *there = t->json ? t->n_value > 0 : t->n_value > 1 || t->value[0].n > 0;
     }
     return st;
 }
 
 /* A row's cell by column name; p NULL: there is none. */
-static status cell_of(sheet *t, const char *name, cell *out, error *err)
+static status cell_of(sheet *t, const char *name, csv_cell *out, error *err)
 {
-    *out = (cell){ 0 };
+    *out = (csv_cell){ 0 };
     if (t->json) {
         const json_t *v = json_object_get(t->row, name);
-        if (json_is_string(v)) *out = (cell){ json_string_value(v), json_string_length(v) };
-        else if (json_is_boolean(v)) *out = json_is_true(v) ? (cell){ "1", 1 } : (cell){ "0", 1 };
+        if (json_is_string(v)) *out = (csv_cell){ json_string_value(v), json_string_length(v) };
+        else if (json_is_boolean(v))
+            *out = json_is_true(v) ? (csv_cell){ "1", 1 } : (csv_cell){ "0", 1 };
         else if (json_is_integer(v)) {
             char *text = arena_get(&t->mem, 24);
             if (!text) return nomem(err);
-            *out = (cell){ text,
-                           (size_t)snprintf(text, 24, "%lld", (long long)json_integer_value(v)) };
+            *out = (csv_cell){ text, (size_t)snprintf(text, 24, "%lld",
+                                                      (long long)json_integer_value(v)) };
         }
         return E_OK;
     }
     for (int i = 0; i < t->n_head; i++)
-        if (t->head[i].n == strlen(name) && !memcmp(t->head[i].p, name, t->head[i].n) &&
-            i < t->n_value)
-            *out = t->value[i];
+        if (i < t->n_value && csv_is(&t->head[i], name)) *out = t->value[i];
     return E_OK;
 }
 
@@ -221,13 +161,13 @@ static status no_column(const sheet *t, const char *what, error *err)
     for (int i = 0; i < t->n_head && strlen(list) < 150; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%.*s", i ? ", " : "",
                  (int)(t->head[i].n < 40 ? t->head[i].n : 40), t->head[i].p);
-    error_set(err, E_USAGE, "%s, row %lld: there is no column '%s'", t->path, (long long)t->line,
+    error_set(err, E_USAGE, "%s, row %lld: there is no column '%s'", t->path, (long long)t->in.row,
               what);
     if (*list) error_hint(err, "there are %s", list);
     return E_USAGE;
 }
 
-static status text_of(sheet *t, cell *out, error *err)
+static status text_of(sheet *t, csv_cell *out, error *err)
 {
     static const char *const usual[] = { "statement", "text", "prompt", "sentence", "examples" };
     status st = E_OK;
@@ -240,10 +180,10 @@ static status text_of(sheet *t, cell *out, error *err)
     return no_column(t, t->f->text ? t->f->text : "statement or text", err);
 }
 
-static bool is_word(const cell *c, const char *const *words)
+static bool is_word(const csv_cell *c, const char *const *words)
 {
     for (; *words; words++)
-        if (c->n == strlen(*words) && !memcmp(c->p, *words, c->n)) return true;
+        if (csv_is(c, *words)) return true;
     return false;
 }
 
@@ -253,7 +193,7 @@ static status label_of(sheet *t, bool *out, error *err)
         "0", "-1", "false", "False", "FALSE", NULL
     };
     const char *name = t->f->label ? t->f->label : "label";
-    cell c;
+    csv_cell c;
     status st = cell_of(t, name, &c, err);
     if (st != E_OK) return st;
     if (!c.p) return no_column(t, name, err);
@@ -261,18 +201,18 @@ static status label_of(sheet *t, bool *out, error *err)
     if (*out || is_word(&c, no)) return E_OK;
     return error_set(err, E_FORMAT,
                      "%s, row %lld: the label is '%.*s', expected 1, 0, true or false", t->path,
-                     (long long)t->line, (int)(c.n < 40 ? c.n : 40), c.p);
+                     (long long)t->in.row, (int)(c.n < 40 ? c.n : 40), c.p);
 }
 
 /* Groups by name: a list is fine, tables of thousands of rows have hundreds of names. */
 typedef struct names {
-    cell *name;
+    csv_cell *name;
     int n, cap;
 } names;
 
 static status group_of(sheet *t, labelled *l, names *seen, int *out, error *err)
 {
-    cell c;
+    csv_cell c;
     *out = seen->n;
     if (!t->f->group) {
         seen->n++;
@@ -288,14 +228,14 @@ static status group_of(sheet *t, labelled *l, names *seen, int *out, error *err)
         }
     if (seen->n == seen->cap) {
         int cap = seen->cap ? 2 * seen->cap : 64;
-        cell *wider = arena_array(&l->mem, cap, sizeof *wider);
+        csv_cell *wider = arena_array(&l->mem, cap, sizeof *wider);
         if (!wider) return nomem(err);
         if (seen->n) memcpy(wider, seen->name, (size_t)seen->n * sizeof *wider);
         seen->name = wider, seen->cap = cap;
     }
     char *copy = arena_copy(&l->mem, c.p, c.n + !c.n);
     if (!copy) return nomem(err);
-    seen->name[seen->n++] = (cell){ copy, c.n };
+    seen->name[seen->n++] = (csv_cell){ copy, c.n };
     return E_OK;
 }
 
@@ -312,7 +252,7 @@ static status read_rows(sheet *t, labelled *l, const model *m, bos_policy bos, e
     bool there = true;
     status st = E_OK;
     while (st == E_OK) {
-        cell text;
+        csv_cell text;
         prompt *p = NULL;
         bool positive = false;
         int group = 0;
@@ -324,7 +264,7 @@ static status read_rows(sheet *t, labelled *l, const model *m, bos_policy bos, e
         if (st != E_OK) break;
         st = prompt_from_text(&p, m, text.p, text.n, bos, err);
         if (st == E_OK) add(l, p, positive, group);
-        else error_prefix(err, "%s, row %lld", t->path, (long long)t->line);
+        else error_prefix(err, "%s, row %lld", t->path, (long long)t->in.row);
     }
     return st;
 }
@@ -339,8 +279,10 @@ status labelled_read_table(labelled **out, const model *m, const char *path,
     status st = file_open_map(&t.map, path, err);
     if (st != E_OK) return st;
     int64_t n = count_lines(&t.map);
+    t.in = csv_begin(path, t.map.p, t.map.bytes);
     if (n > MAX_ROWS) st = error_set(err, E_LIMIT, "%s: more than %d rows", path, MAX_ROWS);
-    if (st == E_OK && !t.json && t.map.bytes) st = csv_row(&t, &t.head_mem, t.head, &t.n_head, err);
+    if (st == E_OK && !t.json && t.map.bytes)
+        st = csv_row(&t.in, &t.head_mem, t.head, &t.n_head, err);
     if (st == E_OK && !(l = labelled_new(n))) st = nomem(err);
     if (st == E_OK) st = read_rows(&t, l, m, bos, err);
     if (st == E_OK) st = both_kinds(l, path, err);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "data/pair_files.h"
 #include <string.h>
 
 enum { MAX_FILE = 256 << 20 };
@@ -52,6 +53,7 @@ static status prompt_array(prompt ***out, int *n, arena *mem, const model *m, co
 {
     size_t i;
     const json_t *x;
+    if (!v) return error_set(err, E_FORMAT, "there is no '%s', expected a list of prompts", key);
     if (!json_is_array(v))
         return error_set(err, E_FORMAT, "'%s' is %s, expected a list of prompts", key,
                          json_kind(v));
@@ -183,19 +185,114 @@ status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy 
     return st;
 }
 
-status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, error *err)
+static const char *const lists[] = { "clean", "corrupt", "correct", "wrong" };
+
+/* Leave the first so many of each list, if all are as long. */
+static void shorten(const json_t *v, int64_t limit)
 {
-    json_t *v = NULL;
-    status st = json_open(&v, path, MAX_FILE, err);
-    if (st == E_OK && !json_is_object(v))
-        st = error_set(err, E_FORMAT,
-                       "%s: is %s, expected an object with clean, corrupt and correct", path,
-                       json_kind(v));
-    else if (st == E_OK) {
-        st = pairs_from_json(out, m, v, bos, err);
-        if (st != E_OK) error_prefix(err, "%s", path);
+    size_t n = json_array_size(json_object_get(v, lists[0]));
+    for (int k = 1; k < 4; k++) {
+        const json_t *list = json_object_get(v, lists[k]);
+        if (list && json_array_size(list) != n) return;
     }
-    json_decref(v);
+    for (int k = 0; k < 4 && limit > 0; k++) {
+        json_t *list = json_object_get(v, lists[k]);
+        while (list && json_array_size(list) > (size_t)limit)
+            json_array_remove(list, json_array_size(list) - 1);
+    }
+}
+
+/* Pair i of v alone; NULL when there is no memory. */
+static json_t *alone(const json_t *v, size_t i)
+{
+    json_t *one = json_object();
+    for (int k = 0; one && k < 4; k++) {
+        json_t *list = json_object_get(v, lists[k]);
+        if (!list ||
+            json_object_set_new(one, lists[k], json_pack("[O]", json_array_get(list, i))) == 0)
+            continue;
+        json_decref(one);
+        return NULL;
+    }
+    return one;
+}
+
+static status keep_pair(json_t *kept, const json_t *v, size_t i, error *err)
+{
+    for (int k = 0; k < 4; k++) {
+        json_t *list = json_object_get(v, lists[k]);
+        if (list && json_array_append(json_object_get(kept, lists[k]), json_array_get(list, i)))
+            return nomem(err);
+    }
+    return E_OK;
+}
+
+/* Which pairs of v can be pairs of this model. */
+typedef struct sieve {
+    json_t *kept; /* them, as v has them */
+    int n_kept, n_left_out;
+    error why; /* why the first of the others cannot */
+} sieve;
+
+static status sieve_pair(sieve *x, const model *m, const json_t *v, size_t i, bos_policy bos,
+                         error *err)
+{
+    error why = { 0 };
+    pairs *p = NULL;
+    json_t *one = alone(v, i);
+    status st = one ? pairs_from_json(&p, m, one, bos, &why) : E_NOMEM;
+    json_decref(one), pairs_free(p);
+    if (st == E_NOMEM) return nomem(err);
+    if (st == E_OK) {
+        x->n_kept++;
+        return keep_pair(x->kept, v, i, err);
+    }
+    if (!x->n_left_out++) x->why = why;
+    return E_OK;
+}
+
+static void describe(pairs *p, const sieve *x, const char *note)
+{
+    int at = snprintf(p->note, sizeof p->note, "%s", note);
+    if (x->n_left_out)
+        snprintf(p->note + at, sizeof p->note - (size_t)at,
+                 "%s%d of %d pairs are left out, which do not fit this model (the first: %.120s)",
+                 at ? "; " : "", x->n_left_out, x->n_left_out + x->n_kept, x->why.msg);
+}
+
+static status sieve_all(pairs **out, sieve *x, const model *m, const pair_file *f, bos_policy bos,
+                        int64_t limit, error *err)
+{
+    size_t n = json_array_size(json_object_get(f->v, "clean"));
+    bool wrong = json_object_get(f->v, "wrong") != NULL;
+    x->kept = json_pack("{s:[],s:[],s:[]}", "clean", "corrupt", "correct");
+    if (!x->kept || (wrong && json_object_set_new(x->kept, "wrong", json_array())))
+        return nomem(err);
+    status st = E_OK;
+    for (size_t i = 0; i < n && st == E_OK && (!limit || x->n_kept < limit); i++)
+        st = sieve_pair(x, m, f->v, i, bos, err);
+    if (st == E_OK && !x->n_kept) {
+        st = error_set(err, x->why.code, "no pair fits this model; the first: %s", x->why.msg);
+        if (*x->why.hint) error_hint(err, "%s", x->why.hint);
+    }
+    if (st == E_OK) st = pairs_from_json(out, m, x->kept, bos, err);
+    if (st == E_OK) describe(*out, x, f->note);
+    return st;
+}
+
+status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, int64_t limit,
+                  error *err)
+{
+    pair_file f = { 0 };
+    sieve x = { 0 };
+    status st = pair_file_read(&f, path, err);
+    if (st != E_OK) return st;
+    if (!f.foreign) shorten(f.v, limit);
+    st = f.foreign ? sieve_all(out, &x, m, &f, bos, limit, err)
+                   : pairs_from_json(out, m, f.v, bos, err);
+    if (st != E_OK) error_prefix(err, "%s", path);
+    json_decref(x.kept);
+    pair_file_release(&f);
     return st;
 }
 

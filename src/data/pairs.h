@@ -4,7 +4,7 @@
  *       "ablation_reference_set": [[...], ...] }
  *
  * Prompts may be texts instead of ids, answers texts of one token (" Mary"); wrong and the reference set may
- * be missing. */
+ * be missing.  Files of AutoCircuit, EAP (CSV) and feature circuits (JSON lines) are read too: pair_files.h. */
 #ifndef MICROTOME_DATA_PAIRS_H
 #define MICROTOME_DATA_PAIRS_H
 #include "base/json.h"
@@ -15,13 +15,18 @@ typedef struct pairs {
     int n, n_reference;
     prompt **clean, **corrupt, **reference;
     int32_t *correct, *wrong; /* wrong NULL: not given */
+    char note[480];           /* what reading the file left out or took to be meant; "" */
     bool single;              /* there is no other prompt: corrupt is the clean one again */
 } pairs;
 
-/* Read a JSON file, or the value that is in one, or make one pair of texts.  The two prompts of a pair must have equally many tokens.
+/* Read a file, or the JSON value that is in one, or make one pair of texts.  The two prompts of a pair must have equally
+ * many tokens; of another tool's file, pairs that do not fit the model (that, or an answer of several tokens) are left out.
+ *
+ *   limit   only the first so many that fit; 0: all
  *
  * [err: IO, FORMAT, SHAPE (lengths differ), what prompts and token_find return, NOMEM | owns: the caller, pairs_free | thread: any | cost: O(tokens)] */
-status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, error *err);
+status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, int64_t limit,
+                  error *err);
 status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err);
 status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt,
                         const char *correct, const char *wrong, bos_policy bos, error *err);

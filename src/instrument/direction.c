@@ -23,6 +23,7 @@ static const param params[] = {
     { "positive", PARAM_TEXT, NULL, "a file of positive prompts (lines, or JSON)", ROLE_FILE },
     { "negative", PARAM_TEXT, NULL, "and one of negative prompts", ROLE_FILE },
     { "pairs", PARAM_TEXT, NULL, "or pairs: clean is positive, corrupt negative", ROLE_FILE },
+    WORK_LIMIT_PARAM,
     { "data", PARAM_TEXT, NULL, "or a .csv or .jsonl file with a text and a label in each row",
       ROLE_FILE },
     { "field", PARAM_TEXT, NULL, "its column of texts; else statement, text, prompt or sentence",
@@ -125,12 +126,16 @@ static status read_prompts(study *s, error *err)
         error_hint(err, "--positive FILE --negative FILE, or --pairs FILE, or --data FILE.csv");
         return E_USAGE;
     }
-    const char *files[] = { positive, negative, both, data };
-    for (int i = 0; i < 4; i++) {
+    const char *files[] = { positive, negative, data };
+    pairs *p = NULL;
+    for (int i = 0; i < 3; i++) {
         status st = files[i] ? work_file(w, files[i], err) : E_OK;
         if (st != E_OK) return st;
     }
-    if (both) return labelled_read_pairs(&s->l, w->m, both, work_bos(w), err);
+    if (both) {
+        status st = work_pairs(w, both, &p, err);
+        return st == E_OK ? labelled_from_pairs(&s->l, p, err) : st;
+    }
     if (data) return labelled_read_table(&s->l, w->m, data, &f, work_bos(w), err);
     return labelled_read_sets(&s->l, w->m, positive, negative, work_bos(w), err);
 }

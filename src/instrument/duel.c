@@ -11,9 +11,7 @@ status duel_pairs(work *w, pairs **out, error *err)
 {
     const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean"),
                *corrupt = work_text(w, "corrupt");
-    status st = file ? work_file(w, file, err) : E_OK;
-    if (st != E_OK) return st;
-    if (file) return pairs_read(out, w->m, file, work_bos(w), err);
+    if (file) return work_pairs(w, file, out, err);
     return pairs_from_texts(out, w->m, clean, corrupt ? corrupt : clean, work_text(w, "answer"),
                             work_text(w, "wrong"), work_bos(w), err);
 }

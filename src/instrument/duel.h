@@ -28,8 +28,9 @@
 
 /* The parameters of pairs, to be pasted into a table of params. */
 #define DUEL_PARAMS                                                                                \
-    { "pairs", PARAM_TEXT, NULL, "JSON file of clean and corrupt prompts with their answers",      \
-      ROLE_FILE },                                                                                 \
+    { "pairs", PARAM_TEXT, NULL,                                                                   \
+      "clean and corrupt prompts with answers: JSON, JSON lines or CSV", ROLE_FILE },              \
+        WORK_LIMIT_PARAM,                                                                          \
         { "clean", PARAM_TEXT, NULL, "or one pair: the clean prompt", ROLE_WHAT },                 \
         { "corrupt", PARAM_TEXT, NULL, "the corrupted prompt, of as many tokens", ROLE_WHAT },     \
         { "answer", PARAM_TEXT, NULL, "the right answer, one token (\" Mary\", or #17)",           \

@@ -399,7 +399,9 @@ static void show_one(embed *x, const looked *k, int i)
         table_row(t), row_int(t, r + 1), work_row_token(x->w, t, id);
         row_real(t, q->cosine[id]), row_real(t, q->dot[id]);
         row_real(t, all->deviation > 0 ? (all->list[r].v - all->mean) / all->deviation : 0);
-        if (sum) row_bool(t, owns(q, id)), row_int(t, rank_in(x, alone, q, id));
+        if (sum) row_bool(t, owns(q, id));
+        if (sum && owns(q, id)) row_none(t); /* left out of that order */
+        else if (sum) row_int(t, rank_in(x, alone, q, id));
         work_row_token(x->w, t, far), row_real(t, near_of(x, q, far));
     }
 }
@@ -463,6 +465,11 @@ static void keep(embed *x, const looked *k)
                 dot_of(k->v + (int64_t)k->at[i] * x->d, k->v + (int64_t)k->at[j] * x->d, x->d);
             c[i * k->n + j] = dot / (q->norm * query_of(k, j, SELF)->norm);
         }
+    }
+    for (int j = 0; j < x->top; j++) {
+        char label[24];
+        int n = snprintf(label, sizeof label, "%d", j + 1);
+        report_axis_token(r, "nearest", "rank", j, label, (size_t)n);
     }
     report_axis_labels(r, "nearest", "expr", k->n, k->label);
     report_axis_labels(r, "nearest.id", "expr", k->n, k->label);

@@ -4,12 +4,11 @@
 #define MICROTOME_INSTRUMENT_SCENE_H
 #include "instrument/work.h"
 
-/* The parameter that scenes_find reads beside those of prompts. */
+/* The parameters that scenes_find reads beside those of prompts. */
 #define SCENE_PARAMS                                                                               \
-    {                                                                                              \
-        "pairs", PARAM_TEXT, NULL,                                                                 \
-            "prompts from a file of pairs: the clean ones, with their answers", ROLE_FILE          \
-    }
+    { "pairs", PARAM_TEXT, NULL,                                                                   \
+      "prompts from a file of pairs: the clean ones, with their answers", ROLE_FILE },             \
+        WORK_LIMIT_PARAM
 
 typedef struct scene {
     const prompt *p;

@@ -208,6 +208,17 @@ status work_file(work *w, const char *path, error *err)
     return st;
 }
 
+status work_pairs(work *w, const char *path, pairs **out, error *err)
+{
+    int64_t limit = work_int(w, "limit");
+    if (limit < 0)
+        return error_set(err, E_USAGE, "limit: %lld, expected 0 (all) or more", (long long)limit);
+    status st = work_file(w, path, err);
+    if (st == E_OK) st = pairs_read(out, w->m, path, work_bos(w), limit, err);
+    if (st == E_OK && *(*out)->note) report_warn(w->r, "%s: %s", path, (*out)->note);
+    return st;
+}
+
 status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char *name, error *err)
 {
     lane *l = NULL;

@@ -89,6 +89,17 @@ status work_keep(work *w, prompt *p, error *err);
  * [err: IO, NOMEM | owns: the report | thread: w's own | cost: reads the file] */
 status work_file(work *w, const char *path, error *err);
 
+/* Beside a parameter that names a file of pairs: what work_pairs reads. */
+#define WORK_LIMIT_PARAM                                                                           \
+    {                                                                                              \
+        "limit", PARAM_INT, "0", "only the first so many of --pairs; 0: all", ROLE_WHAT            \
+    }
+
+/* The pairs of a file, noted as work_file does, --limit of them; what reading it left out is warned of.
+ *
+ * [err: USAGE (limit), as pairs_read | owns: the caller, pairs_free | thread: w's own | cost: O(tokens)] */
+status work_pairs(work *w, const char *path, pairs **out, error *err);
+
 /* A tensor of a file as doubles, the file noted as work_file does.  It is read once: whoever asks again gets the same
  * numbers, which are not to be changed.
  *

@@ -57,7 +57,8 @@ const char *const page_style[] = {
     ".data .num,.data th.num{text-align:right}.data td.num{white-space:nowrap}\n"
     ".tok,.label{font-family:var(--mono);font-size:.88em}\n"
     "td .tok{padding:.05rem "
-    ".3rem;border-radius:.25rem;background:var(--hover);white-space:pre-wrap}\n"
+    ".3rem;border-radius:.25rem;background:var(--hover);white-space:pre-wrap;overflow-wrap:normal}"
+    "\n"
     ".sign{color:var(--soft);margin-left:.3em}\n",
 
     /* heatmaps */
