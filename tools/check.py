@@ -144,6 +144,7 @@ def everything(folder):
         ("contracts", tool("contracts.py")),
         ("format", check_format),
         ("build, gcc", lambda: build(check, "gcc")),
+        ("calls of kernels", lambda: call([sys.executable, "tools/kernel_calls.py", check])),
         ("tests", plain),
         ("build, clang, sanitizers", lambda: build_san(san)),
         ("tests, sanitizers", strict),

@@ -41,8 +41,8 @@ typedef enum dtype {
 } dtype;
 
 /* Bytes of a block; numbers in it (1 where there are no blocks); the name safetensors or GGUF gives the
- * type ("F32", "BF16", "Q4_K"); is it F32, F16, BF16 or F64?  Does it lie in blocks?  (The last is here for kernels: where
- * the type is a constant, nothing of the question may be left in their loops, least of all a call.)
+ * type ("F32", "BF16", "Q4_K"); is it F32, F16, BF16 or F64?  Does it lie in blocks?  (The last is inline
+ * for kernels: where the type is a constant, nothing of the question is left in their loops.)
  *
  * [err: none | owns: static | thread: any | cost: O(1)] */
 size_t dtype_bytes(dtype t);
