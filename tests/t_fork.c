@@ -172,6 +172,7 @@ static void identity_scene(uint64_t seed, const engine *e, bool edge)
             fprintf(stderr, "seed %llu: node %d (%s), edit kind %d\n", (unsigned long long)seed,
                     n->id, n->op->name, (int)id.kind);
         CHECK(lane_effect(fork) != EFFECT_CHANGED);
+        CHECK(edge || !info.n_touched); /* seen before anything is planned */
         for (int i = 0; i < x.t.n_site; i++)
             CHECK(toy_same(base, fork, x.t.site[i], node_all(x.t.site[i], base)));
     }

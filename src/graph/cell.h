@@ -202,6 +202,17 @@ box take_out(const edit *e, box here, const lane *l);
  * [err: false when out of memory | owns: nothing | thread: the session's | cost: O(numbers)] */
 bool edit_apply(run *r, due *d, const edit *e, int32_t first, int32_t end);
 
+/* edit.c: apply e, which couples nothing, to the parts b of one row, from y on; src: the row it takes from, from the part
+ * that goes to b.a0 on.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(numbers)] */
+void edit_row(const edit *e, const lane *l, box b, char *y, const char *src);
+
+/* idle.c: where e, the lane's own and alone on a node whose inputs do not change, may change anything, added to may.
+ *
+ * [err: l->mem.failed | owns: l->mem | thread: the session's | cost: O(numbers)] */
+void edit_may(lane *l, const edit *e, region *may);
+
 /* edit.c: take back the lane's last edit; give a lane an edit another lane has (perhaps a longer one:
  * what lies outside is clipped, as when it is inherited).
  *

@@ -337,6 +337,16 @@ static void edit_part(const edit *e, const lane *l, void *y, const void *src, in
     }
 }
 
+void edit_row(const edit *e, const lane *l, box b, char *y, const char *src)
+{
+    int64_t bytes = l->s->e->real_bytes, step = node_width(e->n, b.r0, l) * bytes,
+            src_step = src ? node_width(e->from_n, b.r0, source_of(e, l)) * bytes : 0;
+    for (int32_t a = b.a0; a < b.a1; a++, y += step) {
+        edit_part(e, l, y, src, b.r0, a);
+        if (src) src += src_step;
+    }
+}
+
 static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
 {
     box b = box_cut(edit_where(e, d->l), p->b), out = take_out(e, b, d->l);
@@ -346,15 +356,10 @@ static bool edit_patch(run *r, due *d, const edit *e, const patch *p)
         src = arena_array(&r->wave, b.r1 - b.r0, sizeof *src);
         if (!src || !lane_view(&r->wave, source_of(e, d->l), e->from_n, out, src)) return false;
     }
-    for (int32_t row = b.r0; row < b.r1; row++) {
-        const char *line = src ? src[row - b.r0] : NULL;
-        int64_t step = src ? node_width(e->from_n, row, source_of(e, d->l)) : 0;
-        step *= d->l->s->e->real_bytes;
-        for (int32_t a = b.a0; a < b.a1; a++)
-            if (!src || line)
-                edit_part(e, d->l, patch_at(d->l, d->n, p, row, a),
-                          line ? line + (a - b.a0) * step : NULL, row, a);
-    }
+    for (int32_t row = b.r0; row < b.r1; row++)
+        if (!src || src[row - b.r0])
+            edit_row(e, d->l, (box){ row, row + 1, b.a0, b.a1 }, patch_at(d->l, d->n, p, row, b.a0),
+                     src ? src[row - b.r0] : NULL);
     return true;
 }
 

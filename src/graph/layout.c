@@ -107,6 +107,16 @@ static bool generation_layout(run *r, int32_t gen)
     return true;
 }
 
+/* Is n computed in this run in l or in a lane it is read through? */
+static bool is_due(const lane *l, const node *n)
+{
+    for (; l; l = l->parent) {
+        const cell *c = cell_get(l, n);
+        if (c && c->due) return true;
+    }
+    return false;
+}
+
 /* What is read out of its turn. */
 static void pin(run *r)
 {
@@ -116,7 +126,8 @@ static void pin(run *r)
         for (const lane *a = l; a; a = a->parent)
             for (const edit *e = a->edit; e; e = e->next) {
                 if (e->kind != EDIT_TAKE) continue;
-                r->last_use[e->from_n->id] = INT32_MAX - 1;
+                if (is_due(e->from ? e->from : l, e->from_n))
+                    r->last_use[e->from_n->id] = INT32_MAX - 1;
                 for (lane *p = e->from; p; p = p->parent)
                     p->pinned |= p->generation < l->generation;
             }

@@ -1,7 +1,8 @@
 /* plan -- which cells must be computed: wanted and changed, and nothing else.
  *
  * Pass 1, forward, once per lane: `calc`, where inputs may differ from the parent's (reach),
- *   and `may`, that and where the lane's own edits act.  No value is looked at but inputs.
+ *   and `may`, that and where the lane's own edits act.  No value is looked at but inputs and
+ *   those that an edit of a sweep's lane meets (idle.c).
  * Pass 2, backward, once per run: `want`, what must be resolved.  A wanted cell that may
  *   differ wants its inputs (need); and every wanted cell is wanted of the parent too, which
  *   is where it comes from if it turns out equal, and what it is compared with.  A set hides
@@ -131,7 +132,8 @@ static status plan_node(lane *l, const node *n, error *err)
     for (int i = 0; i < n_e; i++) n_own += e[i].owner == l;
     may = n_own ? region_copy(&l->mem, &calc) : calc; /* a shared copy: neither changes again */
     for (int i = 0; i < n_e; i++)
-        if (e[i].owner == l) region_add(&l->mem, &may, edit_where(&e[i], l));
+        if (e[i].owner == l && n_own == 1 && !calc.n) edit_may(l, &e[i], &may);
+        else if (e[i].owner == l) region_add(&l->mem, &may, edit_where(&e[i], l));
     cell *c = may.n ? cell_need(l, n) : cell_get(l, n);
     if (c) c->calc = calc, c->may = may;
     return E_OK;
