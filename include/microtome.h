@@ -36,7 +36,8 @@ const char *mt_status_name(mt_status code);
 
 /* Every instrument with its parameters, as JSON:
  *   [{"name", "says", "subject", "positional", "params": [{"name", "kind", "default", "says"}]}]
- * kind: text, int, real, flag, list.
+ * kind: text, int, real, flag, list.  Numbers that have bounds have "least" and "most" as well; texts that are one of some
+ * words "one_of", a list of these; texts that are some of them, with commas, "some_of".
  *
  * [err: NULL when out of memory | owns: the caller, mt_text_free | thread: any | cost: microseconds] */
 char *mt_describe(void);

@@ -60,7 +60,7 @@ TEST("wrong arguments exit with 2 and say what would be right")
     CHECK(is("help nothing", 2, "nothing"));
     CHECK(is("run demo:induction --prompt the --seed 99999999999999999999", 2, "out of range"));
     CHECK(is("run demo:induction --prompt the --memory 99999999999999999", 2, "memory"));
-    CHECK(is("run demo:induction --prompt the --top 0", 2, "top 0"));
+    CHECK(is("run demo:induction --prompt the --top 0", 2, "top is 0"));
     CHECK(is("run demo:induction --prompt the --quiet=yes", 2, "switch"));
     CHECK(is("info demo:induction --tol nearly", 2, "nearly"));
     CHECK(is("info demo:induction --html --quiet", 2, "--html"));

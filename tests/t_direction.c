@@ -317,7 +317,7 @@ TEST("tables that cannot be read are refused by row, with the columns there are"
              animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
     refuses("direction", request, "mass_mean: direction: no variance within");
     refuses("direction", "{\"model\":\"demo:induction\"}", "two kinds");
-    refuses("direction", "{\"model\":\"demo:induction\",\"method\":\"lda\"}", "no method");
+    refuses("direction", "{\"model\":\"demo:induction\",\"method\":\"lda\"}", "method is 'lda'");
     snprintf(request, sizeof request,
              "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
              "\"blocks.0.attn.pattern\"}",

@@ -290,10 +290,10 @@ TEST("a sweep of edges that was stopped goes on, and writes a graph only when it
 TEST("edges refuses what it cannot sweep, before anything is run")
 {
     static const char *const bad[][2] = {
-        { "\"senders\":\"head,foo\"", "'foo' is none of the senders" },
-        { "\"receivers\":\"x\"", "'x' is none of the receivers" },
+        { "\"senders\":\"head,foo\"", "senders is 'foo'" },
+        { "\"receivers\":\"x\"", "receivers is 'x'" },
         { "\"senders\":\"mlp\"", "no edge from mlp" },
-        { "\"what\":\"patch,nul\"", "'nul' is nothing" },
+        { "\"what\":\"patch,nul\"", "what is 'nul'" },
         { "\"what\":\"\"", "names nothing" },
         { "\"what\":\"mean\"", "reference prompts" },
         { "\"top\":0", "expected 1" },

@@ -593,7 +593,7 @@ TEST("weights: skip-trigrams are what the whole matrices say, and their bugs sta
 TEST("weights says what is wrong with a request")
 {
     refuses("weights", "{\"model\":\"demo:induction\",\"what\":\"copying,taste\"}",
-            "'taste' is no part");
+            "what is 'taste'");
     refuses("weights", "{\"model\":\"demo:induction\",\"fold\":\"in half\"}", "none, gain or all");
     refuses("weights", "{\"model\":\"demo:induction\",\"layer\":\"5\"}", "layers of 0 to 1");
     refuses("weights", "{\"model\":\"demo:induction\",\"directions\":65}", "expected 0 to 64");

@@ -175,7 +175,7 @@ TEST("a unit that says nothing of single positions, or a direction that fits no 
     static const char *const bad[][2] = {
         { "\"unit\":[\"blocks.0.attn.z[pos=3]\"]", "all positions" },
         { "\"unit\":[\"W_E\"]", "W_E" },
-        { "\"unit\":[\"blocks.0.attn.z\"],\"top\":0", "top: 0" },
+        { "\"unit\":[\"blocks.0.attn.z\"],\"top\":0", "top is 0" },
         { "\"unit\":[\"blocks.9.attn.z\"]", "blocks.9" },
         { "\"top\":3", "needs a unit" },
     };

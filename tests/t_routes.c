@@ -270,7 +270,7 @@ TEST("path refuses ends and numbers that make no path")
         { "\"from\":\"a0.h1\",\"to\":\"a7.h0<q>\"", "a7.h0" },
         { "\"from\":\"a1.h0\",\"to\":\"a0.h0<q>\"", "no path of up to 2 edges" },
         { "\"from\":\"a0.h1\",\"to\":\"logits\",\"hops\":0", "expected 1 to" },
-        { "\"from\":\"a0.h1\",\"to\":\"logits\",\"through\":\"x\"", "none of the receivers" },
+        { "\"from\":\"a0.h1\",\"to\":\"logits\",\"through\":\"x\"", "through is 'x'" },
         { "\"from\":\"a0.h1\",\"to\":\"logits\",\"senders\":\"head\"", "not both" },
         { "\"from\":\"blocks.0.attn.result[head=1,pos=2]\",\"to\":\"logits\"", "no whole writer" },
         { "\"from\":\"blocks.0.resid_pre\",\"to\":\"logits\"", "resid_pre" },

@@ -57,7 +57,7 @@ TEST("neurons refuses layers and kinds that there are not")
     static const char *const bad[][2] = {
         { "\"layer\":\"3\"", "layers of 0 to 2" }, { "\"layer\":\"2:1\"", "expected all" },
         { "\"layer\":\"x\"", "expected all" },     { "\"layer\":\"\"", "expected all" },
-        { "\"what\":\"patch,one\"", "'one' is" },  { "\"what\":\",\"", "names nothing" },
+        { "\"what\":\"patch,one\"", "is 'one'" },  { "\"what\":\",\"", "names nothing" },
         { "\"layers\":\"3\"", "no parameter" },
     };
     if (!tiny_open(&t)) SKIP("no ../shared");
@@ -219,10 +219,11 @@ TEST("edits together are one text, and where texts part is said")
     mt_text_free(text);
     free(id);
     mt_report_free(r);
-    refuses("generate", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"n\":0}", "n 0");
+    refuses("generate", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"n\":0}",
+            "n is 0");
     refuses("generate",
             "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"temperature\":-1.0}",
-            "not negative");
+            "0 or more");
     refuses("generate",
             "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],"
             "\"edit\":[\"blocks.1.resid_post[pos=1] += 1\"]}",
@@ -440,12 +441,13 @@ TEST("trace refuses what it cannot do, and says what it wants")
         { "\"prompt\":\"the cat\",\"subject\":\"\"", "'' is not in the prompt" },
         { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"noise\":\"s\"", "noise is 's'" },
         { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"noise\":\"-1\"", "noise is '-1'" },
-        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"window\":0", "window 0" },
-        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"samples\":0", "samples 0" },
-        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"what\":\"state,heads\"", "state,heads" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"window\":0", "window is 0" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"samples\":0", "samples is 0" },
+        { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"what\":\"state,heads\"",
+          "what is 'heads'" },
         { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"what\":\"mlp\"", "no blocks.0.mlp" },
         { "\"prompt\":\"the cat\",\"subject\":\"cat\",\"metric\":\"logit_diff\"",
-          "no wrong answer" },
+          "metric is 'logit_diff'" },
         { "\"facts\":\"x.json\",\"subject\":\"cat\"", "both --facts and --subject" },
     };
     char request[600];

@@ -170,7 +170,7 @@ TEST("an order that there is not, and a time below nothing, are refused")
     mt_report *r = NULL;
     mt_error err = { 0 };
     static const char *const more[][2] = { { "\"order\":\"fine\"", "depth or coarse" },
-                                           { "\"seconds\":-1", "0 (no end)" } };
+                                           { "\"seconds\":-1", "expected 0 or more" } };
     for (int i = 0; i < 2; i++) {
         char request[300];
         snprintf(request, sizeof request,

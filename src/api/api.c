@@ -47,15 +47,33 @@ void mt_text_free(char *text)
     mem_free(text - HEAD, bytes);
 }
 
+static json_t *word_list(const char *words)
+{
+    json_t *list = json_array();
+    size_t n;
+    for (const char *word; (word = str_word(&words, &n));)
+        json_array_append_new(list, json_stringn(word, n));
+    return list;
+}
+
+static json_t *describe_param(const param *p)
+{
+    static const char *const types[] = { "text", "int", "real", "flag", "list" };
+    const param_kind *k = p->kind;
+    json_t *out = json_pack("{s:s,s:s,s:s?,s:s}", "name", p->name, "kind", types[k->type],
+                            "default", p->otherwise, "says", p->says);
+    if (k->bounded) json_object_set_new(out, "least", json_real(k->least));
+    if (k->bounded && k->most < HUGE_VAL) json_object_set_new(out, "most", json_real(k->most));
+    if (k->words) json_object_set_new(out, k->several ? "some_of" : "one_of", word_list(k->words));
+    return out;
+}
+
 static json_t *describe(const instrument_def *d)
 {
-    static const char *const kinds[] = { "text", "int", "real", "flag", "list" };
     json_t *params = json_array();
     const param *p;
     for (int i = 0; (p = instrument_param(d, i)); i++)
-        json_array_append_new(params,
-                              json_pack("{s:s,s:s,s:s?,s:s}", "name", p->name, "kind",
-                                        kinds[p->kind], "default", p->otherwise, "says", p->says));
+        json_array_append_new(params, describe_param(p));
     return json_pack("{s:s,s:s,s:s?,s:s,s:o}", "name", d->name, "says", d->says, "subject",
                      d->subject, "positional", d->positional ? d->positional : "model", "params",
                      params);

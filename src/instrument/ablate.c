@@ -18,10 +18,10 @@
 #include <string.h>
 
 static const param params[] = {
-    { "what", PARAM_TEXT, "head,mlp", "with commas: head attn mlp layer neuron", ROLE_WHAT },
-    { "how", PARAM_TEXT, NULL,
-      "with commas, the first is looked at: zero mean mean_by_pos resample; what there is for",
+    { "what", PARAM_SOME_OF("head attn mlp layer neuron"), "head,mlp", "what is ablated",
       ROLE_WHAT },
+    { "how", PARAM_SOME_OF("zero mean mean_by_pos resample"), NULL,
+      "how, the first is looked at; what there are prompts for", ROLE_WHAT },
     { "layer", PARAM_TEXT, "all", "of which layers: all, or with commas and ranges: 3 or 0,4:8",
       ROLE_WHAT },
     { "prompt", PARAM_LIST, NULL,
@@ -29,10 +29,10 @@ static const param params[] = {
     { "reference", PARAM_TEXT, NULL,
       "prompts that means are over: lines, or JSON; else the pairs file's, else the clean prompts",
       ROLE_FILE },
-    { "donor", PARAM_TEXT, NULL,
+    { "donor", PARAM_ONE_OF("corrupt other"), NULL,
       "resample from: corrupt (the pair's other prompt), other (another clean prompt as long)",
       ROLE_WHAT },
-    { "top", PARAM_INT, "12", "how many components a table shows", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, 100000), "12", "how many components a table shows", ROLE_WHAT },
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -77,30 +77,9 @@ static status nomem(error *err) { return error_set(err, E_NOMEM, "ablate: out of
 
 /* ---- what is asked for ---- */
 
-static int named(const char *const *list, int n, const char *word, size_t length)
+static void settle_kinds(ablation *a)
 {
-    for (int i = 0; i < n; i++)
-        if (str_is(word, length, list[i])) return i;
-    return -1;
-}
-
-static status settle_kinds(ablation *a, error *err)
-{
-    const char *list = work_text(a->w, "what");
-    size_t n;
-    bool any = false;
-    for (const char *word; (word = str_word(&list, &n)); any = true) {
-        int k = named(KINDS, N_KIND, word, n);
-        if (k >= 0) {
-            a->kind[k] = true;
-            continue;
-        }
-        error_set(err, E_USAGE, "ablate: '%.*s' is nothing that is ablated", (int)(n < 60 ? n : 60),
-                  word);
-        error_hint(err, "what is one or more of head, attn, mlp, layer, neuron");
-        return E_USAGE;
-    }
-    return any ? E_OK : error_set(err, E_USAGE, "ablate: --what names nothing");
+    for (int k = 0; k < N_KIND; k++) a->kind[k] = str_listed(work_text(a->w, "what"), KINDS[k]);
 }
 
 static status settle_hows(ablation *a, const pairs *p, error *err)
@@ -114,15 +93,8 @@ static status settle_hows(ablation *a, const pairs *p, error *err)
         return E_OK;
     }
     for (const char *word; (word = str_word(&list, &n));) {
-        int k = named(HOWS, N_HOW, word, n);
-        if (k < 0) {
-            error_set(err, E_USAGE, "ablate: '%.*s' is no way to ablate", (int)(n < 60 ? n : 60),
-                      word);
-            error_hint(err, "how is one or more of zero, mean, mean_by_pos, resample");
-            return E_USAGE;
-        }
-        for (int i = 0; i < a->n_how; i++)
-            if (a->how[i] == k) return error_set(err, E_USAGE, "ablate: %s twice", HOWS[k]);
+        int k = 0;
+        while (!str_is(word, n, HOWS[k])) k++;
         a->how[a->n_how++] = k;
         if ((k == MEAN || k == MEAN_BY_POS) && !p->n_reference) {
             error_set(err, E_USAGE, "ablate: there are no prompts for a mean");
@@ -134,7 +106,7 @@ static status settle_hows(ablation *a, const pairs *p, error *err)
         error_hint(err, "pairs with a corrupted prompt, or several prompts of the same length");
         return E_USAGE;
     }
-    return a->n_how ? E_OK : error_set(err, E_USAGE, "ablate: --how names nothing");
+    return E_OK;
 }
 
 static bool does(const ablation *a, int how)
@@ -574,11 +546,8 @@ static status show(ablation *a, error *err)
 static status settle(ablation *a, error *err)
 {
     pairs *p = NULL;
-    int64_t top = work_int(a->w, "top");
-    if (top < 1 || top > 100000)
-        return error_set(err, E_USAGE, "top: %lld, expected 1 to 100000", (long long)top);
-    status st = settle_kinds(a, err);
-    if (st == E_OK) st = settle_nodes(a, err);
+    settle_kinds(a);
+    status st = settle_nodes(a, err);
     if (st == E_OK) st = ablate_pairs(a->w, &p, &a->donors, err);
     if (st != E_OK) return st;
     st = settle_hows(a, p, err);

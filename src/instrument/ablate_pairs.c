@@ -121,8 +121,6 @@ static status settle_donors(work *w, pairs *p, bool *donors, error *err)
 {
     const char *donor = work_text(w, "donor");
     bool corrupt = others_differ(p), there = false;
-    if (donor && strcmp(donor, "corrupt") && strcmp(donor, "other"))
-        return error_set(err, E_USAGE, "donor is '%.40s', expected corrupt or other", donor);
     if (donor && !strcmp(donor, "corrupt") && !corrupt) {
         error_set(err, E_USAGE, "ablate: there are no other prompts in the pairs to resample from");
         error_hint(err, "--donor other takes the clean prompts of other pairs");

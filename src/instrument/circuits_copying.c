@@ -168,9 +168,6 @@ static status choose_tokens(copier *f, error *err)
 {
     circuits *c = f->c;
     int64_t want = work_int(c->w, "samples"), n = c->x.n_vocab;
-    if (want < 0 || want > 100000)
-        return error_set(err, E_USAGE, "weights: samples is %lld, expected 0 to 100000",
-                         (long long)want);
     f->n = (int32_t)(want < n ? want : n);
     int64_t *all = arena_array(&c->w->mem, n, sizeof *all);
     if (!all) return no_memory(err);

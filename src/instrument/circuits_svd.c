@@ -175,13 +175,9 @@ static void show(directions *f)
 static status one_circuit(circuits *c, bool qk, error *err)
 {
     int32_t n = qk ? c->x.d_head : c->x.d_value, d = c->x.d_model;
-    int64_t want = work_int(c->w, "directions");
     arena *mem = &c->w->mem;
     directions f = { .c = c, .qk = qk, .k = n < d ? n : d };
-    if (want < 0 || want > f.k)
-        return error_set(err, E_USAGE, "weights: directions is %lld, expected 0 to %d",
-                         (long long)want, f.k);
-    f.n = (int32_t)want;
+    f.n = (int32_t)work_int(c->w, "directions");
     f.s = circuits_tensor(c, qk ? "QK_svd.S" : "OV_svd.S", "singular", f.k);
     if (!f.s) return E_OK; /* the report says why */
     f.u = arena_array(mem, c->n_head * f.n * d + 1, sizeof(double));

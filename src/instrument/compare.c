@@ -24,9 +24,9 @@ static const param params[] = {
       "what is compared, with commas: blocks.*.resid_post,logits; stream, attention, MLPs and "
       "logits",
       ROLE_WHAT },
-    { "align", PARAM_TEXT, NULL, "two prompts of different length by their start or their end",
-      ROLE_WHAT },
-    { "top", PARAM_INT, "12", "how many sites and positions to show", ROLE_WHAT },
+    { "align", PARAM_ONE_OF("start end"), NULL,
+      "two prompts of different length by their start or their end", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, MAX_SHOWN), "12", "how many sites and positions to show", ROLE_WHAT },
     SCENE_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -80,13 +80,8 @@ static status find_kind(compare *x, error *err)
     x->side[A] = x->side[B] = (side){ .m = w->m, .s = w->s };
     if (models && edits)
         return error_set(err, E_USAGE, "compare: --with and --edit: one of them at a time");
-    if (align && strcmp(align, "start") && strcmp(align, "end"))
-        return error_set(err, E_USAGE, "compare: align is '%.40s', expected start or end", align);
     if (align && x->kind != PROMPTS)
         return error_set(err, E_USAGE, "compare: --align is for two prompts");
-    if (work_int(w, "top") < 1 || work_int(w, "top") > MAX_SHOWN)
-        return error_set(err, E_USAGE, "compare: top %lld, expected 1 to %d",
-                         (long long)work_int(w, "top"), MAX_SHOWN);
     return models ? open_other(x, err) : E_OK;
 }
 

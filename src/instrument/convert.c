@@ -9,15 +9,15 @@
 
 static const param params[] = {
     { "to", PARAM_TEXT, NULL, "the directory to write", ROLE_RUN },
-    { "type", PARAM_TEXT, "same", "of the weights: same (blocks as f32), f32, f16, bf16",
-      ROLE_WHAT },
+    { "type", PARAM_ONE_OF("same f32 f16 bf16"), "same",
+      "of the weights: same (blocks as f32), f32, f16, bf16", ROLE_WHAT },
     { "overwrite", PARAM_FLAG, NULL, "replace files of the same names in it", ROLE_RUN },
     { "tokens", PARAM_TEXT, NULL, "what the control runs on, by default 1 to 8, as far as they go",
       ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
-static status type_of(const char *name, int *out, error *err)
+static int type_of(const char *name)
 {
     static const struct {
         const char *name;
@@ -25,9 +25,9 @@ static status type_of(const char *name, int *out, error *err)
     } all[] = {
         { "same", SAVE_SAME }, { "f32", DTYPE_F32 }, { "f16", DTYPE_F16 }, { "bf16", DTYPE_BF16 }
     };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(name, all[i].name)) return *out = all[i].type, E_OK;
-    return error_set(err, E_USAGE, "convert: type '%.40s', expected same, f32, f16 or bf16", name);
+    int i = 0;
+    while (strcmp(name, all[i].name) != 0) i++;
+    return all[i].type;
 }
 
 /* All logits of a model on a prompt, in the work's memory. */
@@ -141,14 +141,15 @@ static status control_prompt(work *w, prompt **out, error *err)
 
 static status run(work *w, error *err)
 {
-    save_how how = { .dir = work_text(w, "to"), .overwrite = work_flag(w, "overwrite") };
+    save_how how = { .dir = work_text(w, "to"),
+                     .type = type_of(work_text(w, "type")),
+                     .overwrite = work_flag(w, "overwrite") };
     saved o;
     control c = { 0 };
     prompt *p;
     char source[MODEL_HASH];
     if (!how.dir) return error_set(err, E_USAGE, "convert: --to DIR is needed");
-    status st = type_of(work_text(w, "type"), &how.type, err);
-    if (st == E_OK) st = control_prompt(w, &p, err);
+    status st = control_prompt(w, &p, err);
     if (st == E_OK) st = model_hash(w->m, source, err);
     if (st == E_OK) st = model_save(w->m, &how, &o, err);
     if (st == E_OK) st = compare_again(w, p, &c, err);

@@ -14,14 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const param params[] = {
-    CORPUS_PARAMS,
-    { "top", PARAM_INT, "12", "how many of the largest losses to show", ROLE_WHAT },
-    { "keep", PARAM_FLAG, NULL, "every token's loss as tensors: token.id, token.loss, token.byte",
-      ROLE_WHAT },
-    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
-};
-
 enum {
     N_BUCKET = 15,
     MAX_BLOCK = 4096,
@@ -30,6 +22,14 @@ enum {
     CONTEXT = 16,
     SHOWN = 9,
     DRAWN = 96
+};
+
+static const param params[] = {
+    CORPUS_PARAMS,
+    { "top", PARAM_INT_IN(0, MAX_TOP), "12", "how many of the largest losses to show", ROLE_WHAT },
+    { "keep", PARAM_FLAG, NULL, "every token's loss as tensors: token.id, token.loss, token.byte",
+      ROLE_WHAT },
+    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
 /* Windows that stand next to each other, by how many tokens stand before the predicted one: 1, 2-3, 4-7 ... */
@@ -690,8 +690,6 @@ static status init(count *c, work *w, error *err)
 {
     int64_t top = work_int(w, "top");
     graph *g = session_graph(w->s);
-    if (top < 0 || top > MAX_TOP)
-        return error_set(err, E_USAGE, "top: %lld, expected 0 to %d", (long long)top, MAX_TOP);
     c->n_vocab = w->m->config.n_vocab, c->per = 1;
     c->worst.most = c->changed.most = (int)top;
     c->target = graph_input(g, ROW, 1, 1);

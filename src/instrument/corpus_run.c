@@ -120,11 +120,6 @@ status corpus_run_open(corpus_run *x, work *w, error *err)
         error_hint(err, "--text FILE: plain text, or NAME.jsonl with a document on each line");
         return E_USAGE;
     }
-    if (work_int(w, "most") < 0)
-        return error_set(err, E_USAGE, "most: %lld tokens, expected 0 (all) or more",
-                         (long long)work_int(w, "most"));
-    if (o.window < 0 || o.stride < 0)
-        return error_set(err, E_USAGE, "window and stride are not negative");
     double seconds = work_real(w, "seconds");
     x->until = seconds > 0 ? clock_seconds() + seconds : 0;
     x->wave = arena_zero(&w->mem, sizeof *x->wave);

@@ -13,19 +13,20 @@
           ROLE_WHAT },                                                                             \
         { "separator", PARAM_TEXT, NULL,                                                           \
           "what stands between documents of a plain file, such as \"<|endoftext|>\"", ROLE_WHAT }, \
-        { "window", PARAM_INT, "0",                                                                \
+        { "window", PARAM_INT_FROM(0), "0",                                                        \
           "tokens run together, BOS included; 0: 256, or what the model takes", ROLE_WHAT },       \
-        { "stride", PARAM_INT, "0",                                                                \
+        { "stride", PARAM_INT_FROM(0), "0",                                                        \
           "tokens from one window's begin to the next; 0: window - 1, below: the rest is context", \
           ROLE_WHAT },                                                                             \
-        { "most", PARAM_INT, "0",                                                                  \
+        { "most", PARAM_INT_FROM(0), "0",                                                          \
           "stop once so many tokens are done, at a window's end; 0: the whole file", ROLE_WHAT },  \
-        { "bos", PARAM_TEXT, "auto",                                                               \
+        { "bos", PARAM_BOS, "auto",                                                                \
           "windows begin with BOS: auto (as the tokenizer does), yes, no", ROLE_WHAT },            \
         { "edit", PARAM_LIST, NULL,                                                                \
           "an edit in every window, SITE = VALUE; give it again for several", ROLE_EDITS },        \
     {                                                                                              \
-        "seconds", PARAM_REAL, "0", "stop after so long, what is done kept; 0: never", ROLE_HOW    \
+        "seconds", PARAM_REAL_FROM(0), "0", "stop after so long, what is done kept; 0: never",     \
+            ROLE_HOW                                                                               \
     }
 
 typedef struct corpus_run corpus_run;

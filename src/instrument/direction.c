@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_DRAWS = 1000 };
+
 static const param params[] = {
     { "positive", PARAM_TEXT, NULL, "a file of positive prompts (lines, or JSON)", ROLE_FILE },
     { "negative", PARAM_TEXT, NULL, "and one of negative prompts", ROLE_FILE },
@@ -33,19 +35,19 @@ static const param params[] = {
       "its column that says which rows belong together: they are held out together", ROLE_WHAT },
     { "site", PARAM_TEXT, "blocks.*.resid_post",
       "addresses with commas; without a position: --position", ROLE_WHAT },
-    { "position", PARAM_TEXT, "last", "last, or mean (over all positions but BOS)", ROLE_WHAT },
-    { "method", PARAM_TEXT, "mean,mass_mean,pca", "with commas: mean mass_mean pca repe",
+    { "position", PARAM_ONE_OF("last mean"), "last", "last, or mean (over all positions but BOS)",
       ROLE_WHAT },
+    { "method", PARAM_SOME_OF("mean mass_mean pca repe"), "mean,mass_mean,pca",
+      "how directions are fitted", ROLE_WHAT },
     { "test", PARAM_REAL, "0.3", "which share of the groups is held out", ROLE_WHAT },
-    { "most", PARAM_INT, "0", "use so many prompts, drawn at random by group; 0: all", ROLE_WHAT },
-    { "atol", PARAM_REAL, "0.001", "mass_mean: variances below count as zero", ROLE_WHAT },
-    { "draws", PARAM_INT, "20", "of each control", ROLE_WHAT },
-    { "bos", PARAM_TEXT, "auto", "texts begin with BOS: auto (as the tokenizer does), yes, no",
+    { "most", PARAM_INT_FROM(0), "0", "use so many prompts, drawn at random by group; 0: all",
+      ROLE_WHAT },
+    { "atol", PARAM_REAL_FROM(0), "0.001", "mass_mean: variances below count as zero", ROLE_WHAT },
+    { "draws", PARAM_INT_IN(0, MAX_DRAWS), "20", "of each control", ROLE_WHAT },
+    { "bos", PARAM_BOS, "auto", "texts begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
-
-enum { MAX_DRAWS = 1000 };
 
 typedef struct place {
     char name[160]; /* the address without its position */
@@ -78,41 +80,14 @@ static status nomem(error *err) { return error_set(err, E_NOMEM, "direction: out
 
 /* ---- what is asked for ---- */
 
-static status settle_methods(study *s, error *err)
-{
-    const char *list = work_text(s->w, "method");
-    size_t n;
-    bool any = false;
-    for (const char *word; (word = str_word(&list, &n)); any = true) {
-        int k = 0;
-        while (k < FIT_COUNT && !str_is(word, n, fit_name[k])) k++;
-        if (k < FIT_COUNT) {
-            s->how[k] = true;
-            continue;
-        }
-        error_set(err, E_USAGE, "direction: there is no method '%.*s'", (int)(n < 60 ? n : 60),
-                  word);
-        error_hint(err, "method is one or more of mean, mass_mean, pca, repe");
-        return E_USAGE;
-    }
-    return any ? E_OK : error_set(err, E_USAGE, "direction: --method names none");
-}
-
 static status check_request(study *s, error *err)
 {
-    const char *position = work_text(s->w, "position");
     double test = work_real(s->w, "test");
     s->draws = work_int(s->w, "draws");
-    if (strcmp(position, "last") && strcmp(position, "mean"))
-        return error_set(err, E_USAGE, "position is '%.40s', expected last or mean", position);
-    if (!(test > 0 && test < 1))
-        return error_set(err, E_USAGE, "test: %g, expected a share between 0 and 1", test);
-    if (s->draws < 0 || s->draws > MAX_DRAWS)
-        return error_set(err, E_USAGE, "draws: %lld, expected 0 to %d", (long long)s->draws,
-                         MAX_DRAWS);
-    if (!(work_real(s->w, "atol") >= 0) || work_int(s->w, "most") < 0)
-        return error_set(err, E_USAGE, "atol and most are not negative");
-    return settle_methods(s, err);
+    for (int k = 0; k < FIT_COUNT; k++)
+        s->how[k] = str_listed(work_text(s->w, "method"), fit_name[k]);
+    if (test > 0 && test < 1) return E_OK;
+    return error_set(err, E_USAGE, "direction: test is %g, expected a share between 0 and 1", test);
 }
 
 static status read_prompts(study *s, error *err)

@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { N_DRAW = 16, MAX_SHOWN = 10000, MAX_KEPT = 1 << 24, MAX_PLACE = 3 };
+
 static const param params[] = {
     { "answer", PARAM_TEXT, NULL, "the token whose logit it is (\" Mary\", or #17); the likeliest",
       ROLE_WHAT },
@@ -26,13 +28,12 @@ static const param params[] = {
     { "pos", PARAM_TEXT, "-1",
       "the position, from the end if negative; all: every one as well, of the token that follows",
       ROLE_WHAT },
-    { "top", PARAM_INT, "15", "how many parts to show", ROLE_WHAT },
-    { "neurons", PARAM_INT, "10", "how many neurons to show; 0: none are looked at", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, MAX_SHOWN), "15", "how many parts to show", ROLE_WHAT },
+    { "neurons", PARAM_INT_IN(0, MAX_SHOWN), "10",
+      "how many neurons to show; 0: none are looked at", ROLE_WHAT },
     SCENE_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
-
-enum { N_DRAW = 16, MAX_SHOWN = 10000, MAX_KEPT = 1 << 24, MAX_PLACE = 3 };
 
 /* A sum of parts that people look at first: a layer's attention, its MLP, the embeddings, what is behind the stream. */
 typedef struct component {
@@ -70,20 +71,6 @@ typedef struct dla {
 static status nomem(error *err) { return error_set(err, E_NOMEM, "dla: out of memory"); }
 
 /* ---- what is asked for ---- */
-
-static status check(dla *x, error *err)
-{
-    const work *w = x->w;
-    if (work_int(w, "top") < 1 || work_int(w, "top") > MAX_SHOWN)
-        return error_set(err, E_USAGE, "dla: top %lld, expected 1 to %d",
-                         (long long)work_int(w, "top"), MAX_SHOWN);
-    if (work_int(w, "neurons") < 0 || work_int(w, "neurons") > MAX_SHOWN)
-        return error_set(err, E_USAGE, "dla: neurons %lld, expected 0 to %d",
-                         (long long)work_int(w, "neurons"), MAX_SHOWN);
-    if (work_text(w, "wrong") && !work_text(w, "answer"))
-        return error_set(err, E_USAGE, "dla: --wrong without --answer");
-    return E_OK;
-}
 
 static status find_positions(dla *x, error *err)
 {
@@ -609,7 +596,9 @@ static void say(dla *x)
 static status open_all(dla *x, error *err)
 {
     bool edited;
-    status st = check(x, err);
+    status st = E_OK;
+    if (work_text(x->w, "wrong") && !work_text(x->w, "answer"))
+        st = error_set(err, E_USAGE, "dla: --wrong without --answer");
     if (st == E_OK) st = scenes_find(&x->s, &x->n_scene, x->w, "answer", "wrong", err);
     if (st == E_OK) st = find_positions(x, err);
     if (st == E_OK) st = scenes_lanes(x->s, x->n_scene, x->w, &edited, err);

@@ -95,26 +95,14 @@ status duel_values(duel *d, lane *l, double *out, error *err)
     return st;
 }
 
-static status direction_check(duel *d, error *err)
+static void read_request(duel *d)
 {
-    const char *text = work_text(d->w, "direction");
+    const char *text = work_text(d->w, "direction"), *order = work_text(d->w, "order");
+    double seconds = work_real(d->w, "seconds");
     if (!text) text = work_flag(d->w, "all") ? "both" : "denoise";
     d->both = !strcmp(text, "both"), d->noise_only = !strcmp(text, "noise");
-    if (d->both || d->noise_only || !strcmp(text, "denoise")) return E_OK;
-    return error_set(err, E_USAGE, "direction is '%.40s', expected denoise, noise or both", text);
-}
-
-static status sweep_check(duel *d, error *err)
-{
-    const char *order = work_text(d->w, "order");
-    double seconds = work_real(d->w, "seconds");
     d->coarse = order && !strcmp(order, "coarse");
-    if (order && !d->coarse && strcmp(order, "depth") != 0)
-        return error_set(err, E_USAGE, "order is '%.40s', expected depth or coarse", order);
-    if (!(seconds >= 0 && seconds < 1e9))
-        return error_set(err, E_USAGE, "seconds: %g, expected 0 (no end) or more", seconds);
     if (seconds > 0) d->until = clock_seconds() + seconds;
-    return E_OK;
 }
 
 static status needs_reference(const duel *d, error *err)
@@ -394,9 +382,8 @@ status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil 
                          error *err)
 {
     *d = (duel){ .w = w, .p = own_p, .n_draw = n_draw, .spoil = spoil, .user = user };
-    status st = direction_check(d, err);
-    if (st == E_OK) st = sweep_check(d, err);
-    if (st == E_OK) st = find_metrics(d, err);
+    read_request(d);
+    status st = find_metrics(d, err);
     if (st == E_OK) st = base_values(d, err);
     for (int k = 0; k < d->n_metric && st == E_OK; k++) duel_metric_at(d, k), show_base(d);
     if (st == E_OK) duel_metric_at(d, 0), st = note_answers(d, err);

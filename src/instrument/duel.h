@@ -39,15 +39,15 @@
         { "metric", PARAM_TEXT, NULL,                                                              \
           "with commas: logit_diff logit logprob prob; logit_diff where there is a wrong answer",  \
           ROLE_WHAT },                                                                             \
-        { "direction", PARAM_TEXT, NULL, "denoise, noise or both; denoise, and with --all both",   \
+        { "direction", PARAM_ONE_OF("denoise noise both"), NULL,                                   \
+          "denoise, noise or both; denoise, and with --all both", ROLE_WHAT },                     \
+        { "bos", PARAM_BOS, "auto", "texts begin with BOS: auto (as the tokenizer does), yes, no", \
           ROLE_WHAT },                                                                             \
-        { "bos", PARAM_TEXT, "auto",                                                               \
-          "texts begin with BOS: auto (as the tokenizer does), yes, no", ROLE_WHAT },              \
         { "plan", PARAM_FLAG, NULL, "say what the sweep would cost, and leave it at that",         \
           ROLE_WHAT },                                                                             \
-        { "seconds", PARAM_REAL, "0", "stop after so long, the rest marked incomplete; 0: never",  \
-          ROLE_HOW },                                                                              \
-        { "order", PARAM_TEXT, "depth",                                                            \
+        { "seconds", PARAM_REAL_FROM(0), "0",                                                      \
+          "stop after so long, the rest marked incomplete; 0: never", ROLE_HOW },                  \
+        { "order", PARAM_ONE_OF("depth coarse"), "depth",                                          \
           "cells of the same depth together, or coarse: every 8th first (no bit differs)",         \
           ROLE_HOW },                                                                              \
         DUEL_JOURNAL_PARAMS,                                                                       \

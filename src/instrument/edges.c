@@ -12,11 +12,12 @@
 #include <string.h>
 
 static const param params[] = {
-    { "senders", PARAM_TEXT, "head,mlp,embed,pos_embed,bias",
-      "with commas: head mlp embed pos_embed bias", ROLE_WHAT },
-    { "receivers", PARAM_TEXT, "q,k,v,mlp,logits", "with commas: q k v mlp logits", ROLE_WHAT },
-    { "what", PARAM_TEXT, "patch", "with commas: patch zero mean mean_by_pos", ROLE_WHAT },
-    { "top", PARAM_INT, "20", "how many of the strongest edges are listed", ROLE_WHAT },
+    { "senders", PARAM_SENDERS, "head,mlp,embed,pos_embed,bias", "what writes", ROLE_WHAT },
+    { "receivers", PARAM_RECEIVERS, "q,k,v,mlp,logits", "what reads", ROLE_WHAT },
+    { "what", PARAM_SOME_OF("patch zero mean mean_by_pos"), "patch", "what is done to an edge",
+      ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, 100000), "20", "how many of the strongest edges are listed",
+      ROLE_WHAT },
     { "graph", PARAM_TEXT, NULL, "write nodes, edges and scores to this JSON file (EAP-IG's form)",
       ROLE_RUN },
     DUEL_PARAMS,
@@ -48,34 +49,11 @@ static int fills(const work *w)
     return n;
 }
 
-static status check_what(const work *w, error *err)
-{
-    const char *list = work_text(w, "what");
-    size_t n;
-    for (const char *word; (word = str_word(&list, &n));) {
-        bool known = false;
-        for (int i = 0; i < N_FILL; i++) known |= str_is(word, n, FILLS[i]);
-        if (known) continue;
-        error_set(err, E_USAGE, "edges: '%.*s' is nothing that is done to edges",
-                  (int)(n < 60 ? n : 60), word);
-        error_hint(err, "what is one or more of patch, zero, mean, mean_by_pos");
-        return E_USAGE;
-    }
-    if (!fills(w)) return error_set(err, E_USAGE, "edges: --what names nothing");
-    if (work_int(w, "top") < 1 || work_int(w, "top") > 100000)
-        return error_set(err, E_USAGE, "top: %lld, expected 1 to 100000",
-                         (long long)work_int(w, "top"));
-    return E_OK;
-}
-
 static status check_request(const work *w, error *err)
 {
     const char *direction = work_text(w, "direction");
     bool both = direction ? !strcmp(direction, "both") : work_flag(w, "all");
-    status st = end_words(w, true, work_text(w, "senders"), err);
-    if (st == E_OK) st = end_words(w, false, work_text(w, "receivers"), err);
-    if (st == E_OK) st = check_what(w, err);
-    if (st != E_OK || !work_text(w, "graph")) return st;
+    if (!work_text(w, "graph")) return E_OK;
     if (fills(w) + (both && wanted(w, FILL_PATCH)) == 1) return E_OK;
     error_set(err, E_USAGE,
               "edges: a graph has one score an edge, and several sweeps are asked for");

@@ -23,22 +23,22 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { N_NOISE = 64, N_OTHER = 32, ROWS = 256, MAX_TOP = 1000, MAX_FOLD = 16, MAX_EXPR = 32 };
+enum { MAX_OWN = 64, MAX_FILE = 64 << 20, BATCH = 128, N_METHOD = 3, MAX_KEPT = 1 << 22 };
+
 static const param params[] = {
     { "expr", PARAM_LIST, NULL,
       "a token, a sum (king - man + woman), FILE:KEY or a row of a weight; again for several",
       ROLE_WHAT },
-    { "space", PARAM_TEXT, NULL,
+    { "space", PARAM_ONE_OF("embed unembed logits"), NULL,
       "embed, unembed or logits; embed, and logits where vectors are not tokens", ROLE_WHAT },
-    { "by", PARAM_TEXT, "cosine", "what is near: cosine or dot", ROLE_WHAT },
+    { "by", PARAM_ONE_OF("cosine dot"), "cosine", "what is near: cosine or dot", ROLE_WHAT },
     { "unit", PARAM_FLAG, NULL, "terms are made as long as 1 before they are added", ROLE_WHAT },
-    { "top", PARAM_INT, "10", "how many tokens to show", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, MAX_TOP), "10", "how many tokens to show", ROLE_WHAT },
     { "analogies", PARAM_TEXT, NULL, "file of lines 'a b c d': is d the nearest to b - a + c?",
       ROLE_FILE },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
-
-enum { N_NOISE = 64, N_OTHER = 32, ROWS = 256, MAX_TOP = 1000, MAX_FOLD = 16, MAX_EXPR = 32 };
-enum { MAX_OWN = 64, MAX_FILE = 64 << 20, BATCH = 128, N_METHOD = 3, MAX_KEPT = 1 << 22 };
 
 /* A vector that is compared with every token.  Its own tokens do not count as its nearest. */
 typedef struct query {
@@ -106,9 +106,7 @@ static status find_table(embed *x, bool vectors, error *err)
     x->n = m->config.n_vocab < x->table->n_row ? m->config.n_vocab : x->table->n_row;
     x->d = x->table->n_part;
     if (!strcmp(x->space, "logits")) return find_fold(x, u->in[0], err);
-    if (!strcmp(x->space, "embed") || !strcmp(x->space, "unembed")) return E_OK;
-    return error_set(err, E_USAGE, "embed: space is '%.40s', expected embed, unembed or logits",
-                     x->space);
+    return E_OK;
 }
 
 static double dot_of(const double *v, const double *w, int32_t n)
@@ -662,14 +660,8 @@ static status run_analogies(embed *x, const char *path, error *err)
 static status check(embed *x, error *err)
 {
     const char *by = work_text(x->w, "by");
-    int64_t top = work_int(x->w, "top");
     x->dot = !strcmp(by, "dot");
-    if (!x->dot && strcmp(by, "cosine"))
-        return error_set(err, E_USAGE, "embed: by is '%.40s', expected cosine or dot", by);
-    if (top < 1 || top > MAX_TOP)
-        return error_set(err, E_USAGE, "embed: top %lld, expected 1 to %d", (long long)top,
-                         MAX_TOP);
-    x->top = (int)top;
+    x->top = (int)work_int(x->w, "top");
     return lane_new(&x->l, x->w->s, NULL, 1, err); /* to read weights by */
 }
 

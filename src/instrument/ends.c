@@ -18,23 +18,6 @@ const end end_receiver[N_RECEIVER] = {
     { END_LOGITS, "logits", "to_final_resid", NULL, false, false },
 };
 
-status end_words(const work *w, bool sends, const char *list, error *err)
-{
-    const end *kind = sends ? end_sender : end_receiver;
-    size_t k;
-    for (const char *word; (word = str_word(&list, &k));) {
-        bool known = false;
-        for (int i = 0; i < (sends ? N_SENDER : N_RECEIVER); i++)
-            known |= str_is(word, k, kind[i].word);
-        if (known) continue;
-        error_set(err, E_USAGE, "%s: '%.*s' is none of the %s", w->def->name,
-                  (int)(k < 60 ? k : 60), word, sends ? "senders" : "receivers");
-        error_hint(err, "senders: head mlp embed pos_embed bias; receivers: q k v mlp logits");
-        return E_USAGE;
-    }
-    return E_OK;
-}
-
 /* ---- kinds ---- */
 
 static node *node_of(const model *m, const end *e, int layer)

@@ -28,6 +28,10 @@ typedef struct end {
 enum { N_SENDER = 5, N_RECEIVER = 5 };
 extern const end end_sender[N_SENDER], end_receiver[N_RECEIVER];
 
+/* Parameters that name some of them, by their words. */
+#define PARAM_SENDERS PARAM_SOME_OF("head mlp embed pos_embed bias")
+#define PARAM_RECEIVERS PARAM_SOME_OF("q k v mlp logits")
+
 enum { END_NAME = 40 };
 
 /* One end: all of a node, or a head of it.  Names are those of EAP-IG's graphs and MIB's circuit files: input, a3.h7,
@@ -44,11 +48,6 @@ typedef struct endpoints {
     endpoint *at;
     int n;
 } endpoints;
-
-/* Refuse a word of --senders or --receivers that is none.
- *
- * [err: USAGE | owns: nothing | thread: any | cost: O(words)] */
-status end_words(const work *w, bool sends, const char *list, error *err);
 
 /* The nodes of a kind by layer, *n of them.
  *

@@ -10,9 +10,9 @@
 #include <string.h>
 
 static const param params[] = {
-    { "n", PARAM_INT, "20", "tokens to write, edits in force", ROLE_WHAT },
-    { "temperature", PARAM_REAL, "0", "0: always the likeliest", ROLE_WHAT },
-    { "top_k", PARAM_INT, "0", "draw from the likeliest K only; 0: from all", ROLE_WHAT },
+    { "n", PARAM_INT_IN(1, 1 << 20), "20", "tokens to write, edits in force", ROLE_WHAT },
+    { "temperature", PARAM_REAL_FROM(0), "0", "0: always the likeliest", ROLE_WHAT },
+    { "top_k", PARAM_INT_FROM(0), "0", "draw from the likeliest K only; 0: from all", ROLE_WHAT },
     { "together", PARAM_FLAG, NULL, "all edits in one run, not one each", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -42,18 +42,12 @@ static const char *edit_called(const work *w, int k)
     return !k ? "(none)" : work_flag(w, "together") ? "(all)" : work_item(w, "edit", k - 1);
 }
 
-static status check_request(const work *w, texts *x, error *err)
+static void read_request(const work *w, texts *x)
 {
     int n = 0;
-    if (work_int(w, "n") < 1 || work_int(w, "n") > 1 << 20)
-        return error_set(err, E_USAGE, "generate: n %lld, expected 1 to %d tokens",
-                         (long long)work_int(w, "n"), 1 << 20);
-    if (!(work_real(w, "temperature") >= 0) || work_int(w, "top_k") < 0)
-        return error_set(err, E_USAGE, "generate: temperature and top_k are not negative");
     while (work_item(w, "edit", n)) n++;
     x->n_edit = 1 + (n && work_flag(w, "together") ? 1 : n);
     x->n_step = (int32_t)work_int(w, "n");
-    return E_OK;
 }
 
 /* ---- beginning ---- */
@@ -241,8 +235,8 @@ static void mark_open(const texts *x)
 static status run(work *w, error *err)
 {
     texts x = { 0 };
-    status st = check_request(w, &x, err);
-    if (st == E_OK) st = work_prompts(w, &x.p, &x.n_prompt, err);
+    read_request(w, &x);
+    status st = work_prompts(w, &x.p, &x.n_prompt, err);
     if (st != E_OK) return st;
     x.logprob = op_log_softmax(session_graph(w->s), w->m->logits);
     if (!x.logprob) return error_set(err, E_NOMEM, "generate: out of memory");

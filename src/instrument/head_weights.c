@@ -144,14 +144,11 @@ static void centre_rows(double *m, int64_t n_row, int64_t n_col)
     }
 }
 
-static status find_fold(head_weights *x, error *err)
+static void find_fold(head_weights *x)
 {
     const char *fold = work_text(x->w, "fold");
-    if (strcmp(fold, "none") && strcmp(fold, "gain") && strcmp(fold, "all"))
-        return error_set(err, E_USAGE, "fold is '%.40s', expected none, gain or all", fold);
     x->gain = strcmp(fold, "none") != 0;
     x->centre = !strcmp(fold, "all") && !strcmp(x->w->m->config.norm, "layernorm");
-    return E_OK;
 }
 
 /* ---- opening ---- */
@@ -215,8 +212,8 @@ status head_weights_open(head_weights *x, work *w, error *err)
     x->layer = arena_array(&w->mem, n, sizeof *x->layer);
     for (int k = 0; k < N_HEAD_MATRIX; k++) x->m[k] = arena_array(&w->mem, n, sizeof *x->m[k]);
     if (w->mem.failed) return no_memory(w, err);
-    status st = find_fold(x, err);
-    if (st == E_OK) st = work_layers(w, "layer", on, err);
+    find_fold(x);
+    status st = work_layers(w, "layer", on, err);
     for (int l = 0; l < n; l++) count += on[l];
     int64_t each = 4 * (int64_t)x->d_model * w->m->config.n_head * w->m->config.d_head;
     if (st == E_OK && each * count > NUMBERS_MAX) {

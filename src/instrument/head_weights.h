@@ -20,7 +20,7 @@
     { "layer", PARAM_TEXT, "all", "which layers: all, or with commas and ranges: 3 or 0,4:8",      \
       ROLE_WHAT },                                                                                 \
     {                                                                                              \
-        "fold", PARAM_TEXT, "none",                                                                \
+        "fold", PARAM_ONE_OF("none gain all"), "none",                                             \
             "norms folded into what reads them: none, gain, all (gain, and centring)", ROLE_WHAT   \
     }
 

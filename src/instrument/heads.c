@@ -25,7 +25,7 @@ static const param params[] = {
     { "sequences", PARAM_INT, "10", "how many random sequences", ROLE_WHAT },
     { "low", PARAM_INT, "0", "the lowest token id that is drawn", ROLE_WHAT },
     { "high", PARAM_INT, NULL, "the id after the highest; all there are unless given", ROLE_WHAT },
-    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
+    { "bos", PARAM_BOS, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     { "tokens", PARAM_TEXT, NULL,
       "sequences of your own instead, each [BOS] r r: ids, or a JSON file of lists of ids",
@@ -86,9 +86,8 @@ static status bos_id(work *w, int64_t *out, error *err)
 {
     bos_policy bos = work_bos(w);
     int32_t id = w->m->tokens ? tokenizer_bos(w->m->tokens) : -1;
-    status st = work_bos_check(w, err);
     *out = -1;
-    if (st != E_OK || bos == BOS_NO) return st;
+    if (bos == BOS_NO) return E_OK;
     if (bos == BOS_AUTO && (!w->m->tokens || !tokenizer_adds_bos(w->m->tokens))) return E_OK;
     *out = id >= 0 ? id : w->m->config.bos_token_id;
     return *out >= 0 ? E_OK : error_set(err, E_USAGE, "heads: the model states no BOS (--bos yes)");

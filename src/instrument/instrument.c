@@ -11,45 +11,6 @@
 
 /* ---- parameters ---- */
 
-static const param prompt_params[] = {
-    { "prompt", PARAM_LIST, NULL, "a prompt; give it again for several", ROLE_WHAT },
-    { "chat", PARAM_LIST, NULL,
-      "a user's message, JSON messages or a .json of them, by the model's own template",
-      ROLE_WHAT },
-    { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids",
-      ROLE_FILE }, /* the ids themselves are inputs that are hashed */
-    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
-      ROLE_WHAT },
-    { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", ROLE_EDITS },
-    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
-};
-
-static const param model_params[] = {
-    { "precision", PARAM_TEXT, "f32",
-      "f32 (canonical), f64 (the yardstick) or fast (bf16 in three parts on AMX)", ROLE_WHAT },
-    { "seed", PARAM_INT, "0", "of everything that is drawn at random", ROLE_WHAT },
-    { "backend", PARAM_TEXT, "auto",
-      "kernels: auto, avx512, avx2, reference, plain (no bit differs)", ROLE_HOW },
-    { "threads", PARAM_INT, "0", "0: as many as there are (no bit differs)", ROLE_HOW },
-    { "memory", PARAM_INT, "0", "most memory for values, in MiB; 0: no limit (no bit differs)",
-      ROLE_HOW },
-    { "allow", PARAM_TEXT, NULL,
-      "config.json keys that are not known, to be left out of account, with commas", ROLE_WHAT },
-    { "config", PARAM_TEXT, NULL,
-      "keys in place of config.json's: JSON, or a file; where there is none, all of it",
-      ROLE_WHAT },
-    { "adapter", PARAM_TEXT, NULL,
-      "a LoRA adapter (PEFT's directory or file), added to the weights", ROLE_WHAT },
-    { "adapter_scale", PARAM_REAL, "1", "times the adapter's own scale (0: as without it)",
-      ROLE_WHAT },
-    { "no_fuse", PARAM_FLAG, NULL, "compute every node on its own (no bit differs)", ROLE_HOW },
-    { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
-};
-
-static const param subject_param = { "model", PARAM_TEXT, NULL,
-                                     "a directory, .safetensors, llama2.c .bin, or demo:induction",
-                                     ROLE_FILE };
-
 const instrument_def *instrument_find(const char *name)
 {
     for (int i = 0; instrument_all[i]; i++)
@@ -66,15 +27,15 @@ static int count(const param *p)
 
 const param *instrument_param(const instrument_def *d, int i)
 {
-    int own = count(d->param), prompts = d->prompts ? count(prompt_params) : 0;
-    int machine = d->needs == NEEDS_MODEL ? count(model_params) : 0;
+    int own = count(d->param), prompts = d->prompts ? count(param_of_prompts) : 0;
+    int machine = d->needs == NEEDS_MODEL ? count(param_of_models) : 0;
     if (i < own) return &d->param[i];
-    if (i < own + prompts) return &prompt_params[i - own];
-    if (i < own + prompts + machine) return &model_params[i - own - prompts];
-    return i == own + prompts + machine && d->subject && !d->positional ? &subject_param : NULL;
+    if (i < own + prompts) return &param_of_prompts[i - own];
+    if (i < own + prompts + machine) return &param_of_models[i - own - prompts];
+    return i == own + prompts + machine && d->subject && !d->positional ? &param_subject : NULL;
 }
 
-static const param *param_find(const instrument_def *d, const char *name)
+const param *instrument_param_find(const instrument_def *d, const char *name)
 {
     const param *p;
     for (int i = 0; (p = instrument_param(d, i)); i++)
@@ -96,36 +57,19 @@ static status unknown_param(const instrument_def *d, const char *name, error *er
     return E_USAGE;
 }
 
-static bool type_fits(const param *p, const json_t *v)
-{
-    switch (p->kind) {
-    case PARAM_TEXT: return json_is_string(v);
-    case PARAM_INT: return json_is_integer(v);
-    case PARAM_REAL: return json_is_number(v);
-    case PARAM_FLAG: return json_is_boolean(v);
-    default: break;
-    }
-    for (size_t i = 0; i < json_array_size(v); i++)
-        if (!json_is_string(json_array_get(v, i))) return false;
-    return json_is_array(v);
-}
-
 static status check_request(const instrument_def *d, const json_t *request, error *err)
 {
-    static const char *const kinds[] = { "a text", "a whole number", "a number", "true or false",
-                                         "a list of texts" };
     const char *name;
     json_t *v;
     if (!json_is_object(request))
         return error_set(err, E_USAGE, "the request is %s, expected an object", json_kind(request));
     json_object_foreach((json_t *)request, name, v)
     {
-        const param *p = strcmp(name, "instrument") ? param_find(d, name) : NULL;
+        const param *p = strcmp(name, "instrument") ? instrument_param_find(d, name) : NULL;
         if (!strcmp(name, "instrument")) continue;
         if (!p) return unknown_param(d, name, err);
-        if (!type_fits(p, v))
-            return error_set(err, E_USAGE, "%s: '%s' is %s, expected %s", d->name, name,
-                             json_kind(v), kinds[p->kind]);
+        status st = param_check(d->name, p, v, err);
+        if (st != E_OK) return st;
     }
     return E_OK;
 }
@@ -139,17 +83,11 @@ static status open_model(work *w, error *err)
                          .precision = work_text(w, "precision"),
                          .threads = (int)work_int(w, "threads"),
                          .no_fuse = work_flag(w, "no_fuse") };
-    if (work_int(w, "threads") < 0 || work_int(w, "threads") > 1024)
-        return error_set(err, E_USAGE, "threads: %lld, expected 0 (all) to 1024",
-                         (long long)work_int(w, "threads"));
     if (!path) {
         error_set(err, E_USAGE, "%s needs a model", w->def->name);
         error_hint(err, "microtome %s MODEL ...; demo:induction is always there", w->def->name);
         return E_USAGE;
     }
-    if (work_int(w, "memory") < 0 || work_int(w, "memory") > INT64_MAX >> 20)
-        return error_set(err, E_USAGE, "memory: %lld MiB, expected 0 (no limit) or what there is",
-                         (long long)work_int(w, "memory"));
     model_options how = { .allow = work_text(w, "allow"),
                           .config = work_text(w, "config"),
                           .adapter = work_text(w, "adapter") };
@@ -234,7 +172,7 @@ static void describe_request(work *w)
     json_object_set_new(request, "instrument", json_string(w->def->name));
     json_object_foreach((json_t *)w->request, name, v)
     {
-        const param *p = param_find(w->def, name);
+        const param *p = instrument_param_find(w->def, name);
         if (!p || p->role == ROLE_RUN) continue;
         if (p->role == ROLE_EDITS) {
             json_t *hashed = json_array(), *where = json_array();

@@ -4,29 +4,13 @@
  * folder, and so are the command's flags, its help, and replay.  A request is a JSON object of parameters;
  * what comes out is a report that carries the request, so that the same bits can be asked for again.
  *
- * Read work.h next: what run() is written with. */
+ * Read param.h and work.h next: what may be asked, and what run() is written with. */
 #ifndef MICROTOME_INSTRUMENT_INSTRUMENT_H
 #define MICROTOME_INSTRUMENT_INSTRUMENT_H
-#include "base/json.h"
+#include "instrument/param.h"
 #include "report/report.h"
 
 typedef struct work work;
-
-typedef enum param_kind { PARAM_TEXT, PARAM_INT, PARAM_REAL, PARAM_FLAG, PARAM_LIST } param_kind;
-
-/* What a parameter says: what is asked for; how to compute it, or a file that it is in, neither of which is part of the
- * request that is hashed; edits, which are, but for the names of files in them; or what this run alone
- * is about (a journal, a shard), which a replay leaves out. */
-typedef enum param_role { ROLE_WHAT, ROLE_HOW, ROLE_FILE, ROLE_EDITS, ROLE_RUN } param_role;
-
-/* One parameter. */
-typedef struct param {
-    const char *name; /* "prompt": --prompt; '_' is '-' in flags */
-    param_kind kind;
-    const char *otherwise; /* the default as text; NULL: none */
-    const char *says;      /* one line, with the unit */
-    param_role role;
-} param;
 
 typedef enum needs { NEEDS_NOTHING, NEEDS_MODEL } needs;
 
@@ -58,11 +42,13 @@ typedef bool instrument_tell(void *user, const char *what, double done);
 status instrument_run(report **out, bool *failed, const char *name, const json_t *request,
                       instrument_tell *tell, void *user, error *err);
 
-/* The instrument of that name, or NULL; the i-th parameter that it takes, its own first, NULL after the last.
+/* The instrument of that name, or NULL; the i-th parameter that it takes, its own first, NULL after the last; the
+ * parameter of that name, or NULL.
  *
  * [err: NULL | owns: static | thread: any | cost: O(instruments), O(parameters)] */
 const instrument_def *instrument_find(const char *name);
 const param *instrument_param(const instrument_def *d, int i);
+const param *instrument_param_find(const instrument_def *d, const char *name);
 
 /* How far apart two numbers are: 0 where they are equal or both NaN, infinity where one is NaN, so
  * that the largest gap of many never loses one.

@@ -15,11 +15,11 @@
 #include <string.h>
 
 static const param params[] = {
-    { "components", PARAM_TEXT, "head,mlp", "with commas: head mlp", ROLE_WHAT },
+    { "components", PARAM_SOME_OF("head mlp"), "head,mlp", "what is ablated", ROLE_WHAT },
     { "layer", PARAM_TEXT, "all", "of which layers: all, or with commas and ranges: 3 or 0,4:8",
       ROLE_WHAT },
-    { "fill", PARAM_TEXT, "zero", "ablated to: zero, or mean (over the reference prompts)",
-      ROLE_WHAT },
+    { "fill", PARAM_ONE_OF("zero mean"), "zero",
+      "ablated to: zero, or mean (over the reference prompts)", ROLE_WHAT },
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -40,19 +40,6 @@ typedef struct components {
 } components;
 
 /* ---- what there is ---- */
-
-static status check_request(const work *w, error *err)
-{
-    const char *list = work_text(w, "components"), *fill = work_text(w, "fill"), *p = list;
-    int n = 0;
-    for (size_t length; str_word(&p, &length);) n++;
-    if (!n || n != str_listed(list, "head") + str_listed(list, "mlp"))
-        return error_set(err, E_USAGE, "components is '%.60s', expected head, mlp or head,mlp",
-                         list);
-    if (strcmp(fill, "zero") && strcmp(fill, "mean"))
-        return error_set(err, E_USAGE, "fill is '%.60s', expected zero or mean", fill);
-    return E_OK;
-}
 
 static status add_node(duel *d, components *x, int layer, bool mlp, error *err)
 {
@@ -274,8 +261,7 @@ static status run(work *w, error *err)
 {
     duel d;
     components x = { 0 };
-    status st = check_request(w, err);
-    if (st == E_OK) st = duel_open(&d, w, err);
+    status st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = find_components(&d, &x, err);
     duel_plan p = { .direction = ABLATE,

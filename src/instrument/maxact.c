@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_TOP = 200, MAX_SAMPLES = 20, MAX_AROUND = 200, MAX_SKIP = 100000, N_RECORD = 4 };
+
 static const param params[] = {
     { "unit", PARAM_LIST, NULL,
       "a site: blocks.2.mlp.post[neuron=0:20], blocks.3.attn.z[head=2] ...; several", ROLE_WHAT },
@@ -24,18 +26,19 @@ static const param params[] = {
       ROLE_FILE },
     { "key", PARAM_TEXT, "*", "which of its tensors, with * and ?", ROLE_WHAT },
     { "at", PARAM_TEXT, NULL, "the site that they all belong to", ROLE_WHAT },
-    { "random", PARAM_INT, "1", "random directions beside those of each site", ROLE_WHAT },
+    { "random", PARAM_INT_IN(0, 100), "1", "random directions beside those of each site",
+      ROLE_WHAT },
     CORPUS_PARAMS,
-    { "top", PARAM_INT, "8", "how many of the largest are shown", ROLE_WHAT },
-    { "samples", PARAM_INT, "4", "and how many at quantiles below", ROLE_WHAT },
-    { "skip", PARAM_INT, "4", "the first so many tokens of a window are not looked at", ROLE_WHAT },
-    { "before", PARAM_INT, "12", "tokens shown before the largest", ROLE_WHAT },
-    { "after", PARAM_INT, "4", "and after it", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, MAX_TOP), "8", "how many of the largest are shown", ROLE_WHAT },
+    { "samples", PARAM_INT_IN(0, MAX_SAMPLES), "4", "and how many at quantiles below", ROLE_WHAT },
+    { "skip", PARAM_INT_IN(0, MAX_SKIP), "4",
+      "the first so many tokens of a window are not looked at", ROLE_WHAT },
+    { "before", PARAM_INT_IN(0, MAX_AROUND), "12", "tokens shown before the largest", ROLE_WHAT },
+    { "after", PARAM_INT_IN(0, MAX_AROUND), "4", "and after it", ROLE_WHAT },
     { "resume", PARAM_TEXT, NULL, "a journal of windows: go on from it, or begin it", ROLE_RUN },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
-enum { MAX_TOP = 200, MAX_SAMPLES = 20, MAX_AROUND = 200, MAX_SKIP = 100000, N_RECORD = 4 };
 enum { N_BIN = 202, MAX_BLOCK = 256, N_CONTROL = 48, DRAWN = 60 };
 
 /* The largest of a window. */
@@ -604,31 +607,17 @@ static status show(maxact *m, error *err)
 
 /* ---- all of it ---- */
 
-static status check_request(maxact *m, error *err)
+static void read_request(maxact *m)
 {
-    const struct {
-        const char *name;
-        int64_t least, most;
-        int *out;
-    } want[] = { { "top", 1, MAX_TOP, &m->most },
-                 { "samples", 0, MAX_SAMPLES, &m->n_sample },
-                 { "skip", 0, MAX_SKIP, &m->skip },
-                 { "before", 0, MAX_AROUND, &m->before },
-                 { "after", 0, MAX_AROUND, &m->after } };
-    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
-        int64_t x = work_int(m->w, want[i].name);
-        if (x < want[i].least || x > want[i].most)
-            return error_set(err, E_USAGE, "%s: %lld, expected %lld to %lld", want[i].name,
-                             (long long)x, (long long)want[i].least, (long long)want[i].most);
-        *want[i].out = (int)x;
-    }
-    return E_OK;
+    m->most = (int)work_int(m->w, "top"), m->n_sample = (int)work_int(m->w, "samples");
+    m->skip = (int)work_int(m->w, "skip");
+    m->before = (int)work_int(m->w, "before"), m->after = (int)work_int(m->w, "after");
 }
 
 static status init(maxact *m, error *err)
 {
-    status st = check_request(m, err);
-    if (st == E_OK) st = units_open(&m->u, m->w, err);
+    read_request(m);
+    status st = units_open(&m->u, m->w, err);
     m->x =
         (corpus_run){ .ask = ask, .take = take, .skip = is_known, .wave_done = flush, .user = m };
     if (st == E_OK) st = corpus_run_open(&m->x, m->w, err);

@@ -10,8 +10,8 @@
 static const param params[] = {
     { "layer", PARAM_TEXT, "all", "which layers: all, or with commas and ranges: 3 or 0,4:8",
       ROLE_WHAT },
-    { "what", PARAM_TEXT, NULL,
-      "with commas: patch zero mean; all, the mean where there are reference prompts", ROLE_WHAT },
+    { "what", PARAM_SOME_OF("patch zero mean"), NULL,
+      "what is done to neurons; all, the mean where there are reference prompts", ROLE_WHAT },
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -60,22 +60,6 @@ static bool wanted(const duel *d, int kind)
 {
     const char *list = work_text(d->w, "what");
     return list ? str_listed(list, KINDS[kind]) : kind < 2 || d->p->n_reference;
-}
-
-static status check_what(const work *w, error *err)
-{
-    const char *list = work_text(w, "what");
-    size_t n;
-    for (const char *word; list && (word = str_word(&list, &n));) {
-        bool known = false;
-        for (int k = 0; k < 3; k++) known |= str_is(word, n, KINDS[k]);
-        if (known) continue;
-        error_set(err, E_USAGE, "neurons: '%.*s' is nothing that is done to neurons",
-                  (int)(n < 60 ? n : 60), word);
-        error_hint(err, "what is one or more of patch, zero, mean");
-        return E_USAGE;
-    }
-    return E_OK;
 }
 
 /* ---- plans ---- */
@@ -193,8 +177,7 @@ static status run(work *w, error *err)
     about x = { 0 }, mean;
     duel_plan list[4];
     int n = 0;
-    status st = check_what(w, err);
-    if (st == E_OK) st = find_layers(w, &x, err);
+    status st = find_layers(w, &x, err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     for (int k = DENOISE; k <= NOISE; k++)
@@ -204,7 +187,6 @@ static status run(work *w, error *err)
         st = plan_mean(&d, &x, &mean, err);
         list[n++] = plan_of(&mean, ABLATE, "ablate.mean.neuron");
     }
-    if (st == E_OK && !n) st = error_set(err, E_USAGE, "neurons: --what names nothing");
     if (st == E_OK) st = duel_run(&d, list, n, NULL, draw, err);
     duel_close(&d);
     return st;

@@ -8,11 +8,11 @@
 #include <string.h>
 
 static const param params[] = {
-    { "what", PARAM_TEXT, "resid_pre",
-      "with commas: resid_pre resid_mid resid_post attn_out mlp_out head_out_all_pos "
-      "head_out_by_pos "
-      "q|k|v|pattern_all_pos|_by_pos ablate",
-      ROLE_WHAT },
+    { "what",
+      PARAM_SOME_OF("resid_pre resid_mid resid_post attn_out mlp_out head_out_all_pos "
+                    "head_out_by_pos q_all_pos q_by_pos k_all_pos k_by_pos v_all_pos v_by_pos "
+                    "pattern_all_pos pattern_by_pos ablate"),
+      "resid_pre", "what is patched", ROLE_WHAT },
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
@@ -54,24 +54,6 @@ typedef struct about {
 static bool wanted(const work *w, const char *name)
 {
     return work_flag(w, "all") || str_listed(work_text(w, "what"), name);
-}
-
-static status check_what(const work *w, error *err)
-{
-    const char *list = work_text(w, "what");
-    size_t n;
-    for (const char *word; (word = str_word(&list, &n));) {
-        bool known = str_is(word, n, "ablate");
-        for (int i = 0; i < N_KIND; i++) known |= str_is(word, n, kinds[i].name);
-        if (known) continue;
-        error_set(err, E_USAGE, "patch: '%.*s' is nothing that is patched", (int)(n < 60 ? n : 60),
-                  word);
-        error_hint(err, "what is one of resid_pre resid_mid resid_post attn_out mlp_out "
-                        "head_out_all_pos head_out_by_pos "
-                        "q_all_pos q_by_pos (k, v too) pattern_all_pos pattern_by_pos ablate");
-        return E_USAGE;
-    }
-    return E_OK;
 }
 
 /* Cell i of a plan for a prompt of len tokens; false where it is past the end. */
@@ -372,7 +354,7 @@ static status run(work *w, error *err)
     duel d;
     duel_plan *list = arena_array(&w->mem, 2 * N_KIND + 6, sizeof *list);
     int n = 0;
-    status st = list ? check_what(w, err) : error_set(err, E_NOMEM, "patch: out of memory");
+    status st = list ? E_OK : error_set(err, E_NOMEM, "patch: out of memory");
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = plan_all(&d, list, &n, err);

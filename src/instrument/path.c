@@ -12,9 +12,8 @@
 #include <string.h>
 
 static const param params[] = {
-    { "senders", PARAM_TEXT, "head", "with commas: head mlp embed pos_embed bias; --all: each",
-      ROLE_WHAT },
-    { "receivers", PARAM_TEXT, "q,k,v,mlp,logits", "with commas: q k v mlp logits", ROLE_WHAT },
+    { "senders", PARAM_SENDERS, "head", "what writes; --all: each", ROLE_WHAT },
+    { "receivers", PARAM_RECEIVERS, "q,k,v,mlp,logits", "what reads", ROLE_WHAT },
     ROUTE_PARAMS,
     DUEL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
@@ -173,8 +172,6 @@ static status run(work *w, error *err)
     if (work_text(w, "from") || work_text(w, "to")) return route_run(w, err);
     duel_plan *list = arena_array(&w->mem, 2 * N_SENDER * N_RECEIVER, sizeof *list);
     status st = list ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
-    if (st == E_OK) st = end_words(w, true, work_text(w, "senders"), err);
-    if (st == E_OK) st = end_words(w, false, work_text(w, "receivers"), err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = plan_edges(w, list, &n, err);

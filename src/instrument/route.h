@@ -15,11 +15,13 @@
       ROLE_WHAT },                                                                                 \
         { "to", PARAM_TEXT, NULL, "and its reader: a9.h1<q>, a9.h1 (all three), m3, logits",       \
           ROLE_WHAT },                                                                             \
-        { "hops", PARAM_INT, "2", "with --from: paths of up to so many edges", ROLE_WHAT },        \
-        { "through", PARAM_TEXT, "q,k,v,mlp",                                                      \
-          "with --from: what they may go through, with commas", ROLE_WHAT },                       \
+        { "hops", PARAM_INT_IN(1, MAX_VIA), "2", "with --from: paths of up to so many edges",      \
+          ROLE_WHAT },                                                                             \
+        { "through", PARAM_RECEIVERS, "q,k,v,mlp", "with --from: what they may go through",        \
+          ROLE_WHAT },                                                                             \
     {                                                                                              \
-        "top", PARAM_INT, "20", "with --from: how many of the strongest are listed", ROLE_WHAT     \
+        "top", PARAM_INT_IN(1, 100000), "20", "with --from: how many of the strongest are listed", \
+            ROLE_WHAT                                                                              \
     }
 
 /* Run path with --from and --to.

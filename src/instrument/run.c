@@ -4,16 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_TOP = 1000 };
+
 static const param params[] = {
-    { "top", PARAM_INT, "5", "how many tokens to show", ROLE_WHAT },
-    { "n", PARAM_INT, "0", "tokens to write, edits in force (EOS does not end them)", ROLE_WHAT },
-    { "temperature", PARAM_REAL, "0", "of what is written; 0: always the likeliest", ROLE_WHAT },
-    { "top_k", PARAM_INT, "0", "draw from the likeliest K only; 0: from all", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, MAX_TOP), "5", "how many tokens to show; --out writes all logits",
+      ROLE_WHAT },
+    { "n", PARAM_INT_FROM(0), "0", "tokens to write, edits in force (EOS does not end them)",
+      ROLE_WHAT },
+    { "temperature", PARAM_REAL_FROM(0), "0", "of what is written; 0: always the likeliest",
+      ROLE_WHAT },
+    { "top_k", PARAM_INT_FROM(0), "0", "draw from the likeliest K only; 0: from all", ROLE_WHAT },
     { "plan", PARAM_FLAG, NULL, "say what the run would cost, and leave it at that", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
-
-enum { MAX_TOP = 1000 };
 
 /* ---- the last position's logits ---- */
 
@@ -177,11 +180,6 @@ static status run(work *w, error *err)
     int n, n_edit = 0;
     status st = work_prompts(w, &p, &n, err);
     if (st != E_OK) return st;
-    if (work_int(w, "n") < 0 || work_real(w, "temperature") < 0 || work_int(w, "top_k") < 0)
-        return error_set(err, E_USAGE, "run: n, temperature and top_k are not negative");
-    if (work_int(w, "top") < 1 || work_int(w, "top") > MAX_TOP)
-        return error_set(err, E_USAGE, "run: top %lld, expected 1 to %d (--out writes all logits)",
-                         (long long)work_int(w, "top"), MAX_TOP);
     lane **base = arena_array(&w->mem, n, sizeof *base),
          **fork = arena_array(&w->mem, n, sizeof *fork);
     named_lane *named = arena_array(&w->mem, n, sizeof *named);

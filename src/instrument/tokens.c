@@ -8,7 +8,7 @@ static const param params[] = {
     { "chat", PARAM_LIST, NULL,
       "a user's message, JSON messages or a .json of them, by the model's own template",
       ROLE_WHAT },
-    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
+    { "bos", PARAM_BOS, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     { "check", PARAM_TEXT, NULL,
       "JSON lines of text, ids, offsets: show each that differs, and fail", ROLE_FILE },

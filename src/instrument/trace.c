@@ -21,26 +21,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { N_KIND = 5, MAX_SAMPLES = 1000, N_ROLE = 7 };
+
 static const param params[] = {
     { "facts", PARAM_TEXT, NULL, "JSON file of facts: prompt, subject, answer (the likeliest)",
       ROLE_FILE },
-    { "limit", PARAM_INT, "0", "only the file's first facts; 0: all", ROLE_WHAT },
+    { "limit", PARAM_INT_FROM(0), "0", "only the file's first facts; 0: all", ROLE_WHAT },
     { "prompt", PARAM_TEXT, NULL, "or one fact: its prompt, {} for the subject", ROLE_WHAT },
     { "subject", PARAM_TEXT, NULL, "the subject, a part of the prompt", ROLE_WHAT },
     { "answer", PARAM_TEXT, NULL, "the answer, one token; else the likeliest one", ROLE_WHAT },
-    { "what", PARAM_TEXT, "state,mlp,attn",
-      "with commas: state mlp attn state_no_mlp state_no_attn", ROLE_WHAT },
-    { "window", PARAM_INT, "10", "layers at once, of mlp and attn", ROLE_WHAT },
-    { "samples", PARAM_INT, "10", "draws of the noise", ROLE_WHAT },
+    { "what", PARAM_SOME_OF("state mlp attn state_no_mlp state_no_attn"), "state,mlp,attn",
+      "which places are put back", ROLE_WHAT },
+    { "window", PARAM_INT_IN(1, 60), "10", "layers at once, of mlp and attn", ROLE_WHAT },
+    { "samples", PARAM_INT_IN(1, MAX_SAMPLES), "10", "draws of the noise", ROLE_WHAT },
     { "noise", PARAM_TEXT, "s3", "sigma: a number, or sN: N standard deviations", ROLE_WHAT },
-    { "metric", PARAM_TEXT, "prob", "with commas: prob logprob logit (of the answer)", ROLE_WHAT },
-    { "bos", PARAM_TEXT, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
+    { "metric", PARAM_SOME_OF("prob logprob logit"), "prob",
+      "of the answer (a fact has no wrong one, so no logit_diff)", ROLE_WHAT },
+    { "bos", PARAM_BOS, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     DUEL_JOURNAL_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
-enum { N_KIND = 5, MAX_SAMPLES = 1000, N_ROLE = 7 };
 enum { ROLE_BEFORE, ROLE_FIRST, ROLE_MIDDLE, ROLE_LAST, ROLE_NEXT, ROLE_FURTHER, ROLE_END };
 
 typedef struct kind {
@@ -82,7 +84,6 @@ static status read_facts(work *w, facts **out, error *err)
                          text      ? "prompt"
                          : subject ? "subject"
                                    : "answer");
-    if (work_int(w, "limit") < 0) return error_set(err, E_USAGE, "trace: limit is not negative");
     if (file) {
         status st = work_file(w, file, err);
         return st == E_OK ? facts_read(out, w->m, file, work_int(w, "limit"), work_bos(w), err)
@@ -273,32 +274,6 @@ static void label(const duel_plan *p, int64_t i, char *out, size_t bytes)
 static bool wanted(const work *w, const kind *k)
 {
     return str_listed(work_text(w, "what"), k->name);
-}
-
-static status check_what(const work *w, error *err)
-{
-    const char *p = work_text(w, "what"), *scored = work_text(w, "metric");
-    int n_known = 0, n_word = 0;
-    size_t n;
-    for (int k = 0; k < N_KIND; k++) n_known += wanted(w, &kinds[k]);
-    while (str_word(&p, &n)) n_word++;
-    if (!n_known || n_known != n_word) {
-        error_set(err, E_USAGE, "trace: what is '%.80s', expected places to put back",
-                  work_text(w, "what"));
-        error_hint(err, "with commas, each once: state mlp attn state_no_mlp state_no_attn");
-        return E_USAGE;
-    }
-    if (str_listed(scored, "logit_diff"))
-        return error_set(err, E_USAGE,
-                         "trace: a fact has no wrong answer, so no logit_diff: "
-                         "metric is prob, logprob or logit");
-    if (work_int(w, "window") < 1 || work_int(w, "window") > 60)
-        return error_set(err, E_USAGE, "trace: window %lld, expected 1 to 60 layers",
-                         (long long)work_int(w, "window"));
-    if (work_int(w, "samples") < 1 || work_int(w, "samples") > MAX_SAMPLES)
-        return error_set(err, E_USAGE, "trace: samples %lld, expected 1 to %d",
-                         (long long)work_int(w, "samples"), MAX_SAMPLES);
-    return E_OK;
 }
 
 static status nodes_of(work *w, const char *site, node ***out, error *err)
@@ -546,8 +521,7 @@ static status trace_facts(work *w, tracing *t, error *err)
 static status run(work *w, error *err)
 {
     tracing t = { .embed = graph_find(&w->m->g, "embed") };
-    status st = check_what(w, err);
-    if (st == E_OK) st = read_facts(w, &t.f, err);
+    status st = read_facts(w, &t.f, err);
     if (st != E_OK) return st;
     t.n_draw = (int)work_int(w, "samples"), t.window = (int)work_int(w, "window");
     find_columns(&t);

@@ -198,9 +198,6 @@ static status add_directions(units *u, error *err)
 status units_open(units *u, work *w, error *err)
 {
     *u = (units){ .w = w };
-    if (work_int(w, "random") < 0 || work_int(w, "random") > 100)
-        return error_set(err, E_USAGE, "random: %lld, expected 0 to 100",
-                         (long long)work_int(w, "random"));
     status st = units_room(u, err);
     if (st == E_OK) st = add_sites(u, err);
     if (st == E_OK) st = add_directions(u, err);

@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_LENGTH = 4096, MAX_NAMED = 200, MAX_DUMP = 8192 };
+
 static const param params[] = {
     { "against", PARAM_TEXT, NULL,
       "a .safetensors or .npz of lane{k}/SITE and lane{k}/tokens to compare with", ROLE_FILE },
-    { "tol", PARAM_REAL, "0",
+    { "tol", PARAM_REAL_FROM(0), "0",
       "largest error taken, as a share of a site's largest entry; 0: 1e-5, and 5e-5 absolute for "
       "logits",
       ROLE_WHAT },
-    { "length", PARAM_INT, "12", "tokens of the random prompts that promises are tried on",
-      ROLE_WHAT },
+    { "length", PARAM_INT_IN(2, MAX_LENGTH), "12",
+      "tokens of the random prompts that promises are tried on", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
-
-enum { MAX_LENGTH = 4096, MAX_NAMED = 200, MAX_DUMP = 8192 };
 
 /* ---- promises ---- */
 
@@ -230,9 +230,6 @@ static status promises(work *w, error *err)
 {
     int64_t n = work_int(w, "length");
     trial base;
-    if (n < 2 || n > MAX_LENGTH)
-        return error_set(err, E_USAGE, "verify: length %lld, expected 2 to %d", (long long)n,
-                         MAX_LENGTH);
     prompt *p, *beside;
     status st = random_prompt(w, &p, 0, n, err);
     if (st == E_OK) st = random_prompt(w, &beside, 1, n / 2 + 1, err);
@@ -458,9 +455,6 @@ static status against(work *w, const container *c, const char *path, error *err)
 static status run(work *w, error *err)
 {
     const char *path = work_text(w, "against");
-    if (work_real(w, "tol") < 0)
-        return error_set(err, E_USAGE, "verify: tol %g, expected 0 (the default) or more",
-                         work_real(w, "tol"));
     container *c = NULL; /* opened first: a wrong path need not wait for the promises */
     status st = path ? container_open(&c, path, err) : E_OK;
     if (st == E_OK) st = promises(w, err);

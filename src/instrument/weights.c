@@ -5,12 +5,11 @@
 #include <string.h>
 
 static const param params[] = {
-    { "what", PARAM_TEXT, NULL,
-      "with commas: copying composition svd skip matrices; all but the last unless given",
-      ROLE_WHAT },
+    { "what", PARAM_SOME_OF("copying composition svd skip matrices"), NULL,
+      "which parts, all but the last unless given", ROLE_WHAT },
     HEAD_WEIGHTS_PARAMS,
-    { "samples", PARAM_INT, "100", "copying: tokens whose whole row of the OV circuit is looked at",
-      ROLE_WHAT },
+    { "samples", PARAM_INT_IN(0, 100000), "100",
+      "copying: tokens whose whole row of the OV circuit is looked at", ROLE_WHAT },
     { "directions", PARAM_INT, "1", "svd: singular directions shown of each head", ROLE_WHAT },
     { "token", PARAM_LIST, NULL, "skip: a source token; give it again for several", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
@@ -25,21 +24,6 @@ static const struct {
                     { "svd", circuits_svd },
                     { "skip", circuits_skip },
                     { "matrices", circuits_matrices } };
-
-static status check_what(const char *list, error *err)
-{
-    size_t n;
-    int count = 0;
-    for (const char *word; list && (word = str_word(&list, &n)); count++) {
-        bool known = false;
-        for (int i = 0; i < N_PART; i++) known |= str_is(word, n, PARTS[i].name);
-        if (known) continue;
-        error_set(err, E_USAGE, "weights: '%.*s' is no part of it", (int)(n < 60 ? n : 60), word);
-        error_hint(err, "what is one or more of copying, composition, svd, skip, matrices");
-        return E_USAGE;
-    }
-    return E_OK;
-}
 
 static void state(const circuits *c)
 {
@@ -60,8 +44,10 @@ static status run(work *w, error *err)
 {
     circuits c;
     const char *list = work_text(w, "what");
-    status st = check_what(list, err);
-    if (st == E_OK) st = circuits_open(&c, w, err);
+    status st = circuits_open(&c, w, err);
+    if (st == E_OK)
+        st = work_int_check(w, "directions", 0,
+                            c.core[HEAD_Q] < c.core[HEAD_V] ? c.core[HEAD_Q] : c.core[HEAD_V], err);
     if (st != E_OK) return st;
     state(&c);
     for (int i = 0; i < N_PART && st == E_OK; i++)

@@ -11,17 +11,9 @@
 
 /* ---- parameters ---- */
 
-static const param *param_of(const work *w, const char *name)
-{
-    const param *p;
-    for (int i = 0; (p = instrument_param(w->def, i)); i++)
-        if (!strcmp(p->name, name)) return p;
-    return NULL;
-}
-
 static const char *otherwise(const work *w, const char *name)
 {
-    const param *p = param_of(w, name);
+    const param *p = instrument_param_find(w->def, name);
     return p ? p->otherwise : NULL;
 }
 
@@ -61,11 +53,10 @@ bos_policy work_bos(const work *w)
     return !bos || !strcmp(bos, "auto") ? BOS_AUTO : !strcmp(bos, "yes") ? BOS_YES : BOS_NO;
 }
 
-status work_bos_check(const work *w, error *err)
+status work_int_check(const work *w, const char *name, int64_t least, int64_t most, error *err)
 {
-    const char *bos = work_text(w, "bos");
-    if (!bos || !strcmp(bos, "auto") || !strcmp(bos, "yes") || !strcmp(bos, "no")) return E_OK;
-    return error_set(err, E_USAGE, "bos is '%.40s', expected auto, yes or no", bos);
+    return param_bounds(w->def->name, name, (double)work_int(w, name), (double)least, (double)most,
+                        err);
 }
 
 static status bad_layers(const char *name, const char *text, int n_layer, error *err)
@@ -173,9 +164,8 @@ status work_prompts(work *w, prompt ***out, int *n, error *err)
 {
     const char *tokens = work_text(w, "tokens");
     bool chats = work_chats(w);
-    status st = work_bos_check(w, err);
+    status st;
     int k = 0;
-    if (st != E_OK) return st;
     if ((tokens != NULL) + chats + (work_item(w, "prompt", 0) != NULL) > 1)
         return error_set(err, E_USAGE, "expected one of --prompt, --chat and --tokens");
     if (tokens) return work_listed(w, out, n, err);

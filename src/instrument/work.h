@@ -52,10 +52,10 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
-/* Is --bos one of auto, yes, no?
+/* Is a whole number within bounds that depend on the model?  (Others stand with the parameter: param.h.)
  *
- * [err: USAGE | owns: nothing | thread: any | cost: O(1)] */
-status work_bos_check(const work *w, error *err);
+ * [err: USAGE | owns: nothing | thread: any | cost: one lookup] */
+status work_int_check(const work *w, const char *name, int64_t least, int64_t most, error *err);
 
 /* Which layers a text parameter names, at least one: "all", or with commas and ranges, "0,4:8".  on: [n_layer].
  *

@@ -147,6 +147,21 @@ static void as_flag(char *name)
     for (char *c = name; *c; c++) *c = *c == '_' ? '-' : *c;
 }
 
+/* "[10; 1 to 50]", "[head; some of head, mlp]": a parameter's default, and what else it may be. */
+static void help_values(const json_t *p)
+{
+    const json_t *words = json_object_get(p, "some_of"), *most = json_object_get(p, "most");
+    double least = json_number_value(json_object_get(p, "least")), top = json_number_value(most);
+    bool bounds = (most && top < 1e9) || least != 0; /* "0 or more" needs not be said */
+    const char *given = text_of(p, "default");
+    if (*given || words || bounds) printf(" [%s%s", given, *given && (words || bounds) ? "; " : "");
+    for (size_t i = 0; i < json_array_size(words); i++)
+        printf("%s%s", i ? ", " : "some of ", json_string_value(json_array_get(words, i)));
+    if (bounds && most) printf("%.9g to %.9g", least, top);
+    else if (bounds) printf("%.9g or more", least);
+    if (*given || words || bounds) printf("]");
+}
+
 static void help_one(const json_t *d)
 {
     const json_t *params = json_object_get(d, "params");
@@ -155,7 +170,7 @@ static void help_one(const json_t *d)
     for (size_t i = 0; i < json_array_size(params); i++) {
         const json_t *p = json_array_get(params, i);
         char flag[80];
-        const char *kind = text_of(p, "kind"), *given = text_of(p, "default");
+        const char *kind = text_of(p, "kind");
         if (!strcmp(text_of(p, "name"), text_of(d, "positional"))) continue;
         snprintf(flag, sizeof flag, "--%s%s", text_of(p, "name"),
                  !strcmp(kind, "flag")   ? ""
@@ -163,8 +178,9 @@ static void help_one(const json_t *d)
                  : !strcmp(kind, "real") ? " X"
                                          : " TEXT");
         as_flag(flag);
-        printf("  %-20s %s%s%s%s\n", flag, text_of(p, "says"), *given ? " [" : "", given,
-               *given ? "]" : "");
+        printf("  %-20s %s", flag, text_of(p, "says"));
+        help_values(p);
+        printf("\n");
     }
     printf("\n%s", OUTPUT_HELP);
 }
