@@ -1,5 +1,5 @@
 /* bench_linear -- linear at the sizes of GPT-2 small: GFLOP/s, GB/s of weight, its share of what this machine reads,
- * and the ratio to OpenBLAS where it is installed.  One thread.  Weights of F16 and BF16 have no peer there.
+ * and the ratio to OpenBLAS where it is installed.  One thread.  Weights of other types than F32 have no peer there.
  *
  *     bench_linear [seconds per number]
  *
@@ -43,13 +43,26 @@ static void fill_halves(uint16_t *v, int64_t n, dtype t)
     }
 }
 
+/* Blocks of any bits but those of their float16 scales, which are between 1/8 and 1. */
+static void fill_blocks(char *w, int64_t n, dtype t)
+{
+    uint32_t u = 1;
+    int64_t bytes = (int64_t)dtype_size(t, dtype_block(t));
+    for (int64_t i = 0; i < n; i++) w[i] = (char)(next(&u) >> 24);
+    for (int64_t i = 0; i + bytes <= n; i += bytes) {
+        char *d = w + i + (t == DTYPE_Q6_K ? 208 : 0);
+        d[1] = (char)((d[1] & 3) | 0x34);
+        if (t == DTYPE_Q4_K) w[i + 3] = (char)((w[i + 3] & 3) | 0x34);
+    }
+}
+
 static void call_engine(const engine *e, const problem *p)
 {
     const void *x[1024];
     void *y[1024];
     int32_t zero[1024] = { 0 };
     for (int64_t r = 0; r < p->n_row; r++) x[r] = p->x + r * p->n_in, y[r] = p->y + r * p->n_out;
-    int64_t row_bytes = (p->by_out ? p->n_in : p->n_out) * (int64_t)dtype_bytes(p->type);
+    int64_t row_bytes = (int64_t)dtype_size(p->type, p->by_out ? p->n_in : p->n_out);
     job j = { .b = { 0, (int32_t)p->n_row, 0, 1 }, .xb = { { 0, (int32_t)p->n_row, 0, 1 } } };
     int32_t pos[1024];
     for (int32_t r = 0; r < p->n_row; r++) pos[r] = r;
@@ -85,7 +98,7 @@ static double best(const engine *e, gemm_fn *gemm, const problem *p, double budg
     double fastest = 1e9, began = clock_seconds();
     problem now = *p;
     for (int64_t i = 0; i < 3 || clock_seconds() - began < budget; i++) {
-        now.w = p->w + i % p->n_copy * p->n_in * p->n_out * (int64_t)dtype_bytes(p->type);
+        now.w = p->w + i % p->n_copy * (int64_t)dtype_size(p->type, p->n_in * p->n_out);
         double t = clock_seconds();
         if (e) call_engine(e, &now);
         else call_blas(gemm, &now);
@@ -98,7 +111,7 @@ static double best(const engine *e, gemm_fn *gemm, const problem *p, double budg
 static void show(const char *name, const problem *p, double t, double blas, double read)
 {
     double flop = 2.0 * (double)p->n_row * (double)p->n_in * (double)p->n_out;
-    double bytes = (double)dtype_bytes(p->type) * (double)p->n_in * (double)p->n_out;
+    double bytes = (double)dtype_size(p->type, p->n_in * p->n_out);
     printf("%5lld x %5lld  [%s]  %-4s %4lld rows  %-10s %8.2f GFLOP/s %7.2f GB/s %4.2f of read",
            (long long)p->n_in, (long long)p->n_out, p->by_out ? "out, in" : "in, out",
            dtype_name(p->type), (long long)p->n_row, name, flop / t * 1e-9, bytes / t * 1e-9,
@@ -136,13 +149,14 @@ static void measure(problem *p, gemm_fn *gemm, double budget, double read)
 static int run(problem *p, gemm_fn *gemm, double budget, double read)
 {
     size_t nx = (size_t)(MOST_ROWS * p->n_in), ny = (size_t)(MOST_ROWS * p->n_out);
-    size_t nw = (size_t)(p->n_in * p->n_out * p->n_copy), bytes = nw * dtype_bytes(p->type);
+    size_t nw = (size_t)(p->n_in * p->n_out * p->n_copy), bytes = dtype_size(p->type, (int64_t)nw);
     p->x = mem_resize(NULL, 0, 4 * nx);
     p->w = mem_resize(NULL, 0, bytes);
     p->y = mem_resize(NULL, 0, 4 * ny);
     if (!p->x || !p->w || !p->y) return fprintf(stderr, "out of memory\n"), 1;
     fill(p->x, (int64_t)nx);
     if (p->type == DTYPE_F32) fill((float *)(void *)p->w, (int64_t)nw);
+    else if (dtype_is_block(p->type)) fill_blocks(p->w, (int64_t)bytes, p->type);
     else fill_halves((uint16_t *)(void *)p->w, (int64_t)nw, p->type);
     measure(p, p->type == DTYPE_F32 ? gemm : NULL, budget, read);
     mem_free(p->x, 4 * nx);
@@ -154,12 +168,14 @@ static int run(problem *p, gemm_fn *gemm, double budget, double read)
 int main(int argc, char **argv)
 {
     static const int64_t shape[][3] = { { 768, 3072, 0 }, { 768, 3072, 1 }, { 3072, 768, 0 } };
-    static const dtype type[] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16 };
+    static const dtype type[] = { DTYPE_F32,  DTYPE_F16,  DTYPE_BF16, DTYPE_Q8_0,
+                                  DTYPE_Q4_0, DTYPE_Q4_K, DTYPE_Q6_K };
     double budget = argc > 1 ? atof(argv[1]) : 0.15, read = read_speed(1);
     gemm_fn *gemm = sgemm_find(1);
     if (!gemm) printf("libopenblas.so.0 is not installed: no ratios\n");
     for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
         for (size_t t = 0; t < sizeof type / sizeof *type; t++) {
+            if (dtype_is_block(type[t]) && !shape[i][2]) continue; /* files have them by outputs */
             problem p = { .n_in = shape[i][0],
                           .n_out = shape[i][1],
                           .by_out = (int)shape[i][2],

@@ -2,14 +2,15 @@
  * or both NaN.
  *
  * One size goes through all its values, the others are drawn; --soak draws many times.  Rows of x and y and the
- * weight begin at addresses that nothing is aligned to but their own type, F16 and BF16 weights not even to that, and
- * numbers are now and then denormal, infinite or NaN. */
+ * weight begin at addresses that nothing is aligned to but their own type, weights of other types than F32 not even to
+ * that, and numbers are now and then denormal, infinite or NaN. */
 #define TEST_FILE t_shapes
 #include "test.h"
 #include "backend/backend.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "ops.gen.h"
+#include "tensor/blocks.h"
 #include <math.h>
 #include <string.h>
 
@@ -51,9 +52,19 @@ typedef struct problem {
     bool by_out, bias, special;
     dtype type;
     float *x, *want, *got; /* lines GAP floats further apart than they are long */
-    char *w, *b;           /* w begins one byte off where it is of two-byte numbers */
-    size_t x_bytes, y_bytes, w_bytes;
+    char *w, *b;           /* w begins one byte off where it is not of floats */
+    size_t x_bytes, y_bytes, w_bytes, b_bytes;
 } problem;
+
+static size_t offset(dtype t) { return t == DTYPE_F32 ? 4 : 1; }
+
+static size_t row_bytes(const problem *p)
+{
+    return dtype_size(p->type, p->by_out ? p->n_k : p->n_col);
+}
+
+/* A bias does not lie in blocks. */
+static dtype bias_type(const problem *p) { return dtype_is_block(p->type) ? DTYPE_F32 : p->type; }
 
 static void *bytes_new(size_t n)
 {
@@ -70,17 +81,31 @@ static void weights_fill(char *at, int64_t n, dtype t, bool special)
     }
 }
 
+/* Any bytes; unless `special`, d and dmin are finite. */
+static void blocks_fill(char *at, size_t n, dtype t, bool special)
+{
+    size_t bytes = dtype_bytes(t);
+    for (size_t i = 0; i < n; i++) at[i] = (char)below(256);
+    for (size_t i = 0; i + bytes <= n && !special; i += bytes) {
+        at[i + (size_t)block_d_at(t) + 1] &= ~0x40;
+        if (block_has_offset(t)) at[i + (size_t)block_m_at(t) + 1] &= ~0x40;
+    }
+}
+
 static void problem_init(problem *p)
 {
-    size_t each = dtype_bytes(p->type);
+    dtype b = bias_type(p);
+    size_t rows_bytes = row_bytes(p) * (size_t)(p->by_out ? p->n_col : p->n_k);
     p->x_bytes = (size_t)(p->n_row * (p->n_k + GAP) + 1) * sizeof(float);
     p->y_bytes = (size_t)(p->n_row * (p->n_col + GAP) + 1) * sizeof(float);
-    p->w_bytes = (size_t)p->n_k * (size_t)p->n_col * each + 4;
+    p->w_bytes = rows_bytes + offset(p->type);
+    p->b_bytes = (size_t)p->n_col * dtype_bytes(b) + offset(b);
     p->x = bytes_new(p->x_bytes), p->want = bytes_new(p->y_bytes), p->got = bytes_new(p->y_bytes);
-    p->w = bytes_new(p->w_bytes), p->b = bytes_new((size_t)p->n_col * each + 4);
+    p->w = bytes_new(p->w_bytes), p->b = bytes_new(p->b_bytes);
     for (size_t i = 0; i < p->x_bytes / sizeof(float); i++) p->x[i] = number(p->special);
-    weights_fill(p->w + (each == 2 ? 1 : 4), (int64_t)p->n_k * p->n_col, p->type, p->special);
-    weights_fill(p->b + (each == 2 ? 1 : 4), p->n_col, p->type, p->special);
+    if (dtype_is_block(p->type)) blocks_fill(p->w + 1, rows_bytes, p->type, p->special);
+    else weights_fill(p->w + offset(p->type), (int64_t)p->n_k * p->n_col, p->type, p->special);
+    weights_fill(p->b + offset(b), p->n_col, b, p->special);
     memset(p->want, 0x5a, p->y_bytes), memset(p->got, 0x5a, p->y_bytes);
 }
 
@@ -88,7 +113,7 @@ static void problem_release(problem *p)
 {
     mem_free(p->x, p->x_bytes), mem_free(p->w, p->w_bytes);
     mem_free(p->want, p->y_bytes), mem_free(p->got, p->y_bytes);
-    mem_free(p->b, (size_t)p->n_col * dtype_bytes(p->type) + 4);
+    mem_free(p->b, p->b_bytes);
 }
 
 /* By an engine's kernel, its units in two parts. */
@@ -99,7 +124,6 @@ static void compute(const problem *p, const engine *e, const node *n, float *y)
     int32_t zero[512] = { 0 }, pos[512];
     for (int r = 0; r < p->n_row; r++)
         xs[r] = p->x + 1 + r * (p->n_k + GAP), ys[r] = y + 1 + r * (p->n_col + GAP), pos[r] = r;
-    int64_t each = (int64_t)dtype_bytes(p->type), off = each == 2 ? 1 : 4;
     job j = { .b = { 0, p->n_row, 0, 1 }, .xb = { { 0, p->n_row, 0, 1 } } };
     batch b = { .n = n,
                 .a1 = 1,
@@ -112,10 +136,11 @@ static void compute(const problem *p, const engine *e, const node *n, float *y)
                 .x = { xs },
                 .job = &j,
                 .in = (const node *const *)n->in };
-    b.w[1] = (weight_view){ .base = p->w + off,
-                            .row_bytes = (p->by_out ? p->n_k : p->n_col) * each,
+    b.w[1] = (weight_view){ .base = p->w + offset(p->type),
+                            .row_bytes = (int64_t)row_bytes(p),
                             .dtype = p->type };
-    if (p->bias) b.w[2] = (weight_view){ .base = p->b + off, .dtype = p->type };
+    if (p->bias)
+        b.w[2] = (weight_view){ .base = p->b + offset(bias_type(p)), .dtype = bias_type(p) };
     const kernel *k = e->kernel_of(e, n->op);
     size_t bytes = k->scratch ? k->scratch(&b, 4) : 0;
     char *scratch = bytes_new(bytes + 1);
@@ -174,6 +199,18 @@ static void draw_linear(engine *const *e, int fixed, int value)
     }
 }
 
+/* A weight in blocks: its rows are whole ones.  Most are by outputs, as files have them. */
+static void draw_blocks(engine *const *e, int n_row, dtype type)
+{
+    static const int few[] = { 1, 2, 3, 4, 5, 7, 8, 9 };
+    problem p = { .by_out = below(4) > 0, .type = type, .n_row = n_row, .bias = below(2) };
+    int block = (int)dtype_block(type), n = few[below(block == 32 ? 8 : 4)] * block,
+        other = drawn(columns, COUNT(columns), MOST_WORK / n_row / n);
+    p.special = below(3) == 0;
+    p.n_k = p.by_out ? n : other, p.n_col = p.by_out ? other : n;
+    try_linear(e, &p);
+}
+
 /* Every usable backend, plain C first; NULL-terminated. */
 static void open_all(engine *e[8])
 {
@@ -196,6 +233,19 @@ TEST("linear has plain C's bits at every size near the edge of a block")
         for (int i = 0; i < COUNT(rows); i++) draw_linear(e, 0, rows[i]);
         for (int i = 0; i < COUNT(sums); i++) draw_linear(e, 1, sums[i]);
         for (int i = 0; i < COUNT(columns); i++) draw_linear(e, 2, columns[i]);
+    }
+    for (int i = 0; e[i]; i++) engine_free(e[i]);
+}
+
+TEST("linear of weights in blocks has plain C's bits for any number of rows and any bytes")
+{
+    engine *e[8];
+    open_all(e);
+    for (uint64_t time = 0; time < (test_soak ? 40 : 1); time++) {
+        dice.seed = test_seed * 1000 + time, dice.at = 0;
+        for (dtype t = DTYPE_Q4_0; t < DTYPE_COUNT; t++)
+            for (int i = 0; i < COUNT(rows); i += i < 18 ? 1 : 1 + below(4))
+                draw_blocks(e, rows[i], t);
     }
     for (int i = 0; e[i]; i++) engine_free(e[i]);
 }

@@ -1,202 +1,306 @@
 /* blocks_vec -- products with a weight in blocks (tensor/blocks.h) that is stored by rows of outputs.
  *
- * Few rows: VEC outputs are the lanes.  For a *span* of a row, BLOCK_PART numbers, the small integers of VEC rows are
- * unpacked into the first cache (those of Q8_0 are read where they lie), turned 16 at a time and made floats; scale and
- * offset are vecs.  The weight is scale * q + offset as everywhere, by fma: the product is exact, so that nothing is
- * rounded that tensor/blocks.h does not round.  Sums go over k ascending, one fma each: the bits of op/linear.c.
+ * VEC outputs are the lanes.  Of a *part* of a block, the bytes of VEC rows are turned, so that a vec of words holds the
+ * same four bytes of each row; everything after that is done for all lanes at once: bits are put together to small
+ * integers, these become floats, and the weight is scale * q + offset, by fma: the product is exact, so that nothing is
+ * rounded that tensor/blocks.h does not round.  An integer is taken out of a word as q * 2^24 and the scale is 2^-24 of
+ * what it is: powers of two, exact as well.
  *
- * Two vecs of outputs go together: a sum waits for the one before, and another's fill the time. */
+ *     one row    weights go from registers into the sums: the speed of decoding
+ *     rows       a panel of weights is unpacked once for all rows, which meet it as a panel of floats (panel.h)
+ *
+ * Sums go over k ascending, one fma each: the bits of op/linear.c. */
 #include "tensor/blocks.h"
 #include "backend/panel.h"
 
+/* A sum waits for the one before, so one row has ONE vecs of outputs at once: others fill the time. */
 enum {
-    GROUPS = 2,     /* vecs of outputs at once */
-    STEP = 16,      /* columns turned at once */
-    MOST = VEC / 2, /* rows of x, as product_vec.c has it */
-    SCALES = 16,    /* bytes for the scales and minima of a row's part, at most 8 and 8 */
+    STEP = 16,      /* columns unpacked at once */
+    CHUNK = 256,    /* columns of a panel that stays in the nearest caches */
+    ONE = 32 / VEC, /* as many rows as a panel of sixteen has */
+    LOW_WORDS = 16, /* most words that a part's lower bits take, */
+    HIGH_WORDS = 8, /* and its higher bits, where they lie elsewhere */
 };
 
-#define ALWAYS __attribute__((always_inline)) static inline
-
-/* A span of VEC rows: where its bytes are, and its scales by group. */
+/* A part of VEC rows: where its block begins in them; its bytes, turned; its scales by group. */
 typedef struct span {
-    const int8_t *at[VEC];
-    int8_t q[VEC][BLOCK_PART];
-    int8_t scales[VEC][SCALES];
-    uint16_t d[BLOCK_PART / 32][VEC], m[BLOCK_PART / 32][VEC];
+    const uint8_t *const *row;
+    int64_t block;
+    int part;
+    words low[LOW_WORDS], high[HIGH_WORDS];
     vec scale[BLOCK_GROUPS], offset[BLOCK_GROUPS];
 } span;
 
-/* Parts in a span; bytes from one to the next in a row. */
-ALWAYS int parts_of(dtype t) { return BLOCK_PART / block_part(t); }
+/* ---- where the bits lie: tensor/blocks.h says the same, number by number ---- */
 
-/* The block and part that hold number k of a row. */
-ALWAYS const uint8_t *block_at(const char *row, int64_t k, dtype t)
+/* The part's bytes that hold the lower bits of its q: where they begin in the block, how many. */
+VEC_INLINE int low_at(int part, dtype t)
 {
-    return (const uint8_t *)row + k / block_numbers(t) * block_bytes(t);
+    return t == DTYPE_Q4_0 || t == DTYPE_Q8_0 ? 2
+           : t == DTYPE_Q4_1                  ? 4
+           : t == DTYPE_Q5_0                  ? 6
+           : t == DTYPE_Q5_1                  ? 8
+           : t == DTYPE_Q2_K                  ? 16 + 32 * part
+           : t == DTYPE_Q3_K                  ? 32 + 32 * part
+           : t == DTYPE_Q4_K                  ? 16 + 64 * part
+           : t == DTYPE_Q5_K                  ? 48 + 64 * part
+                                              : 64 * part;
 }
 
-ALWAYS int part_at(int64_t k, dtype t) { return (int)(k % block_numbers(t)) / block_part(t); }
-
-/* One row of the span that begins at k, of which n numbers are there. */
-ALWAYS void unpack_row(span *s, int r, const char *row, int64_t k, int64_t n, dtype t)
+VEC_INLINE int low_bytes(dtype t)
 {
-    int n_part = (int)((n + block_part(t) - 1) / block_part(t));
-    for (int p = 0; p < parts_of(t); p++) {
-        if (p == n_part) break;
-        const uint8_t *b = block_at(row, k + p * block_part(t), t);
-        int part = part_at(k, t);
-        int8_t q[BLOCK_PART]; /* of its own, so that the compiler sees it overlaps nothing */
-        if (t != DTYPE_Q8_0) {
-            block_quants(b, part, q, t);
-            memcpy(s->q[r] + p * block_part(t), q, (size_t)block_part(t));
-        }
-        if (block_has_scales(t))
-            block_scales(b, part, s->scales[r], s->scales[r] + BLOCK_GROUPS, t);
-        s->d[p][r] = block_d(b, t);
-        if (block_has_offset(t)) s->m[p][r] = block_m(b, t);
+    return t == DTYPE_Q8_0 || t == DTYPE_Q2_K || t == DTYPE_Q3_K   ? 32
+           : t == DTYPE_Q4_K || t == DTYPE_Q5_K || t == DTYPE_Q6_K ? 64
+                                                                   : 16;
+}
+
+/* The 32 bytes of higher bits, where a type has them. */
+VEC_INLINE bool has_high(dtype t) { return t == DTYPE_Q3_K || t == DTYPE_Q5_K || t == DTYPE_Q6_K; }
+
+VEC_INLINE int high_at(int part, dtype t)
+{
+    return t == DTYPE_Q3_K ? 0 : t == DTYPE_Q5_K ? 16 : 128 + 32 * part;
+}
+
+/* Has it fifth bits, all in one word? */
+VEC_INLINE bool has_fifth(dtype t) { return t == DTYPE_Q5_0 || t == DTYPE_Q5_1; }
+
+/* Word c of four that hold q of columns at + 4c to at + 4c + 3, a signed byte each. */
+VEC_INLINE words quants(const span *s, int at, int c, dtype t)
+{
+    int group = at / 32, in = at % 32 / 4 + c; /* of 32 columns; a word of 32 bytes */
+    if (t == DTYPE_Q8_0) return s->low[in];
+    if (t == DTYPE_Q2_K) return words_bits(s->low[in], 2 * group, 3);
+    if (t == DTYPE_Q3_K) {
+        words bit = words_left(words_bits(s->high[in], 4 * s->part + group, 1), 2);
+        return words_less(words_or(words_bits(s->low[in], 2 * group, 3), bit), 4);
     }
-    s->at[r] = t == DTYPE_Q8_0 ? (const int8_t *)block_at(row, k, t) + 2 : s->q[r];
+    if (t == DTYPE_Q6_K) {
+        words two = words_left(words_bits(s->high[in], 2 * group, 3), 4);
+        words four = words_bits(s->low[group % 2 * 8 + in], group / 2 * 4, 15);
+        return words_less(words_or(four, two), 32);
+    }
+    if (t == DTYPE_Q4_K || t == DTYPE_Q5_K) {
+        words four = words_bits(s->low[group / 2 * 8 + in], group % 2 * 4, 15);
+        if (t == DTYPE_Q4_K) return four;
+        return words_or(four, words_left(words_bits(s->high[in], 4 * s->part + group, 1), 4));
+    }
+    words q = words_bits(s->low[c], at / 16 * 4, 15);
+    if (has_fifth(t)) {
+        words four = words_bits(s->high[0], at + 4 * c, 15);
+        q = words_or(q, words_spread(four));
+    }
+    return t == DTYPE_Q4_0 ? words_less(q, 8) : t == DTYPE_Q5_0 ? words_less(q, 16) : q;
 }
 
-/* Scales and offsets as vecs. */
-ALWAYS void turn_scales(span *s, int64_t n, dtype t)
+/* ---- scales ---- */
+
+/* Eight groups' bytes of scales, and of minima where there are any: those that the part has. */
+VEC_INLINE void scale_words(const span *s, words sc[2], words mn[2], dtype t)
 {
-    int n_group = (int)((n + block_group(t) - 1) / block_group(t));
-    if (!block_has_scales(t)) {
-        for (int g = 0; g < BLOCK_PART / 32; g++) {
-            if (g == n_group) break;
-            s->scale[g] = vec_load_f16(s->d[g]);
-            if (block_has_offset(t)) s->offset[g] = vec_load_f16(s->m[g]);
+    words w[4];
+    int at = t == DTYPE_Q6_K ? 192 : t == DTYPE_Q3_K ? 92 : 0, p = s->part;
+    words_turn(w, s->row, s->block + at);
+    if (t == DTYPE_Q6_K) sc[0] = w[2 * p], sc[1] = w[2 * p + 1];
+    for (int j = 0; j < 2; j++) {
+        if (t == DTYPE_Q2_K) {
+            sc[j] = words_bits(w[2 * p + j], 0, 15);
+            mn[j] = words_bits(w[2 * p + j], 4, 15);
         }
+        if (t == DTYPE_Q3_K) {
+            words two = words_left(words_bits(w[3], 4 * p + 2 * j, 3), 4);
+            sc[j] = words_less(words_or(words_bits(w[1 + j], 4 * p, 15), two), 32);
+        }
+    }
+    if (t != DTYPE_Q4_K && t != DTYPE_Q5_K) return;
+    if (p) {
+        sc[0] = words_or(words_bits(w[3], 0, 15), words_left(words_bits(w[1], 6, 3), 4));
+        mn[0] = words_or(words_bits(w[3], 4, 15), words_left(words_bits(w[2], 6, 3), 4));
+    } else sc[0] = words_bits(w[1], 0, 63), mn[0] = words_bits(w[2], 0, 63);
+}
+
+/* d and m (or dmin) of the block; fifth bits lie beside them. */
+VEC_INLINE void halves(span *s, vec *d, vec *m, dtype t)
+{
+    words w[4];
+    if (!block_has_offset(t) && !has_fifth(t)) {
+        *d = vec_turn_f16(s->row, s->block + block_d_at(t));
         return;
     }
-    const int8_t *row[VEC];
-    vec turned[STEP], d = vec_load_f16(s->d[0]), m = vec_splat(0);
-    if (block_has_offset(t)) m = vec_mul(vec_load_f16(s->m[0]), vec_splat(-1));
-    for (int r = 0; r < VEC; r++) row[r] = s->scales[r];
-    vec_turn_bytes(turned, row, 0);
+    words_turn(w, s->row, s->block + (t == DTYPE_Q2_K ? 68 : 0));
+    int i = t == DTYPE_Q2_K ? 3 : 0;
+    words upper = words_bits(w[i], 16, 255);
+    *d = words_f16(w[i]);
+    if (block_has_offset(t)) *m = words_f16(upper);
+    if (t == DTYPE_Q5_0) s->high[0] = words_or(upper, words_left(w[1], 16));
+    if (t == DTYPE_Q5_1) s->high[0] = w[1];
+}
+
+VEC_INLINE void scales(span *s, dtype t)
+{
+    vec d = vec_splat(0.0f), m = vec_splat(0.0f);
+    words sc[2], mn[2];
+    halves(s, &d, &m, t);
+    if (!block_has_scales(t)) {
+        s->scale[0] = vec_mul(d, vec_splat(0x1p-24f)), s->offset[0] = m;
+        return;
+    }
+    scale_words(s, sc, mn, t);
+    d = vec_mul(d, vec_splat(0x1p-48f)), m = vec_mul(m, vec_splat(-0x1p-24f));
     for (int g = 0; g < BLOCK_PART / block_group(t); g++) {
-        s->scale[g] = vec_mul(d, turned[g]);
-        if (block_has_offset(t)) s->offset[g] = vec_mul(m, turned[BLOCK_GROUPS + g]);
+        s->scale[g] = vec_mul(d, words_byte(sc[g / 4], g % 4));
+        if (block_has_offset(t)) s->offset[g] = vec_mul(m, words_byte(mn[g / 4], g % 4));
     }
 }
 
-/* n rows of x, from the number `from` on, times STEP columns of the span from `at` on. */
-ALWAYS void step_sums(const span *s, const product *p, int64_t from, int at, int n, vec *acc,
-                      dtype t)
+/* ---- a part of VEC rows, sixteen columns at a time ---- */
+
+/* The part that holds number k. */
+VEC_INLINE void span_begin(span *s, int64_t k, dtype t)
 {
-    vec q[STEP];
-    int g = at / block_group(t);
-    vec_turn_bytes(q, s->at, t == DTYPE_Q8_0 ? at + at / 32 * 2 : at);
-    for (int k = 0; k < STEP; k++) {
-        vec w = block_has_offset(t) ? vec_fma(s->scale[g], q[k], s->offset[g])
-                                    : vec_mul(s->scale[g], q[k]);
-        for (int r = 0; r < n; r++) acc[r] = vec_fma(vec_splat(p->x[r][from + k]), w, acc[r]);
+    s->block = k / block_numbers(t) * block_bytes(t);
+    s->part = (int)(k % block_numbers(t)) / block_part(t);
+    for (int i = 0; i < low_bytes(t) / 16; i++)
+        words_turn(s->low + 4 * i, s->row, s->block + low_at(s->part, t) + 16 * i);
+    for (int i = 0; has_high(t) && i < 2; i++)
+        words_turn(s->high + 4 * i, s->row, s->block + high_at(s->part, t) + 16 * i);
+    scales(s, t);
+}
+
+/* Four weights from column at + 4c on. */
+VEC_INLINE void weights(const span *s, int at, int c, vec w[4], dtype t)
+{
+    words q = quants(s, at, c, t);
+    vec scale = s->scale[at / block_group(t)], offset = s->offset[at / block_group(t)];
+    for (int k = 0; k < 4; k++) {
+        vec x = words_byte(q, k);
+        w[k] = block_has_offset(t) ? vec_fma(scale, x, offset) : vec_mul(scale, x);
     }
 }
 
-/* Lines of the rows that come next, as many as a span of these has. */
-ALWAYS void fetch(const char *next, int64_t k, dtype t)
+/* n rows from output c on; beyond the last they are copies of it. */
+VEC_INLINE void rows_at(const product *p, int64_t c, int n, const uint8_t **row)
 {
-    const char *p = (const char *)block_at(next, k, t);
+    for (int j = 0; j < n; j++) {
+        int64_t at = c + j < p->n_col ? c + j : p->n_col - 1;
+        row[j] = (const uint8_t *)weight_at(&p->w, p->col0 + at);
+    }
+}
+
+/* Lines of the n rows that come next, as many as BLOCK_PART numbers have. */
+VEC_INLINE void fetch(const uint8_t *const *next, int n, int64_t k, dtype t)
+{
     int bytes = BLOCK_PART * block_bytes(t) / block_numbers(t);
-    if (part_at(k, t)) p += bytes;
-    for (int i = 0; i < bytes; i += 64) vec_prefetch(p + i);
+    int64_t from = k / BLOCK_PART * bytes;
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < bytes; i += 64) vec_prefetch(next[j] + from + i);
 }
 
-/* GROUPS * VEC outputs from c on, n rows of x: n is a constant at every call. */
-ALWAYS void outputs(const product *p, int64_t c, int n, span *s, dtype t)
+/* ---- one row ---- */
+
+VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
 {
-    const char *row[GROUPS * VEC], *next[GROUPS * VEC];
-    vec acc[GROUPS][MOST];
-    for (int j = 0; j < GROUPS * VEC; j++) {
-        int64_t last = p->n_col - 1, at = c + j;
-        row[j] = weight_at(&p->w, p->col0 + (at < last ? at : last));
-        at += GROUPS * VEC;
-        next[j] = weight_at(&p->w, p->col0 + (at < last ? at : last));
-    }
-    for (int g = 0; g < GROUPS; g++)
-        for (int r = 0; r < n; r++) acc[g][r] = vec_splat(0.0f);
+    const uint8_t *row[ONE * VEC], *next[ONE * VEC];
+    span s[ONE];
+    rows_at(p, c, ONE * VEC, row);
+    rows_at(p, c + ONE * VEC, ONE * VEC, next);
+    for (int h = 0; h < ONE; h++) s[h].row = row + h * VEC, acc[h] = vec_splat(0.0f);
     for (int64_t k = p->k0, end = p->k0 + p->n_k; k < end;) {
-        int64_t begin = k / BLOCK_PART * BLOCK_PART, stop = begin + BLOCK_PART;
+        int64_t begin = k / block_part(t) * block_part(t), stop = begin + block_part(t);
         if (stop > end) stop = end;
-        for (int g = 0; g < GROUPS; g++) {
-            for (int r = 0; r < VEC; r++) {
-                unpack_row(&s[g], r, row[g * VEC + r], begin, stop - begin, t);
-                fetch(next[g * VEC + r], begin, t);
+        if (k % BLOCK_PART == 0) fetch(next, ONE * VEC, k, t);
+        for (int h = 0; h < ONE; h++) span_begin(&s[h], k, t);
+        for (; k < stop; k += STEP)
+            for (int h = 0; h < ONE; h++) {
+                const float *x = p->x[0] + p->x0 + (k - p->k0);
+                for (int i = 0; i < STEP; i += 4) {
+                    vec w[4];
+                    weights(&s[h], (int)(k - begin), i / 4, w, t);
+                    for (int j = 0; j < 4; j++) acc[h] = vec_fma(vec_splat(x[i + j]), w[j], acc[h]);
+                }
             }
-            turn_scales(&s[g], stop - begin, t);
-        }
-        for (int at = (int)(k - begin); at < stop - begin; at += STEP)
-            for (int g = 0; g < GROUPS; g++)
-                step_sums(&s[g], p, p->x0 + begin + at - p->k0, at, n, acc[g], t);
-        k = stop;
     }
-    for (int g = 0; g < GROUPS; g++)
-        for (int r = 0; r < n; r++) {
-            int64_t left = p->n_col - c - g * VEC;
-            float *y = p->y[r] + p->y0 + c + g * VEC;
-            int part = left < VEC ? (int)left : VEC;
-            if (part <= 0) continue;
-            if (p->add) acc[g][r] = vec_add(vec_load_part(y, part), acc[g][r]);
-            vec_store_part(y, acc[g][r], part);
-        }
 }
 
-ALWAYS void some_outputs(const product *p, span *s, int n, dtype t)
+VEC_INLINE void one_row(const product *p, dtype t)
 {
-    for (int64_t c = 0; c < p->n_col; c += GROUPS * VEC) outputs(p, c, n, s, t);
+    for (int64_t c = 0; c < p->n_col; c += ONE * VEC) {
+        vec acc[ONE];
+        sums(p, c, acc, t);
+        for (int h = 0; h < ONE; h++) {
+            int64_t left = p->n_col - c - h * VEC;
+            float *y = p->y[0] + p->y0 + c + h * VEC;
+            int n = left < VEC ? (int)left : VEC;
+            if (n <= 0) continue;
+            if (p->add) acc[h] = vec_add(vec_load_part(y, n), acc[h]);
+            vec_store_part(y, acc[h], n);
+        }
+    }
 }
 
-ALWAYS void by_rows(const product *p, span *s, dtype t)
+/* ---- rows ---- */
+
+/* Weights of columns [k, k + n) of a row, from output c on, as a panel. */
+VEC_INLINE void unpack(const product *p, int64_t c, int64_t k, int64_t n, float *panel, dtype t)
 {
-    switch (p->n_row) {
-    case 1: some_outputs(p, s, 1, t); break;
-    case 2: some_outputs(p, s, 2, t); break;
-    case 3: some_outputs(p, s, 3, t); break;
-    case 4: some_outputs(p, s, 4, t); break;
-#if VEC == 16
-    case 5: some_outputs(p, s, 5, t); break;
-    case 6: some_outputs(p, s, 6, t); break;
-    case 7: some_outputs(p, s, 7, t); break;
-    case 8: some_outputs(p, s, 8, t); break;
-#endif
-    default: break;
+    const uint8_t *row[PANEL];
+    rows_at(p, c, PANEL, row);
+    for (int h = 0; h < 2; h++) {
+        span s = { .row = row + h * VEC };
+        for (int64_t at = k; at < k + n;) {
+            int64_t begin = at / block_part(t) * block_part(t), stop = begin + block_part(t);
+            if (stop > k + n) stop = k + n;
+            span_begin(&s, at, t);
+            for (; at < stop; at += STEP)
+                for (int i = 0; i < STEP; i += 4) {
+                    vec w[4];
+                    float *to = panel + (at - k + i) * PANEL + h * VEC;
+                    weights(&s, (int)(at - begin), i / 4, w, t);
+                    for (int j = 0; j < 4; j++) vec_store(to + j * PANEL, w[j]);
+                }
+        }
     }
+}
+
+/* All rows, in groups as equal as can be, times a panel. */
+static void meet(const product *p, int64_t c, int64_t k, int64_t n, const float *panel)
+{
+    int64_t n_group = (p->n_row + PANEL_ROWS - 1) / PANEL_ROWS;
+    piece one = { .panel = panel,
+                  .x0 = p->x0 + k,
+                  .y0 = p->y0 + c,
+                  .n_k = n,
+                  .n_col = p->n_col - c < PANEL ? (int)(p->n_col - c) : PANEL,
+                  .how = k        ? FINISH_CARRY
+                         : p->add ? FINISH_ADD
+                                  : FINISH_SET };
+    for (int64_t g = 0; g < n_group; g++) {
+        int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
+        one.x = p->x + first, one.y = p->y + first;
+        panel_multiply(&one, (int)(end - first));
+    }
+}
+
+static void rows(const product *p)
+{
+    _Alignas(64) float panel[CHUNK * PANEL];
+    for (int64_t c = 0; c < p->n_col; c += PANEL)
+        for (int64_t k = 0, n; k < p->n_k; k += n) {
+            n = p->n_k - k < CHUNK ? p->n_k - k : CHUNK;
+            BY_BLOCK(p->w.dtype, unpack, p, c, p->k0 + k, n, panel)
+            meet(p, c, k, n, panel);
+        }
 }
 
 bool blocks_fit(const product *p)
 {
-    return p->by_out && p->n_row <= MOST && dtype_is_block(p->w.dtype) && p->k0 % STEP == 0 &&
-           p->n_k % STEP == 0;
+    return p->by_out && dtype_is_block(p->w.dtype) && p->k0 % STEP == 0 && p->n_k % STEP == 0 &&
+           !(p->add && p->n_k > CHUNK);
 }
 
-void blocks_few(const product *p)
+void blocks_run(const product *p)
 {
-    span s[GROUPS];
-    BY_BLOCK(p->w.dtype, by_rows, p, s)
-}
-
-/* ---- rows as floats ---- */
-
-ALWAYS void row_floats(const char *row, int64_t k, int64_t n, float *out, dtype t)
-{
-    int64_t size = block_part(t);
-    while (n > 0) {
-        if (k % size || n < size) {
-            int64_t few = size - k % size < n ? size - k % size : n;
-            dtype_part_f32(t, row, k, few, out);
-            k += few, n -= few, out += few;
-            continue;
-        }
-        block_floats(block_at(row, k, t), part_at(k, t), out, t);
-        k += size, n -= size, out += size;
-    }
-}
-
-void blocks_row(dtype t, const char *row, int64_t k, int64_t n, float *out)
-{
-    BY_BLOCK(t, row_floats, row, k, n, out)
+    if (p->n_row > 1) rows(p);
+    else BY_BLOCK(p->w.dtype, one_row, p)
 }
 /* SPDX-License-Identifier: MIT */

@@ -20,8 +20,7 @@
 #define product_run VEC_NAME(product_run)
 #define product_scratch VEC_NAME(product_scratch)
 #define blocks_fit VEC_NAME(blocks_fit)
-#define blocks_few VEC_NAME(blocks_few)
-#define blocks_row VEC_NAME(blocks_row)
+#define blocks_run VEC_NAME(blocks_run)
 
 /* 24 of 32 registers, 12 of 16, hold sums; the row pointers fit their 16 registers too. */
 enum { PANEL = 2 * VEC, PANEL_ROWS = VEC == 16 ? 12 : 6 };
@@ -74,13 +73,11 @@ typedef struct product {
 void product_run(const product *p, float *scratch);
 size_t product_scratch(const product *p);
 
-/* The same for few rows and a weight in blocks by rows of outputs (blocks_vec.c): does it fit; compute it.  Numbers
- * [k, k + n) of one row of such a weight, as floats.
+/* The same for a weight in blocks by rows of outputs (blocks_vec.c), without scratch: does it fit; compute it.
  *
- * [err: none | owns: nothing | thread: any | cost: as the product, mostly unpacking; O(n)] */
+ * [err: none | owns: nothing | thread: any | cost: as the product, and the unpacking once for all rows] */
 bool blocks_fit(const product *p);
-void blocks_few(const product *p);
-void blocks_row(dtype t, const char *row, int64_t k, int64_t n, float *out);
+void blocks_run(const product *p);
 
 #endif
 /* SPDX-License-Identifier: MIT */

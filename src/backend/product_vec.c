@@ -290,7 +290,7 @@ ALWAYS void widen(const product *p, int64_t col, float *out, dtype t)
 {
     const char *row = weight_at(&p->w, p->col0 + col);
     if (dtype_is_block(t)) {
-        blocks_row(t, row, p->k0, p->n_k, out);
+        dtype_part_f32(t, row, p->k0, p->n_k, out);
         return;
     }
     for (int64_t k = 0; k < p->n_k; k += VEC)
@@ -359,7 +359,7 @@ static void by_out(const product *p, float *scratch)
 void product_run(const product *p, float *scratch)
 {
     if (!p->by_out) by_in(p, scratch);
-    else if (blocks_fit(p)) blocks_few(p);
+    else if (blocks_fit(p)) blocks_run(p);
     else if (p->n_row <= FEW) {
         BY_TYPE(few, p, (int)p->n_row)
     } else by_out(p, scratch);
@@ -367,6 +367,7 @@ void product_run(const product *p, float *scratch)
 
 size_t product_scratch(const product *p)
 {
+    if (blocks_fit(p)) return 0;
     return (size_t)(p->by_out ? turned_floats(p) : by_in_floats(p)) * sizeof(float);
 }
 /* SPDX-License-Identifier: MIT */

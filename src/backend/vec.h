@@ -29,7 +29,16 @@
 #define vec_add vec16_add
 #define vec_mul vec16_mul
 #define vec_fma vec16_fma
-#define vec_turn_bytes vec16_turn_bytes
+#define words words16
+#define words_turn words16_turn
+#define words_bits words16_bits
+#define words_left words16_left
+#define words_or words16_or
+#define words_less words16_less
+#define words_spread words16_spread
+#define words_byte words16_byte
+#define words_f16 words16_f16
+#define vec_turn_f16 vec16_turn_f16
 #define vec_transpose vec16_transpose
 #else
 #define vec vec8
@@ -43,7 +52,16 @@
 #define vec_add vec8_add
 #define vec_mul vec8_mul
 #define vec_fma vec8_fma
-#define vec_turn_bytes vec8_turn_bytes
+#define words words8
+#define words_turn words8_turn
+#define words_bits words8_bits
+#define words_left words8_left
+#define words_or words8_or
+#define words_less words8_less
+#define words_spread words8_spread
+#define words_byte words8_byte
+#define words_f16 words8_f16
+#define vec_turn_f16 vec8_turn_f16
 #define vec_transpose vec8_transpose
 #endif
 

@@ -80,11 +80,11 @@ static inline void vec16_transpose(vec16 r[VEC16])
     }
 }
 
-__attribute__((always_inline)) static inline void vec16_turn_bytes(vec16 out[16],
-                                                                   const int8_t *const *row,
-                                                                   int64_t at)
+typedef __m512i words16;
+
+VEC_INLINE void words16_turn(words16 out[4], const uint8_t *const *row, int64_t at)
 {
-    __m512i a[4], lo[2], hi[2], four[4];
+    __m512i a[4], lo[2], hi[2];
     for (int j = 0; j < 4; j++) {
         __m128i r[4];
         for (int q = 0; q < 4; q++)
@@ -96,14 +96,47 @@ __attribute__((always_inline)) static inline void vec16_turn_bytes(vec16 out[16]
         lo[j] = _mm512_unpacklo_epi32(a[2 * j], a[2 * j + 1]);
         hi[j] = _mm512_unpackhi_epi32(a[2 * j], a[2 * j + 1]);
     }
-    four[0] = _mm512_unpacklo_epi64(lo[0], lo[1]), four[1] = _mm512_unpackhi_epi64(lo[0], lo[1]);
-    four[2] = _mm512_unpacklo_epi64(hi[0], hi[1]), four[3] = _mm512_unpackhi_epi64(hi[0], hi[1]);
-    for (int j = 0; j < 4; j++) {
-        out[4 * j] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(four[j], 24), 24));
-        out[4 * j + 1] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(four[j], 16), 24));
-        out[4 * j + 2] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(four[j], 8), 24));
-        out[4 * j + 3] = _mm512_cvtepi32_ps(_mm512_srai_epi32(four[j], 24));
-    }
+    out[0] = _mm512_unpacklo_epi64(lo[0], lo[1]), out[1] = _mm512_unpackhi_epi64(lo[0], lo[1]);
+    out[2] = _mm512_unpacklo_epi64(hi[0], hi[1]), out[3] = _mm512_unpackhi_epi64(hi[0], hi[1]);
+}
+
+VEC_INLINE words16 words16_bits(words16 x, int right, int mask)
+{
+    x = _mm512_srl_epi32(x, _mm_cvtsi32_si128(right));
+    return _mm512_and_si512(x, _mm512_set1_epi8((char)mask));
+}
+
+VEC_INLINE words16 words16_left(words16 x, int n) { return _mm512_slli_epi32(x, (unsigned)n); }
+
+VEC_INLINE words16 words16_or(words16 a, words16 b) { return _mm512_or_si512(a, b); }
+
+VEC_INLINE words16 words16_less(words16 x, int n)
+{
+    return _mm512_sub_epi8(x, _mm512_set1_epi8((char)n));
+}
+
+VEC_INLINE words16 words16_spread(words16 x)
+{
+    x = _mm512_and_si512(x, _mm512_set1_epi32(15));
+    return _mm512_and_si512(_mm512_mullo_epi32(x, _mm512_set1_epi32(0x02040810)),
+                            _mm512_set1_epi8(0x10));
+}
+
+VEC_INLINE vec16 words16_byte(words16 x, int k)
+{
+    const char o = -1, b = (char)k;
+    if (k == 0) return _mm512_cvtepi32_ps(_mm512_slli_epi32(x, 24));
+    if (k == 3) return _mm512_cvtepi32_ps(_mm512_and_si512(x, _mm512_set1_epi32(~0xffffff)));
+    const __m128i one = _mm_setr_epi8(o, o, o, b, o, o, o, (char)(b + 4), o, o, o, (char)(b + 8), o,
+                                      o, o, (char)(b + 12));
+    return _mm512_cvtepi32_ps(_mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(one)));
+}
+
+VEC_INLINE vec16 words16_f16(words16 x) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(x)); }
+
+VEC_INLINE vec16 vec16_turn_f16(const uint8_t *const *row, int64_t at)
+{
+    return _mm512_cvtph_ps(_mm256_set_m128i(vec8_halves(row + 8, at), vec8_halves(row, at)));
 }
 
 static inline vec16 vec16_mul(vec16 a, vec16 b) { return _mm512_mul_ps(a, b); }
@@ -177,15 +210,58 @@ static inline void vec16_transpose(vec16 r[VEC16])
     }
 }
 
-__attribute__((always_inline)) static inline void vec16_turn_bytes(vec16 out[16],
-                                                                   const int8_t *const *row,
-                                                                   int64_t at)
+typedef struct words16 {
+    words8 half[2];
+} words16;
+
+VEC_INLINE void words16_turn(words16 out[4], const uint8_t *const *row, int64_t at)
 {
-    vec8 part[16];
+    words8 part[4];
     for (int h = 0; h < 2; h++) {
-        vec8_turn_bytes(part, row + h * VEC8, at);
-        for (int k = 0; k < 16; k++) out[k].half[h] = part[k];
+        words8_turn(part, row + h * VEC8, at);
+        for (int j = 0; j < 4; j++) out[j].half[h] = part[j];
     }
+}
+
+VEC_INLINE words16 words16_bits(words16 x, int right, int mask)
+{
+    return (
+        words16){ { words8_bits(x.half[0], right, mask), words8_bits(x.half[1], right, mask) } };
+}
+
+VEC_INLINE words16 words16_left(words16 x, int n)
+{
+    return (words16){ { words8_left(x.half[0], n), words8_left(x.half[1], n) } };
+}
+
+VEC_INLINE words16 words16_or(words16 a, words16 b)
+{
+    return (words16){ { words8_or(a.half[0], b.half[0]), words8_or(a.half[1], b.half[1]) } };
+}
+
+VEC_INLINE words16 words16_less(words16 x, int n)
+{
+    return (words16){ { words8_less(x.half[0], n), words8_less(x.half[1], n) } };
+}
+
+VEC_INLINE words16 words16_spread(words16 x)
+{
+    return (words16){ { words8_spread(x.half[0]), words8_spread(x.half[1]) } };
+}
+
+VEC_INLINE vec16 words16_byte(words16 x, int k)
+{
+    return (vec16){ { words8_byte(x.half[0], k), words8_byte(x.half[1], k) } };
+}
+
+VEC_INLINE vec16 words16_f16(words16 x)
+{
+    return (vec16){ { words8_f16(x.half[0]), words8_f16(x.half[1]) } };
+}
+
+VEC_INLINE vec16 vec16_turn_f16(const uint8_t *const *row, int64_t at)
+{
+    return (vec16){ { vec8_turn_f16(row, at), vec8_turn_f16(row + VEC8, at) } };
 }
 
 static inline vec16 vec16_mul(vec16 a, vec16 b)

@@ -8,6 +8,8 @@
 
 enum { VEC8 = 8 };
 
+#define VEC_INLINE __attribute__((always_inline)) static inline
+
 #if defined __AVX2__ && defined __FMA__ && defined __F16C__
 #include <immintrin.h>
 
@@ -82,16 +84,17 @@ static inline void vec8_transpose(vec8 r[VEC8])
     }
 }
 
-/* Sixteen signed bytes at row[r] + at for each lane r: column k of them as floats is out[k].
+/* Eight words of 32 bits.  turn: the sixteen bytes at row[r] + at for each lane r; word j of them is out[j].  bits: the
+ * same `mask` of all four bytes of a word, after the word was moved right; or, less: byte by byte; spread: each of a
+ * word's lower four bits in a byte of its own, there bit 4. */
+typedef __m256i words8;
+
+/* Rows lie in quarters of registers, so that four unpackings do.
  *
- * Rows lie in quarters of registers so that four unpackings make numbers of 32 bits that hold four bytes of a lane.
- *
- * [err: none | owns: nothing | thread: any | cost: 8 shuffles, 28 shifts] */
-__attribute__((always_inline)) static inline void vec8_turn_bytes(vec8 out[16],
-                                                                  const int8_t *const *row,
-                                                                  int64_t at)
+ * [err: none | owns: nothing | thread: any | cost: 8 loads, 12 shuffles] */
+VEC_INLINE void words8_turn(words8 out[4], const uint8_t *const *row, int64_t at)
 {
-    __m256i a[4], lo[2], hi[2], four[4];
+    __m256i a[4], lo[2], hi[2];
     for (int j = 0; j < 4; j++) {
         __m128i first = _mm_loadu_si128((const __m128i *)(const void *)(row[j] + at));
         __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(row[4 + j] + at));
@@ -101,14 +104,65 @@ __attribute__((always_inline)) static inline void vec8_turn_bytes(vec8 out[16],
         lo[j] = _mm256_unpacklo_epi32(a[2 * j], a[2 * j + 1]);
         hi[j] = _mm256_unpackhi_epi32(a[2 * j], a[2 * j + 1]);
     }
-    four[0] = _mm256_unpacklo_epi64(lo[0], lo[1]), four[1] = _mm256_unpackhi_epi64(lo[0], lo[1]);
-    four[2] = _mm256_unpacklo_epi64(hi[0], hi[1]), four[3] = _mm256_unpackhi_epi64(hi[0], hi[1]);
-    for (int j = 0; j < 4; j++) {
-        out[4 * j] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(four[j], 24), 24));
-        out[4 * j + 1] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(four[j], 16), 24));
-        out[4 * j + 2] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(four[j], 8), 24));
-        out[4 * j + 3] = _mm256_cvtepi32_ps(_mm256_srai_epi32(four[j], 24));
-    }
+    out[0] = _mm256_unpacklo_epi64(lo[0], lo[1]), out[1] = _mm256_unpackhi_epi64(lo[0], lo[1]);
+    out[2] = _mm256_unpacklo_epi64(hi[0], hi[1]), out[3] = _mm256_unpackhi_epi64(hi[0], hi[1]);
+}
+
+VEC_INLINE words8 words8_bits(words8 x, int right, int mask)
+{
+    x = _mm256_srl_epi32(x, _mm_cvtsi32_si128(right));
+    return _mm256_and_si256(x, _mm256_set1_epi8((char)mask));
+}
+
+VEC_INLINE words8 words8_left(words8 x, int n) { return _mm256_slli_epi32(x, n); }
+
+VEC_INLINE words8 words8_or(words8 a, words8 b) { return _mm256_or_si256(a, b); }
+
+VEC_INLINE words8 words8_less(words8 x, int n)
+{
+    return _mm256_sub_epi8(x, _mm256_set1_epi8((char)n));
+}
+
+VEC_INLINE words8 words8_spread(words8 x)
+{
+    x = _mm256_and_si256(x, _mm256_set1_epi32(15));
+    return _mm256_and_si256(_mm256_mullo_epi32(x, _mm256_set1_epi32(0x02040810)),
+                            _mm256_set1_epi8(0x10));
+}
+
+/* Byte k of each word, signed, times 2^24, as a float; the lower half, a float16 number, as a float.
+ *
+ * [err: none | owns: nothing | thread: any | cost: two instructions; four] */
+VEC_INLINE vec8 words8_byte(words8 x, int k)
+{
+    const char o = -1, b = (char)k; /* a byte of -1 becomes zero */
+    if (k == 0) return _mm256_cvtepi32_ps(_mm256_slli_epi32(x, 24));
+    if (k == 3) return _mm256_cvtepi32_ps(_mm256_and_si256(x, _mm256_set1_epi32(~0xffffff)));
+    const __m128i one = _mm_setr_epi8(o, o, o, b, o, o, o, (char)(b + 4), o, o, o, (char)(b + 8), o,
+                                      o, o, (char)(b + 12));
+    return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(one)));
+}
+
+VEC_INLINE vec8 words8_f16(words8 x)
+{
+    x = _mm256_and_si256(x, _mm256_set1_epi32(0xffff));
+    return _mm256_cvtph_ps(
+        _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1)));
+}
+
+/* The float16 number at row[r] + at for each lane r.  Never stored as halves: a wide load would wait for them.
+ *
+ * [err: none | owns: nothing | thread: any | cost: 8 loads and insertions] */
+VEC_INLINE __m128i vec8_halves(const uint8_t *const *row, int64_t at)
+{
+    short h[VEC8];
+    for (int r = 0; r < VEC8; r++) memcpy(&h[r], row[r] + at, sizeof h[r]);
+    return _mm_setr_epi16(h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]);
+}
+
+VEC_INLINE vec8 vec8_turn_f16(const uint8_t *const *row, int64_t at)
+{
+    return _mm256_cvtph_ps(vec8_halves(row, at));
 }
 
 static inline vec8 vec8_mul(vec8 a, vec8 b) { return _mm256_mul_ps(a, b); }
@@ -183,12 +237,75 @@ static inline void vec8_transpose(vec8 r[VEC8])
     }
 }
 
-__attribute__((always_inline)) static inline void vec8_turn_bytes(vec8 out[16],
-                                                                  const int8_t *const *row,
-                                                                  int64_t at)
+typedef struct words8 {
+    uint32_t lane[VEC8];
+} words8;
+
+VEC_INLINE void words8_turn(words8 out[4], const uint8_t *const *row, int64_t at)
 {
-    for (int k = 0; k < 16; k++)
-        for (int r = 0; r < VEC8; r++) out[k].lane[r] = (float)row[r][at + k];
+    for (int j = 0; j < 4; j++)
+        for (int r = 0; r < VEC8; r++) {
+            const uint8_t *p = row[r] + at + 4 * j;
+            out[j].lane[r] =
+                (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+        }
+}
+
+VEC_INLINE words8 words8_bits(words8 x, int right, int mask)
+{
+    for (int r = 0; r < VEC8; r++)
+        x.lane[r] = x.lane[r] >> right & (uint32_t)(mask & 255) * 0x01010101u;
+    return x;
+}
+
+VEC_INLINE words8 words8_left(words8 x, int n)
+{
+    for (int r = 0; r < VEC8; r++) x.lane[r] <<= n;
+    return x;
+}
+
+VEC_INLINE words8 words8_or(words8 a, words8 b)
+{
+    for (int r = 0; r < VEC8; r++) a.lane[r] |= b.lane[r];
+    return a;
+}
+
+VEC_INLINE words8 words8_less(words8 x, int n)
+{
+    for (int r = 0; r < VEC8; r++)
+        for (int k = 0; k < 32; k += 8) {
+            uint32_t byte = ((x.lane[r] >> k) - (uint32_t)n) & 255u;
+            x.lane[r] = (x.lane[r] & ~(255u << k)) | byte << k;
+        }
+    return x;
+}
+
+VEC_INLINE words8 words8_spread(words8 x)
+{
+    for (int r = 0; r < VEC8; r++) x.lane[r] = (x.lane[r] & 15u) * 0x02040810u & 0x10101010u;
+    return x;
+}
+
+VEC_INLINE vec8 words8_byte(words8 x, int k)
+{
+    vec8 out;
+    for (int r = 0; r < VEC8; r++)
+        out.lane[r] = (float)(int8_t)(x.lane[r] >> 8 * k & 255u) * 0x1p24f;
+    return out;
+}
+
+VEC_INLINE vec8 words8_f16(words8 x)
+{
+    uint16_t half[VEC8];
+    for (int r = 0; r < VEC8; r++) half[r] = (uint16_t)x.lane[r];
+    return vec8_load_f16(half);
+}
+
+VEC_INLINE vec8 vec8_turn_f16(const uint8_t *const *row, int64_t at)
+{
+    uint16_t half[VEC8];
+    for (int r = 0; r < VEC8; r++) memcpy(&half[r], row[r] + at, sizeof half[r]);
+    return vec8_load_f16(half);
 }
 
 static inline vec8 vec8_mul(vec8 a, vec8 b)

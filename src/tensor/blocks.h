@@ -75,19 +75,13 @@ BLOCK_INLINE uint16_t block_half(const uint8_t *p)
     return h;
 }
 
-/* The float16 bits of d; of what the offset is made of (m or dmin). */
-BLOCK_INLINE uint16_t block_d(const uint8_t *b, dtype t)
+/* Where the float16 d is; where that of which the offset is made (m or dmin). */
+BLOCK_INLINE int block_d_at(dtype t)
 {
-    return block_half(t == DTYPE_Q2_K   ? b + 80
-                      : t == DTYPE_Q3_K ? b + 108
-                      : t == DTYPE_Q6_K ? b + 208
-                                        : b);
+    return t == DTYPE_Q2_K ? 80 : t == DTYPE_Q3_K ? 108 : t == DTYPE_Q6_K ? 208 : 0;
 }
 
-BLOCK_INLINE uint16_t block_m(const uint8_t *b, dtype t)
-{
-    return block_half(t == DTYPE_Q2_K ? b + 82 : b + 2);
-}
+BLOCK_INLINE int block_m_at(dtype t) { return t == DTYPE_Q2_K ? 82 : 2; }
 
 /* Scales and minima of six bits, four groups from 4 * part on: of twelve bytes, the first eight hold those of part 0
  * and above them two bits of part 1's, whose lower four are in the last. */
@@ -167,7 +161,8 @@ BLOCK_INLINE void block_quants(const uint8_t *b, int part, int8_t *restrict q, d
 BLOCK_INLINE void block_floats(const uint8_t *b, int part, float *restrict out, dtype t)
 {
     int8_t q[BLOCK_PART], sc[BLOCK_GROUPS], mn[BLOCK_GROUPS];
-    float d = dtype_f16(block_d(b, t)), m = block_has_offset(t) ? dtype_f16(block_m(b, t)) : 0;
+    float d = dtype_f16(block_half(b + block_d_at(t))),
+          m = block_has_offset(t) ? dtype_f16(block_half(b + block_m_at(t))) : 0;
     block_quants(b, part, q, t);
     block_scales(b, part, sc, mn, t);
     for (int g = 0; g < block_part(t) / block_group(t); g++) {
