@@ -70,6 +70,12 @@ TEST("wrong arguments exit with 2 and say what would be right")
     CHECK(is("run demo:induction --prompt the --threads 4294967297", 2, "4294967297"));
     CHECK(is("path demo:induction --pairs p.json --senders head,foo", 2, "foo"));
     CHECK(is("verify demo:induction --length 4294967298", 2, "4294967298"));
+    CHECK(is("run demo:induction --prompt the --bos maybe", 2, "bos is 'maybe', expected"));
+    CHECK(is("run --bos demo:induction --prompt the --quiet", 0, ""));
+    CHECK(is("run demo:induction demo:induction", 2, "its MODEL is 'demo:induction' already"));
+    CHECK(is("run demo:induction --prompt the --no-fuse yes", 2, "--no-fuse is a switch"));
+    CHECK(is("run demo:induction --prompt the --top 2.5", 2, "a whole number"));
+    CHECK(is("lens demo:induction --prompt the --target dragon", 1, "no token of the model's"));
 }
 
 TEST("a value may stand behind '=', and what it holds may have one too")

@@ -451,7 +451,7 @@ TEST("dla refuses what it cannot attribute")
                                           { ",\"pos\":\"9\"}", "position 9" },
                                           { ",\"top\":0}", "expected 1 to" },
                                           { ",\"neurons\":-1}", "expected 0 to" },
-                                          { ",\"pairs\":\"x.json\"}", "one of them" },
+                                          { ",\"pairs\":\"x.json\"}", "both --pairs and --prompt" },
                                           { ",\"answer\":\"the cat\"}", "token" } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char request[300];
@@ -611,7 +611,7 @@ TEST("compare refuses what it cannot compare")
         { ",\"the dog\"],\"sites\":\"embed[pos=1]\"}", "with all its positions" },
         { ",\"the dog\"],\"sites\":\"foo\"}", "no site 'foo'" },
         { ",\"the dog\"],\"top\":0}", "expected 1 to" },
-        { ",\"the dog\"],\"pairs\":\"x\"}", "one of them" },
+        { ",\"the dog\"],\"pairs\":\"x\"}", "both --pairs and --prompt" },
         { "],\"with\":\"/nowhere\"}", "--with" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

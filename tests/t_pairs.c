@@ -283,7 +283,7 @@ TEST("every instrument that takes pairs takes every form of them, and a limit")
         const instrument_def *d = instrument_all[k];
         const param *limit = param_of(d, "limit");
         if (!param_of(d, "pairs")) continue;
-        REQUIRE(limit && limit->kind == PARAM_INT);
+        REQUIRE(limit && limit->kind->type == VALUE_INT && limit->kind->least == 0);
         if (!strcmp(d->name, "neurons")) continue;  /* the demo has no MLP */
         bool split = !strcmp(d->name, "direction"); /* one pair cannot be held out */
         container *ours = looked_at(d->name, test_text("ours", OURS), 2);
@@ -293,8 +293,7 @@ TEST("every instrument that takes pairs takes every form of them, and a limit")
             container_free(other);
         }
         container_free(ours);
-        refuses(d->name, "{\"model\":\"demo:induction\",\"pairs\":\"none\",\"limit\":-1}",
-                "limit: -1");
+        refuses(d->name, "{\"model\":\"demo:induction\",\"pairs\":\"none\",\"limit\":-1}", "limit");
         if (split) continue;
         ours = looked_at(d->name, test_text("ours", OURS), 1);
         container *other = looked_at(d->name, test_text("other", FORMS[3]), 1);
@@ -303,5 +302,31 @@ TEST("every instrument that takes pairs takes every form of them, and a limit")
         n++;
     }
     CHECK(n >= 8);
+}
+TEST("what says nothing beside the pairs, or without them, is refused by name")
+{
+    for (int k = 0; instrument_all[k]; k++) {
+        const instrument_def *d = instrument_all[k];
+        bool duel = param_of(d, "clean") != NULL;
+        if (!param_of(d, "pairs") || !strcmp(d->name, "neurons")) continue;
+        refuses(d->name,
+                duel ? "{\"model\":\"demo:induction\",\"clean\":\"the\",\"corrupt\":\"a\","
+                       "\"answer\":\"on\",\"limit\":2}"
+                : strcmp(d->name, "direction")
+                    ? "{\"model\":\"demo:induction\",\"prompt\":[\"the\",\"a\"],\"limit\":2}"
+                    : "{\"model\":\"demo:induction\",\"data\":\"x\",\"limit\":2}",
+                "--limit says something of --pairs");
+        if (!duel) continue;
+        refuses(d->name, "{\"model\":\"demo:induction\",\"pairs\":\"none\",\"wrong\":\"on\"}",
+                "both --pairs and --wrong");
+    }
+    refuses("ablate", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"answer\":\"on\"}",
+            "both --prompt and --answer");
+    refuses("direction", "{\"model\":\"demo:induction\",\"pairs\":\"x\",\"group\":\"who\"}",
+            "--group says something of --data");
+    refuses("trace",
+            "{\"model\":\"demo:induction\",\"prompt\":\"the\",\"subject\":\"the\","
+            "\"limit\":2}",
+            "--limit says something of --facts");
 }
 /* SPDX-License-Identifier: MIT */

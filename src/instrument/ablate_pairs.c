@@ -58,6 +58,8 @@ static status read_pairs(work *w, pairs **out, error *err)
         error_hint(err, "--pairs FILE, or --clean TEXT --answer TOKEN, or --prompt TEXT (several)");
         return E_USAGE;
     }
+    status st = work_not_beside(w, "prompt", "corrupt answer wrong limit", err);
+    if (st != E_OK) return st;
     if (work_item(w, "prompt", 0)) return pairs_of_prompts(w, out, err);
     if (clean && !work_text(w, "answer"))
         return error_set(err, E_USAGE, "--clean needs an --answer, one token");

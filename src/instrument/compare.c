@@ -191,11 +191,11 @@ static status duos_of_one(compare *x, error *err)
 static status find_duos(compare *x, error *err)
 {
     const char *file = work_text(x->w, "pairs");
+    status st = work_not_beside(x->w, "pairs", "prompt tokens chat", err);
+    if (st == E_OK) st = work_only_beside(x->w, "pairs", "limit", err);
+    if (st != E_OK) return st;
     if (x->kind != PROMPTS) return duos_of_one(x, err);
-    if (!file) return duos_of_prompts(x, err);
-    if (work_item(x->w, "prompt", 0) || work_text(x->w, "tokens") || work_chats(x->w))
-        return error_set(err, E_USAGE, "compare: --pairs and prompts of its own: one of them");
-    return duos_of_pairs(x, file, err);
+    return file ? duos_of_pairs(x, file, err) : duos_of_prompts(x, err);
 }
 
 /* ---- sites ---- */

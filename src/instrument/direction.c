@@ -103,12 +103,15 @@ static status read_prompts(study *s, error *err)
     }
     const char *files[] = { positive, negative, data };
     pairs *p = NULL;
+    status st = work_only_beside(w, "pairs", "limit", err);
+    if (st == E_OK) st = work_only_beside(w, "data", "field label group", err);
+    if (st != E_OK) return st;
     for (int i = 0; i < 3; i++) {
-        status st = files[i] ? work_file(w, files[i], err) : E_OK;
+        st = files[i] ? work_file(w, files[i], err) : E_OK;
         if (st != E_OK) return st;
     }
     if (both) {
-        status st = work_pairs(w, both, &p, err);
+        st = work_pairs(w, both, &p, err);
         return st == E_OK ? labelled_from_pairs(&s->l, p, err) : st;
     }
     if (data) return labelled_read_table(&s->l, w->m, data, &f, work_bos(w), err);

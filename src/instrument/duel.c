@@ -11,6 +11,9 @@ status duel_pairs(work *w, pairs **out, error *err)
 {
     const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean"),
                *corrupt = work_text(w, "corrupt");
+    status st = work_not_beside(w, "pairs", "clean corrupt answer wrong", err);
+    if (st == E_OK) st = work_only_beside(w, "pairs", "limit", err);
+    if (st != E_OK) return st;
     if (file) return work_pairs(w, file, out, err);
     return pairs_from_texts(out, w->m, clean, corrupt ? corrupt : clean, work_text(w, "answer"),
                             work_text(w, "wrong"), work_bos(w), err);
@@ -19,7 +22,6 @@ status duel_pairs(work *w, pairs **out, error *err)
 static status read_pairs(work *w, pairs **out, error *err)
 {
     const char *file = work_text(w, "pairs"), *clean = work_text(w, "clean");
-    if (file && clean) return error_set(err, E_USAGE, "both --pairs and --clean were given");
     if (!file && !(clean && work_text(w, "corrupt") && work_text(w, "answer"))) {
         error_set(err, E_USAGE, "%s needs pairs of prompts", w->def->name);
         error_hint(err,

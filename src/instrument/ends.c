@@ -118,6 +118,20 @@ static bool named(const endpoint *x, const char *text)
     return !strcmp(x->name, text) || (strlen(text) == n && !strncmp(x->name, text, n));
 }
 
+/* a9.h1, m7: written as a name, and not there. */
+static bool is_short(const char *text)
+{
+    return (*text == 'a' || *text == 'm') && text[1] >= '0' && text[1] <= '9';
+}
+
+static status not_there(const work *w, bool sends, const char *text, error *err)
+{
+    const model_config *c = &w->m->config;
+    return error_set(
+        err, E_NOSITE, "%s: %s has no %s '%.60s': its layers are 0 to %d, its heads 0 to %d",
+        w->def->name, w->m->name, sends ? "writer" : "reader", text, c->n_layer - 1, c->n_head - 1);
+}
+
 status end_find(work *w, bool sends, const endpoints *x, const char *text, bool *on, error *err)
 {
     bool any = false;
@@ -125,6 +139,7 @@ status end_find(work *w, bool sends, const endpoints *x, const char *text, bool 
     int n = 0;
     for (int i = 0; i < x->n; i++) any |= on[i] = named(&x->at[i], text);
     if (any) return E_OK;
+    if (is_short(text)) return not_there(w, sends, text, err);
     status st = sends ? site_find_writers(&a, &n, &w->mem, w->m, NULL, text, err)
                       : site_find_readers(&a, &n, &w->mem, w->m, NULL, text, err);
     if (st != E_OK) return st;

@@ -34,13 +34,11 @@ status scenes_find(scene **out, int *n, work *w, const char *answer, const char 
     const char *file = work_text(w, "pairs");
     prompt **p = NULL;
     int32_t right, other;
-    bool both = file && (work_item(w, "prompt", 0) || work_text(w, "tokens") || work_chats(w));
     status st = find_token(&right, w, answer, err);
     if (st == E_OK) st = find_token(&other, w, wrong, err);
+    if (st == E_OK) st = work_only_beside(w, "pairs", "limit", err);
+    if (st == E_OK) st = work_not_beside(w, "pairs", "prompt tokens chat", err);
     if (st != E_OK) return st;
-    if (both)
-        return error_set(err, E_USAGE, "%s: --pairs and prompts of its own: one of them",
-                         w->def->name);
     if (file && (right >= 0 || other >= 0))
         return error_set(err, E_USAGE, "%s: --pairs has answers of its own: leave --%s out",
                          w->def->name, right >= 0 ? answer : wrong);

@@ -78,14 +78,12 @@ typedef struct about {
 static status read_facts(work *w, facts **out, error *err)
 {
     const char *file = work_text(w, "facts"), *text = work_text(w, "prompt"),
-               *subject = work_text(w, "subject"), *answer = work_text(w, "answer");
-    if (file && (text || subject || answer))
-        return error_set(err, E_USAGE, "both --facts and --%s were given",
-                         text      ? "prompt"
-                         : subject ? "subject"
-                                   : "answer");
+               *subject = work_text(w, "subject");
+    status st = work_not_beside(w, "facts", "prompt subject answer", err);
+    if (st == E_OK) st = work_only_beside(w, "facts", "limit", err);
+    if (st != E_OK) return st;
     if (file) {
-        status st = work_file(w, file, err);
+        st = work_file(w, file, err);
         return st == E_OK ? facts_read(out, w->m, file, work_int(w, "limit"), work_bos(w), err)
                           : st;
     }
@@ -95,7 +93,7 @@ static status read_facts(work *w, facts **out, error *err)
                         "--facts FILE");
         return E_USAGE;
     }
-    return facts_from_texts(out, w->m, text, subject, answer, work_bos(w), err);
+    return facts_from_texts(out, w->m, text, subject, work_text(w, "answer"), work_bos(w), err);
 }
 
 /* A clean run of every fact: its answer, where there is none, and its subject's embeddings into out, which grows. */

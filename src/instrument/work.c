@@ -53,6 +53,32 @@ bos_policy work_bos(const work *w)
     return !bos || !strcmp(bos, "auto") ? BOS_AUTO : !strcmp(bos, "yes") ? BOS_YES : BOS_NO;
 }
 
+/* The first of the words that was given. */
+static bool first_given(const work *w, const char *words, char name[64])
+{
+    size_t n;
+    for (const char *word; (word = str_word(&words, &n));) {
+        snprintf(name, 64, "%.*s", (int)n, word);
+        if (json_object_get(w->request, name)) return true;
+    }
+    return false;
+}
+
+status work_not_beside(const work *w, const char *other, const char *words, error *err)
+{
+    char name[64];
+    if (!json_object_get(w->request, other) || !first_given(w, words, name)) return E_OK;
+    return error_set(err, E_USAGE, "%s: both --%s and --%s were given", w->def->name, other, name);
+}
+
+status work_only_beside(const work *w, const char *other, const char *words, error *err)
+{
+    char name[64];
+    if (json_object_get(w->request, other) || !first_given(w, words, name)) return E_OK;
+    return error_set(err, E_USAGE, "%s: --%s says something of --%s, which was not given",
+                     w->def->name, name, other);
+}
+
 status work_int_check(const work *w, const char *name, int64_t least, int64_t most, error *err)
 {
     return param_bounds(w->def->name, name, (double)work_int(w, name), (double)least, (double)most,
@@ -200,11 +226,8 @@ status work_file(work *w, const char *path, error *err)
 
 status work_pairs(work *w, const char *path, pairs **out, error *err)
 {
-    int64_t limit = work_int(w, "limit");
-    if (limit < 0)
-        return error_set(err, E_USAGE, "limit: %lld, expected 0 (all) or more", (long long)limit);
     status st = work_file(w, path, err);
-    if (st == E_OK) st = pairs_read(out, w->m, path, work_bos(w), limit, err);
+    if (st == E_OK) st = pairs_read(out, w->m, path, work_bos(w), work_int(w, "limit"), err);
     if (st == E_OK && *(*out)->note) report_warn(w->r, "%s: %s", path, (*out)->note);
     return st;
 }

@@ -52,6 +52,13 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
+/* Parameters (words) that say nothing here: beside `other`, which has them of its own, or without it.  One that is given
+ * all the same is refused by name: what it asks for would be left undone.
+ *
+ * [err: USAGE | owns: nothing | thread: any | cost: O(words)] */
+status work_not_beside(const work *w, const char *other, const char *words, error *err);
+status work_only_beside(const work *w, const char *other, const char *words, error *err);
+
 /* Is a whole number within bounds that depend on the model?  (Others stand with the parameter: param.h.)
  *
  * [err: USAGE | owns: nothing | thread: any | cost: one lookup] */
@@ -92,12 +99,12 @@ status work_file(work *w, const char *path, error *err);
 /* Beside a parameter that names a file of pairs: what work_pairs reads. */
 #define WORK_LIMIT_PARAM                                                                           \
     {                                                                                              \
-        "limit", PARAM_INT, "0", "only the first so many of --pairs; 0: all", ROLE_WHAT            \
+        "limit", PARAM_INT_FROM(0), "0", "only the first so many of --pairs; 0: all", ROLE_WHAT    \
     }
 
 /* The pairs of a file, noted as work_file does, --limit of them; what reading it left out is warned of.
  *
- * [err: USAGE (limit), as pairs_read | owns: the caller, pairs_free | thread: w's own | cost: O(tokens)] */
+ * [err: as pairs_read | owns: the caller, pairs_free | thread: w's own | cost: O(tokens)] */
 status work_pairs(work *w, const char *path, pairs **out, error *err);
 
 /* A tensor of a file as doubles, the file noted as work_file does.  It is read once: whoever asks again gets the same

@@ -283,9 +283,12 @@ static status token_of_text(const model *m, const char *text, size_t n, int32_t 
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s\"%s\"", i ? ", " : "", label);
     }
     arena_release(&mem);
-    error_set(err, E_RANGE, "\"%.*s\" is %lld tokens, expected one%s%s", (int)(n < 80 ? n : 80),
-              text, (long long)k, k ? ": " : "", list);
-    if (n && *text != ' ')
+    if (!k)
+        return error_set(err, E_RANGE, "\"%.*s\" is no token of the model's, nor several",
+                         (int)(n < 80 ? n : 80), text);
+    error_set(err, E_RANGE, "\"%.*s\" is %lld tokens, expected one: %s", (int)(n < 80 ? n : 80),
+              text, (long long)k, list);
+    if (*text != ' ')
         error_hint(err, "most words begin with a space inside a text: \" %.*s\"",
                    (int)(n < 80 ? n : 80), text);
     return E_RANGE;

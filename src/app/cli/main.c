@@ -218,7 +218,9 @@ static int put(json_t *request, const json_t *p, const char *value)
     if (end && (*end || end == value || errno == ERANGE)) {
         json_decref(v);
         return misused(flag, value,
-                       errno == ERANGE ? "the number is out of range" : "expected a number");
+                       errno == ERANGE ? "the number is out of range"
+                       : *kind == 'i'  ? "expected a whole number"
+                                       : "expected a number");
     }
     if (json_object_get(request, name)) {
         json_decref(v);
@@ -276,18 +278,23 @@ static int unknown_flag(const json_t *d, const char *flag)
     return misused("there is no flag", flag - 2, hint);
 }
 
+/* --no-bos, and --bos with nothing behind it that can be its value: what is no flag is one, unless it is the subject. */
+static bool is_bos_switch(const json_t *request, const json_t *d, const char *flag,
+                          const char *next)
+{
+    if (!strcmp(flag, "no-bos")) return true;
+    if (strcmp(flag, "bos") != 0) return false;
+    if (!next || !strncmp(next, "--", 2)) return true;
+    bool word = !strcmp(next, "yes") || !strcmp(next, "no") || !strcmp(next, "auto");
+    return !word && !json_object_get(request, text_of(d, "positional"));
+}
+
 /* A flag of the instrument's: how many arguments it took, or minus the exit status. */
 static int parameter(json_t *request, const json_t *d, const char *flag, const char *next)
 {
-    if (!strcmp(flag, "no-bos") ||
-        (!strcmp(flag, "bos") &&
-         !(next && (!strcmp(next, "yes") || !strcmp(next, "no") || !strcmp(next, "auto"))))) {
-        const json_t *bos = param_of(d, "bos");
-        if (bos)
-            return json_object_set_new(request, "bos", json_string(*flag == 'n' ? "no" : "yes"))
-                       ? -1
-                       : 1;
-    }
+    if (param_of(d, "bos") && is_bos_switch(request, d, flag, next))
+        return json_object_set_new(request, "bos", json_string(*flag == 'n' ? "no" : "yes")) ? -1
+                                                                                             : 1;
     const json_t *p = param_of(d, flag);
     if (!p) return -unknown_flag(d, flag);
     if (!strcmp(text_of(p, "kind"), "flag"))
@@ -297,6 +304,20 @@ static int parameter(json_t *request, const json_t *d, const char *flag, const c
                         "every parameter but a switch takes one");
     int bad = put(request, p, next);
     return bad ? -bad : 2;
+}
+
+/* before: the argument in front of it, or NULL. */
+static int one_too_many(const json_t *request, const json_t *d, const char *arg, const char *before)
+{
+    char hint[200];
+    const char *what = text_of(d, "subject"),
+               *has = json_string_value(json_object_get(request, text_of(d, "positional")));
+    if (has)
+        snprintf(hint, sizeof hint, "its %s is '%.80s' already; parameters begin with --", what,
+                 has);
+    if (before && !strncmp(before, "--", 2) && !strchr(before, '='))
+        snprintf(hint, sizeof hint, "%.80s is a switch and takes no value", before), has = "";
+    return misused("one argument too many:", arg, has ? hint : "parameters begin with --");
 }
 
 static int parse(const json_t *d, int argc, char **argv, json_t *request, outputs *o)
@@ -309,7 +330,7 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
         if (strncmp(arg, "--", 2)) {
             const json_t *p = param_of(d, subject);
             if (!p || json_object_get(request, subject))
-                return misused("one argument too many:", arg, "parameters begin with --");
+                return one_too_many(request, d, arg, i > 2 ? argv[i - 1] : NULL);
             int bad = put(request, p, arg);
             if (bad) return bad;
             i++;
