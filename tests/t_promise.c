@@ -143,7 +143,7 @@ static void one_nan(float *v, size_t n)
 
 TEST("the bits are those that were written down, on every machine")
 {
-    static const char written[] = "0ad982cb06476bdb1b2a002176bd88cc";
+    static const char written[] = "ed955a92f9037249f24a3e634a04a610";
     char digits[HASH_TEXT];
     hash *h = hash_new();
     for (uint64_t seed = 1; seed <= 30; seed++) {

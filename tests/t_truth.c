@@ -112,6 +112,50 @@ TEST("editing a tied weight, in forks of forks, is a model that has that weight"
 
 /* ---- takes ---- */
 
+/* The sites that read w: lowrank edits of a slice, against a set of numbers worked out here. */
+static void lowrank_by_hand(const char *precision, uint64_t seed)
+{
+    bench x = { .e = toy_engine("auto", precision, 1, false) };
+    toy_init_wild(&x.t, seed);
+    REQUIRE(session_new(&x.s, &x.t.g, x.e, NULL) == E_OK);
+    lane *base = toy_prompt(&x.t, x.s, 5), *low = fork_of(base), *by_hand = fork_of(base);
+    node *n = NULL;
+    while (!n || n->extent != WEIGHT || n->n_row < 2)
+        n = graph_node(&x.t.g, (int32_t)dice_below(&x.t.d, graph_nodes(&x.t.g)));
+    int32_t rank = 3, n_row = n->n_row, n_col = n->n_part;
+    float *a = arena_array(&x.t.g.mem, (int64_t)rank * (n_row + n_col), sizeof *a);
+    double *v = arena_array(&x.t.g.mem, (int64_t)n_row * n_col, sizeof *v);
+    REQUIRE(a && v && !lane_read(base, n, node_all(n, base), v, NULL));
+    for (int32_t i = 0; i < rank * (n_row + n_col); i++) a[i] = (float)dice_real(&x.t.d);
+    lowrank thin = { n_row, n_col, rank, a, a + rank * n_row, 0.37f };
+    box slice = toy_box(&x.t, n, base);
+    for (int32_t i = slice.r0; i < slice.r1; i++)
+        for (int32_t j = slice.a0; j < slice.a1; j++) {
+            float sum = 0, was = (float)v[i * n_col + j];
+            for (int32_t r = 0; r < rank; r++)
+                sum = fmaf(thin.left[i * rank + r], thin.right[r * n_col + j], sum);
+            v[i * n_col + j] = (double)fmaf(thin.scale, sum, was);
+        }
+    edit e = { .n = n, .where = slice, .w1 = 1, .kind = EDIT_LOWRANK, .low = &thin };
+    edit set = { .n = n, .where = node_all(n, base), .w1 = 1, .v = v, .part_step = 1 };
+    set.row_step = n_col;
+    REQUIRE(!lane_edit(low, &e, NULL) && !lane_edit(by_hand, &set, NULL));
+    CHECK(same_everywhere(&x, low, by_hand));
+    thin.n_col++;
+    CHECK(lane_edit(fork_of(base), &e, NULL) == E_SHAPE);
+    e.low = NULL;
+    CHECK(lane_edit(fork_of(base), &e, NULL) == E_USAGE);
+    e.n = x.t.site[0], e.where = node_all(e.n, base);
+    CHECK(lane_edit(fork_of(base), &e, NULL) == E_UNSUPPORTED);
+    close_toy(&x);
+}
+
+TEST("a product of thin matrices added to a slice of a weight is the weight worked out by hand")
+{
+    for (uint64_t seed = test_seed; seed < test_seed + (test_soak ? 1000 : 60); seed++)
+        lowrank_by_hand(seed % 3 ? "f32" : "f64", seed);
+}
+
 TEST("a take brings the part and the numbers it names, not those of the same place")
 {
     enum { PARTS = 3, WIDTH = 4, ROWS = 2 };

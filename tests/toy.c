@@ -327,6 +327,19 @@ static void take_from(toy *t, edit *e, lane *l, lane *const *elder, int n)
     if (open) e->where.r1 = ROW_OPEN;
 }
 
+/* Something to add to a weight, as large as it; it lives as long as the toy. */
+static lowrank *some_lowrank(toy *t, const node *n)
+{
+    int64_t rank = 1 + dice_below(&t->d, 3), left = n->n_row * rank, right = n->n_part * rank;
+    lowrank *x = arena_get(&t->g.mem, sizeof *x);
+    float *v = arena_array(&t->g.mem, left + right, sizeof *v);
+    REQUIRE(x && v);
+    for (int64_t i = 0; i < left + right; i++) v[i] = (float)dice_real(&t->d);
+    *x = (lowrank){ n->n_row, n->n_part, rank, v, v + left, (float)dice_real(&t->d) };
+    if (dice_one_in(&t->d, 6)) x->scale = 0; /* changes nothing but a -0 */
+    return x;
+}
+
 /* What to do, once n, where, w0 and w1 are set; values go into v. */
 static void fill_kind(toy *t, edit *e, lane *l, lane *const *elder, int n, double *v)
 {
@@ -339,12 +352,16 @@ static void fill_kind(toy *t, edit *e, lane *l, lane *const *elder, int n, doubl
                                       1e30, 1e-42, -(double)INFINITY, 1 };
         e->factor = odd[dice_below(&t->d, 8)];
     }
-    switch (dice_below(&t->d, 6)) {
+    switch (dice_below(&t->d, 7)) {
     case 0: e->kind = EDIT_SET; break;
     case 1: e->kind = EDIT_ADD; break;
     case 2: e->kind = EDIT_SCALE; return;
     case 3: e->kind = pair ? EDIT_SCALE : EDIT_PROJECT; break;
     case 4: e->kind = pair ? EDIT_SET : EDIT_CALL, e->call = stir; return;
+    case 5:
+        if (e->n->extent != WEIGHT) break;
+        e->kind = EDIT_LOWRANK, e->low = some_lowrank(t, e->n);
+        return;
     default:
         if (n && e->n->extent != WEIGHT) {
             take_from(t, e, l, elder, n);
@@ -403,7 +420,9 @@ status toy_edit(toy *t, lane *l, lane *const *elder, int n)
 
 void toy_show(const lane *l)
 {
-    static const char *const kind[] = { "set", "add", "scale", "project", "take", "call" };
+    static const char *const kind[] = {
+        "set", "add", "scale", "project", "take", "call", "lowrank"
+    };
     graph *g = session_graph(lane_session(l));
     edit e[MAX_EDITS];
     for (const lane *p = l; p; p = lane_parent(p))

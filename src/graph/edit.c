@@ -80,10 +80,24 @@ static status check_take(const lane *l, const edit *e, error *err)
     return E_OK;
 }
 
+static status check_lowrank(const lane *l, const edit *e, error *err)
+{
+    const lowrank *x = e->low;
+    if (e->n->extent != WEIGHT)
+        return error_set(err, E_UNSUPPORTED, "%s: a product of matrices is added to weights only",
+                         node_label(l, e->n));
+    if (!x) return error_set(err, E_USAGE, "edit: no product of matrices");
+    if (x->n_row == e->n->n_row && x->n_col == e->n->n_part) return E_OK;
+    return error_set(err, E_SHAPE, "%s is [%d, %d], what is added to it [%lld, %lld]",
+                     node_label(l, e->n), e->n->n_row, e->n->n_part, (long long)x->n_row,
+                     (long long)x->n_col);
+}
+
 static status check_kind(const lane *l, const edit *e, error *err)
 {
     bool pair = e->n->extent == PAIR;
     if (e->kind == EDIT_TAKE) return check_take(l, e, err);
+    if (e->kind == EDIT_LOWRANK) return check_lowrank(l, e, err);
     if ((e->kind == EDIT_CALL || e->kind == EDIT_PROJECT) && pair)
         return error_set(err, E_UNSUPPORTED, "%s: no %s on a value per query and key",
                          node_label(l, e->n), e->kind == EDIT_CALL ? "callback" : "projection");
@@ -337,8 +351,29 @@ static void edit_part(const edit *e, const lane *l, void *y, const void *src, in
     }
 }
 
+/* Float32 in float64 too: what is added is so defined. */
+static void lowrank_row(const edit *e, box b, void *y, int32_t bytes)
+{
+    float some[256];
+    if (bytes == 4) {
+        lowrank_add(e->low, b.r0, b.a0, b.a1 - b.a0, y);
+        return;
+    }
+    for (int32_t a = b.a0, n; a < b.a1; a += n) {
+        double *at = (double *)y + (a - b.a0);
+        n = b.a1 - a < 256 ? b.a1 - a : 256;
+        for (int32_t i = 0; i < n; i++) some[i] = (float)at[i];
+        lowrank_add(e->low, b.r0, a, n, some);
+        for (int32_t i = 0; i < n; i++) at[i] = (double)some[i];
+    }
+}
+
 void edit_row(const edit *e, const lane *l, box b, char *y, const char *src)
 {
+    if (e->kind == EDIT_LOWRANK) {
+        lowrank_row(e, b, y, l->s->e->real_bytes);
+        return;
+    }
     int64_t bytes = l->s->e->real_bytes, step = node_width(e->n, b.r0, l) * bytes,
             src_step = src ? node_width(e->from_n, b.r0, source_of(e, l)) * bytes : 0;
     for (int32_t a = b.a0; a < b.a1; a++, y += step) {

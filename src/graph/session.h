@@ -24,6 +24,7 @@
 #define MICROTOME_GRAPH_SESSION_H
 #include "base/pool.h"
 #include "graph/graph.h"
+#include "tensor/lowrank.h"
 
 typedef struct session session;
 
@@ -47,7 +48,8 @@ typedef enum edit_kind {
     EDIT_SCALE,
     EDIT_PROJECT,
     EDIT_TAKE,
-    EDIT_CALL
+    EDIT_CALL,
+    EDIT_LOWRANK
 } edit_kind;
 
 /* One lane's slice as a table x [row, part, width], dense; to be edited in place; must be pure: the
@@ -66,13 +68,14 @@ typedef struct edit {
     lane *from;                  /* TAKE: the source lane; NULL: the very lane the edit acts on */
     const node *from_n;          /* TAKE: the source node; its slice is as large as this one ... */
     int32_t from_row,
-        from_part;     /* ... and begins at this row and part (for where.r0, where.a0) ... */
-    int32_t from_w0;   /* ... and number of each part (for w0); of a PAIR: the same keys */
-    edit_fn *call;     /* CALL; refused on PAIR */
-    void *user;        /* borrowed until the session is freed */
-    const lane *owner; /* filled by lane_edit, as is the rest */
-    bool edge;         /* part of what computes the node: before all other edits (mirror.h) */
-    bool used;         /* it has acted in a run */
+        from_part;      /* ... and begins at this row and part (for where.r0, where.a0) ... */
+    int32_t from_w0;    /* ... and number of each part (for w0); of a PAIR: the same keys */
+    edit_fn *call;      /* CALL; refused on PAIR */
+    void *user;         /* borrowed until the session is freed, as is */
+    const lowrank *low; /* LOWRANK: what is added to a weight; as large as all of it */
+    const lane *owner;  /* filled by lane_edit, as is the rest */
+    bool edge;          /* part of what computes the node: before all other edits (mirror.h) */
+    bool used;          /* it has acted in a run */
     struct edit *next;
 } edit;
 
