@@ -9,25 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The command that was built with these tests. */
-static const char *program(void)
-{
-    static char path[1200];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
-    if (n <= 0) return NULL;
-    path[n] = 0;
-    char *slash = strrchr(path, '/');
-    if (slash) snprintf(slash + 1, 16, "microtome");
-    return access(path, X_OK) == 0 ? path : NULL;
-}
-
 static char said[1 << 16];
 
 /* Run it; what it said (both streams) is in `said`. */
 static int says(const char *arguments)
 {
     char line[4000];
-    snprintf(line, sizeof line, "'%s' %s 2>&1", program(), arguments);
+    snprintf(line, sizeof line, "'%s' %s 2>&1", test_program(), arguments);
     FILE *f = popen(line, "r");
     REQUIRE(f);
     size_t n = fread(said, 1, sizeof said - 1, f);
@@ -46,7 +34,7 @@ static bool is(const char *arguments, int exits, const char *what)
 
 TEST("wrong arguments exit with 2 and say what would be right")
 {
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     CHECK(is("", 2, "usage"));
     CHECK(is("pach", 2, "patch"));
     CHECK(is("run demo:induction --promt x", 2, "--prompt"));
@@ -80,14 +68,14 @@ TEST("wrong arguments exit with 2 and say what would be right")
 
 TEST("a value may stand behind '=', and what it holds may have one too")
 {
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     CHECK(is("run demo:induction --prompt='the cat' --top=2 --edit='embed[pos=0] = 0'", 0,
              "without edits"));
 }
 
 TEST("an output that is full is an error, whoever prints")
 {
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     CHECK(is("help >/dev/full", 1, ""));
     CHECK(is("--version >/dev/full", 1, ""));
     CHECK(is("info demo:induction >/dev/full", 1, ""));
@@ -95,7 +83,7 @@ TEST("an output that is full is an error, whoever prints")
 
 TEST("what cannot be done exits with 1 and says why and what to do")
 {
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     CHECK(is("info /nonexistent", 1, "no such model"));
     CHECK(is("run demo:induction --prompt 'the elephant'", 1, "elephant"));
     CHECK(is("run demo:induction --tokens 1,2,400", 1, "400"));
@@ -110,7 +98,7 @@ TEST("what cannot be done exits with 1 and says why and what to do")
 
 TEST("a file of the wrong kind, or cut off, is an error that names it")
 {
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     char path[1200], args[1400];
     snprintf(path, sizeof path, "%s/m.safetensors", test_dir());
     REQUIRE(file_write(path, "\2\0\0\0\0\0\0\0{}", 10, NULL) == E_OK);
@@ -134,7 +122,7 @@ TEST("help, version and every instrument's parameters are there")
 {
     static const char *const names[] = { "info",  "sites", "tokens", "run",    "cache",
                                          "patch", "path",  "verify", "replay", "demo" };
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     CHECK(is("--version", 0, "microtome 0"));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char args[40];
@@ -145,7 +133,7 @@ TEST("help, version and every instrument's parameters are there")
 
 TEST("reports are written as text, JSON, CSV and a page; tensors as files; and read again")
 {
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     char args[4000];
     const char *d = test_dir();
     CHECK(is("info demo:induction", 0, "attn") || is("info demo:induction", 0, "architecture"));

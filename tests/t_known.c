@@ -172,26 +172,65 @@ TEST("group composition: right on C113, with the representations that its author
           strstr(err.msg, "normalization_type") && strstr(err.hint, "--config"));
 }
 
+/* Tokens of the i-th random sum: p, 10 for +, q, 11 for =, p + q; how many there are. */
+static int write_sum(double t[18], uint64_t i)
+{
+    uint64_t x = 1;
+    for (uint64_t k = 0; k <= i; k++) x = x * 6364136223846793005u + 1442695040888963407u;
+    int p = (int)(x >> 33) % 100000, q = (int)(x >> 13 & 0xffffff) % 100000, s = p + q;
+    for (int k = 5; k >= 0; k--, s /= 10) t[12 + k] = s % 10;
+    for (int k = 4; k >= 0; k--, p /= 10, q /= 10) t[k] = p % 10, t[6 + k] = q % 10;
+    t[5] = 10, t[11] = 11;
+    return 18;
+}
+
 TEST("five-digit addition is right in every digit")
 {
     if (!shared_path("data/org-grokking-progress")) SKIP("no ../shared");
     bench b = open_data("org-grokking-progress/5_digit_addition_infinite.pth", NULL);
     int wrong = 0;
-    uint64_t x = 1;
     for (int i = 0; i < 40; i++) {
         double t[18];
-        x = x * 6364136223846793005u + 1442695040888963407u;
-        int p = (int)(x >> 33) % 100000, q = (int)(x >> 13 & 0xffffff) % 100000, s = p + q, n = 18;
-        for (int k = 5; k >= 0; k--, s /= 10) t[12 + k] = s % 10;
-        for (int k = 4; k >= 0; k--, p /= 10, q /= 10) t[k] = p % 10, t[6 + k] = q % 10;
-        t[5] = 10, t[11] = 11;
-        lane *l = add(&b, t, n);
+        lane *l = add(&b, t, write_sum(t, (uint64_t)i));
         ask(&b, l, 11, 17);
         REQUIRE(session_run(b.s, NULL, NULL) == E_OK);
         for (int k = 11; k < 17; k++) wrong += said(&b, l, k) != (int)t[k + 1];
         lane_drop(l);
     }
     CHECK(wrong == 0 && b.m->config.n_vocab == 12 && b.m->config.n_vocab_out == 10);
+    close_bench(&b);
+}
+
+/* How much of head h's attention from query q lies on the two digits of column c, 0 the leftmost. */
+static double on_column(bench *b, lane *l, int h, int q, int c)
+{
+    const node *pattern = graph_find(&b->m->g, "blocks.0.attn.pattern");
+    double v[17];
+    REQUIRE(q < 17 && !lane_read(l, pattern, (box){ q, q + 1, h, h + 1 }, v, NULL));
+    return v[c] + v[6 + c];
+}
+
+TEST("five-digit addition: two heads look at the digits to be added, one at the column that may "
+     "carry")
+{
+    if (!shared_path("data/org-grokking-progress")) SKIP("no ../shared");
+    bench b = open_data("org-grokking-progress/5_digit_addition_infinite.pth", NULL);
+    double own = 1, right = 1;
+    for (int i = 0; i < 20; i++) {
+        double t[18];
+        lane *l = add(&b, t, write_sum(t, (uint64_t)i + 100));
+        const node *pattern = graph_find(&b.m->g, "blocks.0.attn.pattern");
+        REQUIRE(pattern && !lane_ask(l, pattern, node_all(pattern, l), NULL));
+        REQUIRE(session_run(b.s, NULL, NULL) == E_OK);
+        for (int c = 0; c < 5; c++) { /* column c is written at position 12 + c */
+            own = fmin(own, on_column(&b, l, 0, 12 + c, c));
+            own = fmin(own, on_column(&b, l, 1, 12 + c, c));
+            if (c < 4) right = fmin(right, on_column(&b, l, c < 2 ? 3 : 2, 12 + c, c + 1));
+        }
+        lane_drop(l);
+    }
+    printf("  own column at least %.3f, the one that carries at least %.3f\n", own, right);
+    CHECK(own > 0.5 && right > 0.5); /* even attention: 2 of 13 to 17 keys, at most 0.154 */
     close_bench(&b);
 }
 

@@ -179,17 +179,6 @@ TEST(
 
 /* ---- other machines, as far as one machine has them ---- */
 
-static const char *program(void)
-{
-    static char path[1200];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
-    if (n <= 0) return NULL;
-    path[n] = 0;
-    char *slash = strrchr(path, '/');
-    if (slash) snprintf(slash + 1, 16, "microtome");
-    return access(path, X_OK) == 0 ? path : NULL;
-}
-
 static bool shell_does(const char *line)
 {
     int st = system(line);
@@ -199,7 +188,7 @@ static bool shell_does(const char *line)
 TEST("four ranks under mpirun are merged to the hash of one process")
 {
     char file[1200], line[5000];
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     if (!shell_does("command -v mpirun >/dev/null 2>&1")) SKIP("there is no mpirun");
     path_in(file, "mpi");
     snprintf(
@@ -208,7 +197,7 @@ TEST("four ranks under mpirun are merged to the hash of one process")
         "OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe "
         "OMPI_MCA_plm_rsh_agent=/bin/false timeout 60 mpirun -n 4 '%s' " FLAGS
         " --threads 1 --resume '%s' --shard mpi >'%s.said' 2>&1 </dev/null",
-        program(), file, file);
+        test_program(), file, file);
     if (!shell_does(line)) {
         snprintf(line, sizeof line, "tail -5 '%s.said'", file);
         bool shown = shell_does(line), mpirun_failed = true;
@@ -222,13 +211,13 @@ TEST("four ranks under mpirun are merged to the hash of one process")
 TEST("two processes that share no network are merged to the hash of one")
 {
     char file[1200], line[5000];
-    if (!program()) SKIP("microtome was not built beside the tests");
+    if (!test_program()) SKIP("microtome was not built beside the tests");
     if (!shell_does("unshare -n true 2>/dev/null")) SKIP("network namespaces are forbidden");
     path_in(file, "net");
     snprintf(line, sizeof line,
              "unshare -n '%s' " FLAGS " --resume '%s' --shard 1/2 >/dev/null & "
              "unshare -n '%s' " FLAGS " --resume '%s' --shard 2/2 >/dev/null && wait $!",
-             program(), file, program(), file);
+             test_program(), file, test_program(), file);
     CHECK(shell_does(line));
     result r = merged(file, false);
     CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()));

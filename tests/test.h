@@ -37,6 +37,9 @@ const char *shared_path(const char *rel);
 /* A path under the source root, whether or not it exists.  Valid as above. */
 const char *source_path(const char *rel);
 
+/* The command that was built beside the tests; NULL when it was not. */
+const char *test_program(void);
+
 /* A fresh, empty directory for this test; removed with all in it when the test ends. */
 const char *test_dir(void);
 

@@ -98,11 +98,18 @@ static status find_table(embed *x, bool vectors, error *err)
     const model *m = x->w->m;
     const node *e = graph_find(&m->g, "embed"), *u = unembed_raw(m);
     const char *space = work_text(x->w, "space");
-    if (!e || !flow_made_by(e, "embed") || !flow_made_by(u, "linear") || u->attr[0] == 0)
-        return error_set(err, E_UNSUPPORTED, "embed: %s has no table of tokens", m->name);
     x->space = space ? space : vectors ? "logits" : "embed";
-    x->tied = e->in[1] == u->in[1];
-    x->table = !strcmp(x->space, "embed") ? e->in[1] : u->in[1];
+    bool first = !strcmp(x->space, "embed"), by_row = flow_made_by(u, "linear") && u->attr[0] != 0;
+    if (!e || !flow_made_by(e, "embed"))
+        return error_set(err, E_UNSUPPORTED, "embed: %s has no table of tokens", m->name);
+    if (!first && !by_row) { /* [d, vocab]: a token is a column */
+        error_set(err, E_UNSUPPORTED, "embed: the unembedding of %s is no table of tokens",
+                  m->name);
+        error_hint(err, "--space embed compares with the embedding");
+        return E_UNSUPPORTED;
+    }
+    x->tied = by_row && e->in[1] == u->in[1];
+    x->table = first ? e->in[1] : u->in[1];
     x->n = m->config.n_vocab < x->table->n_row ? m->config.n_vocab : x->table->n_row;
     x->d = x->table->n_part;
     if (!strcmp(x->space, "logits")) return find_fold(x, u->in[0], err);
