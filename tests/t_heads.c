@@ -232,7 +232,7 @@ TEST("attend follows edits, takes several prompts, and refuses what is not there
     container_free(c);
     mt_report_free(r);
     refuses("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"query\":9}",
-            "query 9 of a prompt of");
+            "query is 9, expected -3 to 2");
     refuses("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"layer\":\"2\"}",
             "expected all or layers of 0 to 1");
     refuses("attend", "{\"model\":\"demo:induction\"}", "needs a prompt");

@@ -73,8 +73,6 @@ struct ablation {
     int n_plan;
 };
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "ablate: out of memory"); }
-
 /* ---- what is asked for ---- */
 
 static void settle_kinds(ablation *a)
@@ -123,7 +121,7 @@ static status settle_layers(ablation *a, error *err)
     int n_layer = a->w->m->config.n_layer;
     bool *on = arena_array(&a->w->mem, n_layer, sizeof *on);
     a->layer = arena_array(&a->w->mem, n_layer, sizeof *a->layer);
-    if (!on || !a->layer) return nomem(err);
+    if (!on || !a->layer) return work_nomem(a->w, err);
     status st = work_layers(a->w, "layer", on, err);
     for (int l = 0; l < n_layer && st == E_OK; l++)
         if (on[l]) a->layer[a->n_layer++] = l;
@@ -135,7 +133,7 @@ static status find_nodes(ablation *a, part *p, const char *site, error *err)
 {
     char name[64];
     p->n = arena_array(&a->w->mem, a->n_layer, sizeof *p->n);
-    if (!p->n) return nomem(err);
+    if (!p->n) return work_nomem(a->w, err);
     for (int i = 0; i < a->n_layer; i++) {
         snprintf(name, sizeof name, "blocks.%d.%s", a->layer[i], site);
         p->n[i] = graph_find(&a->w->m->g, name);
@@ -195,7 +193,7 @@ static status find_means(ablation *a, part *const *p, int n_part, bool by_pos, e
 {
     node **n = arena_array(&a->w->mem, (int64_t)n_part * a->n_layer, sizeof *n);
     double **all;
-    if (!n) return nomem(err);
+    if (!n) return work_nomem(a->w, err);
     for (int k = 0; k < n_part; k++)
         memcpy(n + k * a->n_layer, p[k]->n, (size_t)a->n_layer * sizeof *n);
     status st = duel_means(&a->d, n, n_part * a->n_layer, by_pos, &all, err);
@@ -490,7 +488,7 @@ static status show_kind(ablation *a, int kind, error *err)
     view v = view_of(a, kind);
     int64_t n_cell = v.total[a->how[0]].n_cell, n = 0, top = work_int(a->w, "top");
     ranked *list = arena_array(&a->w->mem, n_cell + 1, sizeof *list);
-    if (!v.x || !list) return nomem(err);
+    if (!v.x || !list) return work_nomem(a->w, err);
     for (int64_t i = 0; i < n_cell; i++) {
         double e = mean_gap(&a->d, &v.total[a->how[0]], i);
         if (!isnan(e)) list[n++] = (ranked){ e, i };
@@ -559,7 +557,7 @@ static status settle(ablation *a, error *err)
 static status run(work *w, error *err)
 {
     ablation *a = arena_zero(&w->mem, sizeof *a);
-    if (!a) return nomem(err);
+    if (!a) return work_nomem(w, err);
     a->w = w;
     status st = settle(a, err), shown = E_OK;
     if (st != E_OK) return st;

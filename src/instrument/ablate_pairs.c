@@ -5,12 +5,10 @@
 #include "instrument/next.h"
 #include <string.h>
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "ablate: out of memory"); }
-
 static status copy_prompt(work *w, prompt **out, const prompt *p, error *err)
 {
     int64_t *id = arena_array(&w->mem, p->n, sizeof *id);
-    if (!id) return nomem(err);
+    if (!id) return work_nomem(w, err);
     for (int32_t i = 0; i < p->n; i++) id[i] = p->id[i];
     return prompt_from_ids(out, w->m, id, p->n, err);
 }
@@ -34,11 +32,11 @@ static status pairs_of_prompts(work *w, pairs **out, error *err)
     const char *text;
     while (work_item(w, "prompt", n)) n++;
     pairs *p = mem_zero(sizeof *p);
-    if (!p) return nomem(err);
+    if (!p) return work_nomem(w, err);
     p->clean = arena_array(&p->mem, n, sizeof(prompt *));
     p->corrupt = arena_array(&p->mem, n, sizeof(prompt *));
     p->correct = arena_array(&p->mem, n, sizeof *p->correct);
-    status st = p->clean && p->corrupt && p->correct ? E_OK : nomem(err);
+    status st = p->clean && p->corrupt && p->correct ? E_OK : work_nomem(w, err);
     for (int i = 0; st == E_OK && i < n; i++) {
         text = work_item(w, "prompt", i);
         st = prompt_from_text(&p->clean[i], w->m, text, strlen(text), work_bos(w), err);
@@ -98,7 +96,7 @@ static status take_donors(work *w, pairs *p, bool *there, error *err)
 {
     int *donor = arena_array(&w->mem, p->n, sizeof *donor),
         *list = arena_array(&w->mem, p->n, sizeof *list);
-    if (!donor || !list) return nomem(err);
+    if (!donor || !list) return work_nomem(w, err);
     *there = choose_donors(w, p, donor, list);
     for (int i = 0; *there && i < p->n; i++) {
         prompt *copy = NULL;
@@ -148,7 +146,7 @@ static status settle_donors(work *w, pairs *p, bool *donors, error *err)
 static status clean_as_reference(work *w, pairs *p, error *err)
 {
     p->reference = arena_array(&p->mem, p->n, sizeof *p->reference);
-    if (!p->reference) return nomem(err);
+    if (!p->reference) return work_nomem(w, err);
     status st = E_OK;
     for (int i = 0; i < p->n && st == E_OK; i++) {
         st = copy_prompt(w, &p->reference[i], p->clean[i], err);

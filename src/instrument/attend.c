@@ -61,7 +61,7 @@ static status even_habits(work *w, const seen *s, int layer, double out[N_HABIT]
 {
     int32_t n = s->p->n, first;
     double *row = arena_array(&w->mem, n, sizeof *row);
-    if (!row) return error_set(err, E_NOMEM, "attend: out of memory");
+    if (!row) return work_nomem(w, err);
     for (int k = 0; k < N_HABIT; k++) out[k] = 0;
     for (int32_t q = 1; q < n; q++) {
         int32_t width = pattern_keys(s->x, layer, s->l, q, &first);
@@ -163,13 +163,7 @@ static void put_tensor(work *w, const seen *s, const char *name)
 {
     int32_t n = s->p->n;
     int64_t dim[] = { s->x->n_layer, s->x->n_head, n, n };
-    bool f64 = w->e->real_bytes == 8;
-    void *out = report_tensor(w->r, name, f64 ? DTYPE_F64 : DTYPE_F32, "layer head query key", dim);
-    for (int64_t i = 0; out && i < dim[0] * dim[1] * n * n; i++) {
-        if (f64) ((double *)out)[i] = s->v[i];
-        else ((float *)out)[i] = (float)s->v[i];
-    }
-    if (!out) return;
+    if (!work_tensor(w, name, "layer head query key", dim, s->v, dim[0] * dim[1] * n * n)) return;
     pattern_label(w, s->x, name);
     work_label_tokens(w, name, "query", s->p);
     work_label_tokens(w, name, "key", s->p);
@@ -205,17 +199,24 @@ static status one_prompt(work *w, const patterns *x, const prompt *p, lane *l, i
 {
     int64_t query = work_int(w, "query");
     seen s = { x, p, l, NULL, (int32_t)(query < 0 ? query + p->n : query) };
-    if (query >= p->n || query < -(int64_t)p->n)
-        return error_set(err, E_RANGE, "attend: query %lld of a prompt of %d tokens",
-                         (long long)query, p->n);
     arena_mark here = arena_here(&w->mem);
     double *v = arena_array(&w->mem, (int64_t)x->n_layer * x->n_head * p->n * p->n, sizeof *v);
-    status st =
-        v ? pattern_read(w, x, l, v, err) : error_set(err, E_NOMEM, "attend: out of memory");
+    status st = v ? pattern_read(w, x, l, v, err) : work_nomem(w, err);
     s.v = v;
     if (st == E_OK) st = show(w, &s, which, n, err);
     arena_rewind(&w->mem, here);
     return st;
+}
+
+static status check_query(const work *w, prompt *const *p, int n, error *err)
+{
+    for (int i = 0; i < n; i++) {
+        status st = work_int_check(w, "query", -p[i]->n, p[i]->n - 1, err);
+        if (st == E_OK) continue;
+        error_hint(err, "prompt %d has %d tokens", i, p[i]->n);
+        return st;
+    }
+    return E_OK;
 }
 
 static status check_size(const patterns *x, prompt *const *p, int n, error *err)
@@ -233,20 +234,14 @@ static status run(work *w, error *err)
 {
     patterns x;
     prompt **p;
+    named_lane *named;
     int n, n_edit;
     status st = work_prompts(w, &p, &n, err);
     if (st == E_OK) st = pattern_layers(w, "layer", &x, err);
     if (st == E_OK) st = check_size(&x, p, n, err);
+    if (st == E_OK) st = check_query(w, p, n, err);
+    if (st == E_OK) st = work_lanes(w, &named, p, n, "lane", err); /* edits may take from any */
     if (st != E_OK) return st;
-    named_lane *named = arena_array(&w->mem, n, sizeof *named);
-    if (!named) return error_set(err, E_NOMEM, "attend: out of memory");
-    for (int i = 0; i < n && st == E_OK; i++) { /* all of them first: edits may take from any */
-        char name[16];
-        snprintf(name, sizeof name, "lane%d", i);
-        named[i] = (named_lane){ .name = arena_string(&w->mem, name + 4), .p = p[i] };
-        st = named[i].name ? work_lane(w, &named[i].l, NULL, p[i], name, err)
-                           : error_set(err, E_NOMEM, "attend: out of memory");
-    }
     for (int i = 0; i < n && st == E_OK; i++) {
         lane *l = named[i].l;
         if (work_item(w, "edit", 0)) {

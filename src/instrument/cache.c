@@ -13,7 +13,7 @@ static status all_sites(work *w, address **out, int *n, error *err)
 {
     const graph *g = &w->m->g;
     address *a = arena_array(&w->mem, g->n_site + 1, sizeof *a);
-    if (!a) return error_set(err, E_NOMEM, "cache: out of memory");
+    if (!a) return work_nomem(w, err);
     *out = a, *n = 0;
     for (int32_t i = 0; i < g->n_site; i++) {
         node *x = g->site[i].n;
@@ -86,21 +86,16 @@ static status store(work *w, lane *l, const prompt *p, const address *a, node *n
     snprintf(name, sizeof name, "lane%d/%s", which, text);
     int n_axis = shape_of(a, n, b, p->n, axes, sizeof axes, dim);
     double *v = arena_array(&w->mem, node_numbers(n, b, l) + 1, sizeof *v);
-    if (!v) return error_set(err, E_NOMEM, "cache: out of memory");
+    if (!v) return work_nomem(w, err);
     status st = lane_read(l, n, b, v, err);
     int64_t count = 1;
     for (int i = 0; i < n_axis; i++) count *= dim[i];
     double *wide = arena_array(&w->mem, count + 1, sizeof *wide);
-    if (st == E_OK && !wide) st = error_set(err, E_NOMEM, "cache: out of memory");
+    if (st == E_OK && !wide) st = work_nomem(w, err);
     if (st != E_OK) return st;
     put(a, n, b, l, v, wide);
-    bool f64 = w->e->real_bytes == 8;
-    void *out = report_tensor(w->r, name, f64 ? DTYPE_F64 : DTYPE_F32, axes, dim);
-    for (int64_t i = 0; out && i < count; i++) {
-        if (f64) ((double *)out)[i] = wide[i];
-        else ((float *)out)[i] = (float)wide[i];
-    }
-    if (out && (n->extent == ROW) && b.r0 == 0 && b.r1 == p->n)
+    if (work_tensor(w, name, axes, dim, wide, count) && (n->extent == ROW) && b.r0 == 0 &&
+        b.r1 == p->n)
         work_label_tokens(w, name, "pos", p);
     return E_OK;
 }
@@ -126,7 +121,7 @@ static status one_prompt(work *w, const prompt *p, const named_lane *named, int 
         if (st == E_OK) st = work_edits(w, l, p, named, n_named, &n_edit, err);
     }
     node **nodes = arena_array(&w->mem, n, sizeof *nodes);
-    if (!nodes) return error_set(err, E_NOMEM, "cache: out of memory");
+    if (!nodes) return work_nomem(w, err);
     for (int i = 0; i < n && st == E_OK; i++) {
         st = work_node(w, &a[i], &nodes[i], err);
         if (st == E_OK) st = lane_ask(l, nodes[i], address_box(&a[i], p->n), err);
@@ -150,21 +145,14 @@ static status one_prompt(work *w, const prompt *p, const named_lane *named, int 
 static status run(work *w, error *err)
 {
     prompt **p;
+    named_lane *named;
     int n;
     status st = work_prompts(w, &p, &n, err);
+    if (st == E_OK) st = work_lanes(w, &named, p, n, "lane", err);
     if (st != E_OK) return st;
-    named_lane *named = arena_array(&w->mem, n, sizeof *named);
     table *t = report_table(w->r, "tensors", 2,
                             (column[]){ { "tensor", NULL, CELL_TEXT, 0, false },
                                         { "axes", NULL, CELL_TEXT, 0, false } });
-    if (!named) return error_set(err, E_NOMEM, "cache: out of memory");
-    for (int i = 0; i < n && st == E_OK; i++) { /* all of them first: edits may take from any */
-        char name[16];
-        snprintf(name, sizeof name, "lane%d", i);
-        named[i] = (named_lane){ .name = arena_string(&w->mem, name + 4), .p = p[i] };
-        st = named[i].name ? work_lane(w, &named[i].l, NULL, p[i], name, err)
-                           : error_set(err, E_NOMEM, "cache: out of memory");
-    }
     for (int i = 0; i < n && st == E_OK; i++) st = one_prompt(w, p[i], named, n, i, t, err);
     report_note(w->r, "Write them with --out FILE.safetensors or FILE.npz. Masked entries of "
                       "scores are -inf, of patterns 0.");

@@ -3,8 +3,6 @@
 #include "tensor/draw.h"
 #include <string.h>
 
-static status no_memory(error *err) { return error_set(err, E_NOMEM, "weights: out of memory"); }
-
 /* One head's four triangles; by a worker, so with memory of its own. */
 typedef struct factoring {
     circuits *c;
@@ -12,21 +10,34 @@ typedef struct factoring {
     error *err; /* [head] */
 } factoring;
 
-static int32_t columns(const circuits *c, head_matrix k)
+int32_t circuits_columns(const circuits *c, head_matrix which)
 {
-    return k == HEAD_Q || k == HEAD_K ? c->x.d_head : c->x.d_value;
+    return which == HEAD_Q || which == HEAD_K ? c->x.d_head : c->x.d_value;
 }
 
-static status factor(const circuits *c, int64_t at, head_matrix k, double *m, error *err)
+int32_t circuits_widest(const circuits *c)
+{
+    return c->x.d_head > c->x.d_value ? c->x.d_head : c->x.d_value;
+}
+
+status circuits_factor(const circuits *c, int64_t at, head_matrix which, double *m, double *q,
+                       double *r, error *err)
 {
     const head_weights *x = &c->x;
-    int32_t n = columns(c, k), d = x->d_model;
-    head_weights_get(x, (int)(at / x->n_head), (int32_t)(at % x->n_head), k, m);
+    int32_t n = circuits_columns(c, which), d = x->d_model;
+    head_weights_get(x, (int)(at / x->n_head), (int32_t)(at % x->n_head), which, m);
     double *t = m + (int64_t)n * d; /* W_O is taken transposed */
-    for (int32_t i = 0; k == HEAD_O && i < n; i++)
+    for (int32_t i = 0; which == HEAD_O && i < n; i++)
         for (int32_t j = 0; j < d; j++) t[(int64_t)j * n + i] = m[(int64_t)i * d + j];
-    double *r = t + (int64_t)n * d; /* [core, n]; a head wider than the stream has n > core */
-    status st = linalg_qr(NULL, r, k == HEAD_O ? t : m, d, n, err);
+    return linalg_qr(q, r, which == HEAD_O ? t : m, d, n, err);
+}
+
+/* Only r is kept, its first rows: of a head wider than the stream it has more columns than rows. */
+static status factor(const circuits *c, int64_t at, head_matrix k, double *m, error *err)
+{
+    int32_t n = circuits_columns(c, k);
+    double *r = m + 2 * (int64_t)n * c->x.d_model;
+    status st = circuits_factor(c, at, k, m, NULL, r, err);
     if (st == E_OK) memcpy(c->r[k][at], r, (size_t)c->core[k] * n * sizeof *r);
     return st;
 }
@@ -34,12 +45,11 @@ static status factor(const circuits *c, int64_t at, head_matrix k, double *m, er
 static void factor_heads(void *user, int64_t first, int64_t end)
 {
     factoring *f = user;
-    int32_t d = f->c->x.d_model,
-            n = f->c->x.d_head > f->c->x.d_value ? f->c->x.d_head : f->c->x.d_value;
+    int32_t d = f->c->x.d_model, n = circuits_widest(f->c);
     arena mem = { 0 };
     double *m = arena_array(&mem, (int64_t)n * (2 * (int64_t)d + n) + 1, sizeof *m);
     for (int64_t at = first; at < end; at++) {
-        f->st[at] = m ? E_OK : no_memory(&f->err[at]);
+        f->st[at] = m ? E_OK : work_nomem(f->c->w, &f->err[at]);
         for (int k = 0; k < N_HEAD_MATRIX && f->st[at] == E_OK; k++)
             f->st[at] = factor(f->c, at, (head_matrix)k, m, &f->err[at]);
     }
@@ -55,13 +65,13 @@ status circuits_open(circuits *c, work *w, error *err)
     factoring f = { c, arena_array(&w->mem, c->n_head, sizeof(status)),
                     arena_array(&w->mem, c->n_head, sizeof(error)) };
     for (int k = 0; k < N_HEAD_MATRIX; k++) {
-        int32_t n = columns(c, (head_matrix)k);
+        int32_t n = circuits_columns(c, (head_matrix)k);
         c->core[k] = n < c->x.d_model ? n : c->x.d_model;
         c->r[k] = arena_array(&w->mem, c->n_head, sizeof(double *));
         for (int64_t i = 0; c->r[k] && i < c->n_head; i++)
             c->r[k][i] = arena_array(&w->mem, (int64_t)c->core[k] * n, sizeof(double));
     }
-    if (w->mem.failed) return no_memory(err);
+    if (w->mem.failed) return work_nomem(w, err);
     pool_run(w->e->pool, factor_heads, &f, c->n_head);
     for (int64_t i = 0; i < c->n_head; i++)
         if (f.st[i] != E_OK) {
@@ -92,6 +102,16 @@ void best_offer(best *b, int32_t id, double x)
     b->id[k] = id, b->x[k] = x;
 }
 
+best *best_new(arena *mem, int64_t many, int32_t n)
+{
+    best *list = arena_array(mem, many + 1, sizeof *list);
+    int32_t *id = arena_array(mem, many * n + 1, sizeof *id);
+    double *x = arena_array(mem, many * n + 1, sizeof *x);
+    for (int64_t i = 0; list && id && x && i < many; i++)
+        list[i] = (best){ .n = n, .id = id + i * n, .x = x + i * n };
+    return id && x ? list : NULL;
+}
+
 void circuits_random(const circuits *c, const char *stream, int64_t at, double *out, int64_t m)
 {
     uint32_t s = rand_stream(stream);
@@ -113,10 +133,10 @@ static status put_matrix(circuits *c, int64_t at, bool qk, double *a, double *b,
 
 status circuits_matrices(circuits *c, error *err)
 {
-    int64_t d = c->x.d_model, n = c->x.d_head > c->x.d_value ? c->x.d_head : c->x.d_value;
+    int64_t d = c->x.d_model, n = circuits_widest(c);
     double *a = arena_array(&c->w->mem, d * n, sizeof *a),
            *b = arena_array(&c->w->mem, d * n, sizeof *b);
-    if (!a || !b) return no_memory(err);
+    if (!a || !b) return work_nomem(c->w, err);
     if (c->n_head * d * d > (int64_t)1 << 27) {
         error_set(err, E_LIMIT, "weights: QK and OV are %lld numbers each, at most %d are written",
                   (long long)(c->n_head * d * d), 1 << 27);

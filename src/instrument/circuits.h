@@ -29,6 +29,19 @@ status circuits_svd(circuits *c, error *err);
 status circuits_skip(circuits *c, error *err);
 status circuits_matrices(circuits *c, error *err);
 
+/* Columns of one of a head's matrices, W_O transposed: d_head, or d_value; the larger of the two.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+int32_t circuits_columns(const circuits *c, head_matrix which);
+int32_t circuits_widest(const circuits *c);
+
+/* The factors q [d, core] (NULL: not asked for) and r [core, n] of one of a head's matrices, W_O transposed; m: room for two
+ * of it.
+ *
+ * [err: as linalg_qr | owns: the caller's buffers | thread: any | cost: O(d n^2)] */
+status circuits_factor(const circuits *c, int64_t at, head_matrix which, double *m, double *q,
+                       double *r, error *err);
+
 /* A tensor [layer, head], or with a third axis of n; NULL and the report knows why.
  *
  * [err: kept by the report | owns: the report | thread: the work's | cost: O(labels)] */
@@ -43,6 +56,11 @@ typedef struct best {
     double *x;   /* [n] */
 } best;
 void best_offer(best *b, int32_t id, double x);
+
+/* `many` of them, each of `n`; NULL: no memory.
+ *
+ * [err: NULL | owns: mem | thread: any | cost: O(many n)] */
+best *best_new(arena *mem, int64_t many, int32_t n);
 
 /* m random normal numbers over sqrt(n) of a named stream, from number `at` on.
  *

@@ -25,11 +25,6 @@ typedef struct composer {
     double mean, sd;              /* of random heads */
 } composer;
 
-static int32_t size_of(const circuits *c, head_matrix k)
-{
-    return k == HEAD_Q || k == HEAD_K ? c->x.d_head : c->x.d_value;
-}
-
 static status norms(composer *f, error *err)
 {
     circuits *c = f->c;
@@ -52,7 +47,8 @@ static status layer_pair(composer *f, int kind, int i, int j, error *err)
     circuits *c = f->c;
     const head_weights *x = &c->x;
     head_matrix met = KINDS[kind].met, left = KINDS[kind].left;
-    int32_t n = size_of(c, met), parts = met == HEAD_Q ? x->n_head : x->n_kv, dv = x->d_value;
+    int32_t n = circuits_columns(c, met), parts = met == HEAD_Q ? x->n_head : x->n_kv,
+            dv = x->d_value;
     int64_t wide = (int64_t)parts * n;
     status st = linalg_product_on(c->w->e->pool, f->m, x->m[HEAD_O][i], x->m[met][j],
                                   (int64_t)x->n_head * dv, x->d_model, wide, LINALG_AB, err);
@@ -88,7 +84,7 @@ static status random_score(circuits *c, int64_t draw, double *out, error *err)
         w[i] = arena_array(&mem, n, sizeof *w[i]), r[i] = arena_array(&mem, k * k, sizeof *r[i]);
         if (w[i]) circuits_random(c, "weights.composition", (draw * 4 + i) * n, w[i], n);
     }
-    if (mem.failed) st = error_set(err, E_NOMEM, "weights: out of memory");
+    if (mem.failed) st = work_nomem(c->w, err);
     for (int i = 0; i < 4 && st == E_OK; i++) st = linalg_qr(NULL, r[i], w[i], d, k, err);
     /* L = w0 w1', R = w2 w3': |L R| = |r0 (w1' w2) r3'| */
     double size[2];
@@ -114,9 +110,7 @@ static status random_heads(composer *f, error *err)
         st = interval_bootstrap(&v, x, N_RANDOM, 0.95, f->c->w->seed, "weights.composition", err);
     if (st != E_OK) return st;
     f->mean = sample_mean(x, N_RANDOM);
-    double sum = 0;
-    for (int i = 0; i < N_RANDOM; i++) sum += (x[i] - f->mean) * (x[i] - f->mean);
-    f->sd = sqrt(sum / (N_RANDOM - 1));
+    f->sd = sample_sd(x, N_RANDOM, f->mean);
     report_seed(f->c->w->r, "weights.composition", f->c->w->seed);
     report_interval(f->c->w->r, "composition of random heads", &v);
     report_control(
@@ -204,7 +198,7 @@ static status allocate(composer *f, error *err)
 {
     circuits *c = f->c;
     arena *mem = &c->w->mem;
-    int64_t n = c->x.d_head > c->x.d_value ? c->x.d_head : c->x.d_value, wide = n * c->x.n_head;
+    int64_t n = circuits_widest(c), wide = n * c->x.n_head;
     if (c->n_head > 2048)
         return error_set(err, E_LIMIT,
                          "weights: composition of %lld heads, at most 2048: name some layers with "
@@ -218,7 +212,7 @@ static status allocate(composer *f, error *err)
     f->lm = arena_array(mem, n * wide, sizeof(double));
     f->block = arena_array(mem, n * n, sizeof(double));
     f->end = arena_array(mem, n * n, sizeof(double));
-    return mem->failed ? error_set(err, E_NOMEM, "weights: out of memory") : E_OK;
+    return mem->failed ? work_nomem(c->w, err) : E_OK;
 }
 
 status circuits_composition(circuits *c, error *err)

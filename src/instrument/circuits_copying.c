@@ -24,8 +24,6 @@ typedef struct copier {
     double *copying, *matching; /* [head]: the reports' tensors */
 } copier;
 
-static status no_memory(error *err) { return error_set(err, E_NOMEM, "weights: out of memory"); }
-
 /* ---- d_model x d_model, summed over the vocabulary ---- */
 
 static status add_tokens(copier *f, const double *unit, int32_t first, int32_t n, double *e,
@@ -57,7 +55,7 @@ static status sum_tokens(copier *f, error *err)
            *sum = arena_array(mem, d * d, sizeof *sum);
     double *e = arena_array(mem, TOKENS * d, sizeof *e),
            *u = arena_array(mem, TOKENS * d, sizeof *u);
-    if (mem->failed) return no_memory(err);
+    if (mem->failed) return work_nomem(c->w, err);
     for (int64_t i = 0; i < d; i++) unit[i * d + i] = 1;
     status st = E_OK;
     for (int32_t first = 0; first < n && st == E_OK; first += TOKENS) {
@@ -81,8 +79,8 @@ static status eigen_score(circuits *c, const double *a, linalg_form form, const 
     double *left = arena_array(&mem, k * d, sizeof *left),
            *core = arena_array(&mem, k * k, sizeof *core);
     pool *on = c->w->e->pool;
-    status st =
-        left && core ? linalg_product_on(on, left, a, big, k, d, d, form, err) : no_memory(err);
+    status st = left && core ? linalg_product_on(on, left, a, big, k, d, d, form, err)
+                             : work_nomem(c->w, err);
     if (st == E_OK) st = linalg_product_on(on, core, left, b, k, d, k, LINALG_AB, err);
     if (st == E_OK) st = linalg_eigenvalues(re, im, core, k, err);
     double sum = 0, size = 0;
@@ -113,10 +111,10 @@ static status score_heads(copier *f, error *err)
 {
     circuits *c = f->c;
     const head_weights *x = &c->x;
-    int64_t d = x->d_model, n = x->d_head > x->d_value ? x->d_head : x->d_value;
+    int64_t d = x->d_model, n = circuits_widest(c);
     double *a = arena_array(&c->w->mem, d * n, sizeof *a),
            *b = arena_array(&c->w->mem, d * n, sizeof *b);
-    if (!a || !b) return no_memory(err);
+    if (!a || !b) return work_nomem(c->w, err);
     eigen_tensors ov = eigen_out(c, false), qk = eigen_out(c, true);
     f->copying = ov.score, f->matching = qk.score;
     if (!ov.score || !ov.re || !ov.im || !qk.score || !qk.re || !qk.im) return E_OK;
@@ -144,8 +142,8 @@ static status random_heads(copier *f, bool qk, error *err)
     const char *stream = qk ? "weights.matching" : "weights.copying";
     double *a = arena_array(&mem, d * k, sizeof *a), *b = arena_array(&mem, d * k, sizeof *b),
            *re = arena_array(&mem, k, sizeof *re), *im = arena_array(&mem, k, sizeof *im);
-    double score[N_RANDOM], sum = 0;
-    status st = mem.failed ? no_memory(err) : E_OK;
+    double score[N_RANDOM];
+    status st = mem.failed ? work_nomem(c->w, err) : E_OK;
     for (int i = 0; i < N_RANDOM && st == E_OK; i++) {
         circuits_random(c, stream, 2 * i * d * k, a, d * k);
         circuits_random(c, stream, (2 * i + 1) * d * k, b, d * k);
@@ -154,11 +152,10 @@ static status random_heads(copier *f, bool qk, error *err)
     arena_release(&mem);
     if (st != E_OK) return st;
     double mean = sample_mean(score, N_RANDOM);
-    for (int i = 0; i < N_RANDOM; i++) sum += (score[i] - mean) * (score[i] - mean);
     report_seed(c->w->r, stream, c->w->seed);
     report_control(c->w->r, qk ? "matching of random heads" : "copying of random heads", mean,
                    "mean of %d heads of normal numbers, sd %.3g", N_RANDOM,
-                   sqrt(sum / (N_RANDOM - 1)));
+                   sample_sd(score, N_RANDOM, mean));
     return E_OK;
 }
 
@@ -170,7 +167,7 @@ static status choose_tokens(copier *f, error *err)
     int64_t want = work_int(c->w, "samples"), n = c->x.n_vocab;
     f->n = (int32_t)(want < n ? want : n);
     int64_t *all = arena_array(&c->w->mem, n, sizeof *all);
-    if (!all) return no_memory(err);
+    if (!all) return work_nomem(c->w, err);
     for (int64_t i = 0; i < n; i++) all[i] = i;
     for (int64_t i = 0; i < f->n && f->n < n; i++) {
         int64_t k = i + rand_below(c->w->seed, rand_stream("weights.tokens"), (uint64_t)i, n - i),
@@ -184,7 +181,7 @@ static status choose_tokens(copier *f, error *err)
     f->first = arena_array(&c->w->mem, cells, sizeof(double));
     f->near = arena_array(&c->w->mem, cells, sizeof(double));
     f->low = arena_array(&c->w->mem, cells, sizeof(double));
-    if (c->w->mem.failed) return no_memory(err);
+    if (c->w->mem.failed) return work_nomem(c->w, err);
     return f->n ? head_weights_embed(&c->x, f->id, f->n, f->e, err) : E_OK;
 }
 
@@ -228,7 +225,7 @@ static status count_heads(copier *f, error *err)
     double *v = arena_array(mem, d * n, sizeof *v), *z = arena_array(mem, f->n * n, sizeof *z),
            *y = arena_array(mem, f->n * d, sizeof *y),
            *rows = arena_array(mem, (int64_t)some * c->x.n_vocab, sizeof *rows);
-    status st = mem->failed ? no_memory(err) : E_OK;
+    status st = mem->failed ? work_nomem(c->w, err) : E_OK;
     for (int64_t i = 0; i < c->n_head && f->n && st == E_OK; i++) {
         st = work_tell(c->w, "copying", 0.5 + 0.5 * (double)i / (double)c->n_head, err);
         if (st == E_OK) st = count_head(f, i, v, z, y, rows, some, err);

@@ -22,8 +22,6 @@ typedef struct skip {
     best *d, *o;          /* [n] destinations and outs of each source */
 } skip;
 
-static status no_memory(error *err) { return error_set(err, E_NOMEM, "weights: out of memory"); }
-
 /* ---- which sources ---- */
 
 static status named_sources(circuits *c, skip *f, error *err)
@@ -31,7 +29,7 @@ static status named_sources(circuits *c, skip *f, error *err)
     int n = 0;
     while (work_item(c->w, "token", n)) n++;
     int64_t *id = arena_array(&c->w->mem, n, sizeof *id);
-    if (!id) return no_memory(err);
+    if (!id) return work_nomem(c->w, err);
     for (int i = 0; i < n; i++) {
         const char *text = work_item(c->w, "token", i);
         int32_t one;
@@ -52,7 +50,7 @@ static status all_sources(circuits *c, skip *f, error *err)
         return E_LIMIT;
     }
     int64_t *id = arena_array(&c->w->mem, c->x.n_vocab, sizeof *id);
-    if (!id) return no_memory(err);
+    if (!id) return work_nomem(c->w, err);
     for (int32_t i = 0; i < c->x.n_vocab; i++) id[i] = i;
     f->id = id, f->n = c->x.n_vocab;
     return E_OK;
@@ -162,25 +160,20 @@ static status allocate(skip *f, error *err)
     f->k = arena_array(mem, n * x->d_head, sizeof(double));
     f->v = arena_array(mem, n * x->d_value, sizeof(double));
     f->mean = arena_array(mem, x->d_head, sizeof(double));
-    f->d = arena_array(mem, f->n, sizeof *f->d), f->o = arena_array(mem, f->n, sizeof *f->o);
-    for (int32_t i = 0; !mem->failed && i < 2 * f->n; i++) {
-        best *b = i < f->n ? &f->d[i] : &f->o[i - f->n];
-        *b = (best){ ENDS, 0, arena_array(mem, ENDS, sizeof(int32_t)),
-                     arena_array(mem, ENDS, sizeof(double)) };
-    }
-    return mem->failed ? no_memory(err) : E_OK;
+    f->d = best_new(mem, f->n, ENDS), f->o = best_new(mem, f->n, ENDS);
+    return mem->failed ? work_nomem(f->c->w, err) : E_OK;
 }
 
 static status every_head(skip *f, table *t, error *err)
 {
     circuits *c = f->c;
     const head_weights *x = &c->x;
-    int64_t big = x->d_head > x->d_value ? x->d_head : x->d_value;
+    int64_t big = circuits_widest(c);
     int64_t wide = x->d_model > big ? x->d_model : big;
     double *m = arena_array(&c->w->mem, x->d_model * big, sizeof *m),
            *a = arena_array(&c->w->mem, CHUNK * wide, sizeof *a),
            *y = arena_array(&c->w->mem, CHUNK * (x->n_vocab > big ? x->n_vocab : big), sizeof *y);
-    status st = m && a && y ? load_embedding(f, err) : no_memory(err);
+    status st = m && a && y ? load_embedding(f, err) : work_nomem(c->w, err);
     for (f->at = 0; f->at < c->n_head && st == E_OK; f->at++) {
         if (c->w->m->config.d_mlp && x->layer[f->at / x->n_head] > 0) break;
         for (int32_t i = 0; i < f->n; i++) f->d[i].have = f->o[i].have = 0;

@@ -20,21 +20,6 @@ typedef struct directions {
     error *err;
 } directions;
 
-static status no_memory(error *err) { return error_set(err, E_NOMEM, "weights: out of memory"); }
-
-/* q [d, core] and r [core, n] of one of a head's matrices, W_O transposed. */
-static status factor(const circuits *c, int64_t at, head_matrix which, int32_t n, double *m,
-                     double *q, double *r, error *err)
-{
-    const head_weights *x = &c->x;
-    int32_t d = x->d_model;
-    head_weights_get(x, (int)(at / x->n_head), (int32_t)(at % x->n_head), which, m);
-    double *t = m + (int64_t)n * d;
-    for (int32_t i = 0; which == HEAD_O && i < n; i++)
-        for (int32_t j = 0; j < d; j++) t[(int64_t)j * n + i] = m[(int64_t)i * d + j];
-    return linalg_qr(q, r, which == HEAD_O ? t : m, d, n, err);
-}
-
 static status svd_head(directions *f, int64_t at, error *err)
 {
     const circuits *c = f->c;
@@ -49,9 +34,9 @@ static status svd_head(directions *f, int64_t at, error *err)
            *left = arena_array(&mem, (int64_t)core * core, sizeof *left),
            *right = arena_array(&mem, (int64_t)core * core, sizeof *right),
            *all = arena_array(&mem, (int64_t)core * d, sizeof *all);
-    status st = mem.failed ? no_memory(err) : E_OK;
-    if (st == E_OK) st = factor(c, at, f->qk ? HEAD_Q : HEAD_V, n, m, q[0], r[0], err);
-    if (st == E_OK) st = factor(c, at, f->qk ? HEAD_K : HEAD_O, n, m, q[1], r[1], err);
+    status st = mem.failed ? work_nomem(c->w, err) : E_OK;
+    if (st == E_OK) st = circuits_factor(c, at, f->qk ? HEAD_Q : HEAD_V, m, q[0], r[0], err);
+    if (st == E_OK) st = circuits_factor(c, at, f->qk ? HEAD_K : HEAD_O, m, q[1], r[1], err);
     if (st == E_OK) st = linalg_product(mid, r[0], r[1], core, n, core, LINALG_ABT, err);
     if (st == E_OK) st = linalg_svd(left, f->s + at * f->k, right, mid, core, core, err);
     for (int side = 0; side < 2 && st == E_OK; side++) {
@@ -91,7 +76,7 @@ static status by_embedding(directions *f, const double *dir, int64_t n_dir, best
     double *e = arena_array(mem, (int64_t)TOKENS * d, sizeof *e),
            *y = arena_array(mem, TOKENS * n_dir, sizeof *y);
     int64_t id[TOKENS];
-    status st = e && y ? E_OK : no_memory(err);
+    status st = e && y ? E_OK : work_nomem(c->w, err);
     for (int32_t first = 0; first < c->x.n_vocab && st == E_OK; first += TOKENS) {
         int32_t n = c->x.n_vocab - first < TOKENS ? c->x.n_vocab - first : TOKENS;
         for (int32_t i = 0; i < n; i++) id[i] = first + i;
@@ -113,7 +98,7 @@ static status by_unembedding(directions *f, const double *dir, int64_t n_dir, be
     arena_mark here = arena_here(mem);
     int32_t some = (int32_t)((1 << 22) / (c->x.n_vocab + 1)) + 1;
     double *y = arena_array(mem, (int64_t)some * c->x.n_vocab, sizeof *y);
-    status st = y ? E_OK : no_memory(err);
+    status st = y ? E_OK : work_nomem(c->w, err);
     for (int64_t first = 0; first < n_dir && st == E_OK; first += some) {
         int32_t n = n_dir - first < some ? (int32_t)(n_dir - first) : some;
         st = head_weights_unembed(&c->x, dir + first * c->x.d_model, n, 0, c->x.n_vocab, y, err);
@@ -123,18 +108,6 @@ static status by_unembedding(directions *f, const double *dir, int64_t n_dir, be
     }
     arena_rewind(mem, here);
     return st;
-}
-
-static best *make_best(directions *f)
-{
-    int64_t n = 2 * f->c->n_head * f->n;
-    arena *mem = &f->c->w->mem;
-    best *b = arena_array(mem, n + 1, sizeof *b);
-    for (int64_t i = 0; b && i < n; i++)
-        b[i] = (best){ .n = WORDS,
-                       .id = arena_array(mem, WORDS, sizeof(int32_t)),
-                       .x = arena_array(mem, WORDS, sizeof(double)) };
-    return b;
 }
 
 /* ---- what is shown ---- */
@@ -184,8 +157,9 @@ static status one_circuit(circuits *c, bool qk, error *err)
     f.v = arena_array(mem, c->n_head * f.n * d + 1, sizeof(double));
     f.st = arena_array(mem, c->n_head, sizeof *f.st),
     f.err = arena_array(mem, c->n_head, sizeof *f.err);
-    f.read = make_best(&f), f.write = make_best(&f);
-    if (mem->failed) return no_memory(err);
+    f.read = best_new(mem, 2 * c->n_head * f.n, WORDS);
+    f.write = best_new(mem, 2 * c->n_head * f.n, WORDS);
+    if (mem->failed) return work_nomem(c->w, err);
     pool_run(c->w->e->pool, svd_heads, &f, c->n_head);
     for (int64_t i = 0; i < c->n_head; i++)
         if (f.st[i] != E_OK) return error_set(err, f.st[i], "weights: %s", f.err[i].msg);

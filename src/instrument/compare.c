@@ -31,8 +31,6 @@ static const param params[] = {
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "compare: out of memory"); }
-
 /* work_* act on one side's model. */
 static void use(compare *x, int which) { x->w->m = x->side[which].m, x->w->s = x->side[which].s; }
 
@@ -112,7 +110,7 @@ static status duos_of_pairs(compare *x, const char *file, error *err)
     pairs *p = NULL;
     status st = work_pairs(x->w, file, &p, err);
     x->duo = st == E_OK ? arena_array(&x->w->mem, p->n, sizeof *x->duo) : NULL;
-    if (st == E_OK && !x->duo) st = nomem(err);
+    if (st == E_OK && !x->duo) st = work_nomem(x->w, err);
     for (int i = 0; st == E_OK && i < p->n; i++) {
         prompt *a = p->clean[i], *b = p->corrupt[i];
         p->clean[i] = NULL;
@@ -138,7 +136,7 @@ static status duos_of_prompts(compare *x, error *err)
     }
     if (st == E_OK) x->duo = arena_array(&x->w->mem, 1, sizeof *x->duo);
     if (st != E_OK) return st;
-    return x->duo ? add_duo(x, p[0], p[1], err) : nomem(err);
+    return x->duo ? add_duo(x, p[0], p[1], err) : work_nomem(x->w, err);
 }
 
 /* Does the other model's tokenizer cut this text alike? */
@@ -178,7 +176,7 @@ static status duos_of_one(compare *x, error *err)
     status st = scenes_find(&s, &n, x->w, NULL, NULL, err);
     if (st == E_OK) st = scenes_lanes(s, n, x->w, &edited, err);
     if (st == E_OK) x->duo = arena_array(&x->w->mem, n, sizeof *x->duo);
-    if (st == E_OK && !x->duo) st = nomem(err);
+    if (st == E_OK && !x->duo) st = work_nomem(x->w, err);
     for (int i = 0; i < n && st == E_OK; i++) {
         st = add_duo(x, s[i].p, s[i].p, err);
         x->duo[i].l[A] = s[i].plain, x->duo[i].l[B] = s[i].l;
@@ -254,7 +252,7 @@ static status find_spots(compare *x, error *err)
     status st = text ? site_find_list(&a, &n, &x->w->mem, x->w->m, NULL, text, err) : E_OK;
     if (st != E_OK) return st;
     x->spot = arena_array(&x->w->mem, (text ? n : g->n_site) + 1, sizeof *x->spot);
-    if (!x->spot) return nomem(err);
+    if (!x->spot) return work_nomem(x->w, err);
     for (int i = 0; i < n; i++) {
         if (a[i].has_rows || a[i].has_width || a[i].before || !a[i].n->op || a[i].n->extent == LANE)
             return error_set(err, E_USAGE,
@@ -330,7 +328,7 @@ static status open_memory(compare *x, error *err)
         x->p[k] = arena_array(mem, n, sizeof *x->p[k]);
         x->last[k] = arena_array(mem, n, sizeof *x->last[k]);
     }
-    return mem->failed ? nomem(err) : open_tensors(x, err);
+    return mem->failed ? work_nomem(x->w, err) : open_tensors(x, err);
 }
 
 /* ---- running ---- */

@@ -37,7 +37,7 @@ static status logits_of(work *w, const model *m, session *s, const prompt *p, do
     lane *l = NULL;
     box all = { 0, p->n, 0, m->logits->n_part };
     *out = arena_array(&w->mem, (int64_t)p->n * m->logits->n_part, sizeof **out);
-    if (!*out) return error_set(err, E_NOMEM, "convert: out of memory");
+    if (!*out) return work_nomem(w, err);
     status st = lane_new(&l, s, NULL, p->n, err);
     if (st == E_OK) st = prompt_give(p, m, l, err);
     if (st == E_OK) st = lane_ask(l, m->logits, all, err);

@@ -127,7 +127,7 @@ static status rank(count *c, ranking *r, double key, const double loss[2], const
     int i = r->n < r->most ? r->n : r->most - 1;
     int32_t *context =
         i < r->n ? r->e[i].context : arena_array(&c->x.w->mem, c->window, sizeof *context);
-    if (!context) return error_set(err, E_NOMEM, "corpus: out of memory");
+    if (!context) return work_nomem(c->x.w, err);
     if (r->n < r->most) r->n++;
     for (; i > 0 && r->e[i - 1].key < key; i--) r->e[i] = r->e[i - 1];
     memcpy(context, v->p->id, (size_t)row * sizeof *context);
@@ -186,7 +186,7 @@ static status maybe_sample(count *c, const text_window *v, double sum, error *er
     if (at >= N_SHUFFLED) return E_OK;
     sample *s = &c->shuffled[at];
     if (!s->value) s->value = arena_array(&w->mem, c->window, sizeof *s->value);
-    if (!s->value) return error_set(err, E_NOMEM, "corpus: out of memory");
+    if (!s->value) return work_nomem(w, err);
     if (at == c->n_shuffled) c->n_shuffled++;
     s->n = v->p->n, s->fresh = v->fresh, s->sum = sum;
     memcpy(s->value, v->p->value, (size_t)s->n * sizeof *s->value);
@@ -199,7 +199,7 @@ static status keep_first(count *c, const text_window *v, const double *logprob, 
     int32_t n = v->p->n < DRAWN ? v->p->n : DRAWN;
     int64_t *id = arena_array(mem, n, sizeof *id);
     c->first_loss = arena_array(mem, n, sizeof *c->first_loss);
-    if (!id || !c->first_loss) return error_set(err, E_NOMEM, "corpus: out of memory");
+    if (!id || !c->first_loss) return work_nomem(c->x.w, err);
     for (int32_t r = 0; r < n; r++)
         id[r] = v->p->id[r], c->first_loss[r] = r ? -logprob[r - 1] : (double)NAN;
     status st = prompt_from_ids(&c->first, c->x.w->m, id, n, err);
@@ -298,7 +298,7 @@ static status shuffled_loss(count *c, sample *s, int i, double *sum, error *err)
     work *w = c->x.w;
     lane *l = NULL;
     double *t = arena_array(&w->mem, s->n, sizeof *t);
-    if (!t) return error_set(err, E_NOMEM, "corpus: out of memory");
+    if (!t) return work_nomem(w, err);
     int32_t from = windows_say(c->x.c).bos || s->value[0] >= w->m->logits->n_part;
     shuffle(s->value, from, s->n, w->seed, (uint64_t)i << 32);
     for (int32_t r = 0; r + 1 < s->n; r++) t[r] = s->value[r + 1];
@@ -358,7 +358,7 @@ static status ratio(count *c, int which, int from, int to, interval *out, error 
     arena *mem = &c->x.w->mem;
     double *sum = arena_array(mem, c->n_block + 1, sizeof *sum),
            *n = arena_array(mem, c->n_block + 1, sizeof *n);
-    if (!sum || !n) return error_set(err, E_NOMEM, "corpus: out of memory");
+    if (!sum || !n) return work_nomem(c->x.w, err);
     int64_t n_unit = 0; /* blocks that have any of it */
     for (int64_t i = 0; i < c->n_block; i++) {
         const block *b = &c->block[i];
@@ -548,7 +548,7 @@ static status expected(count *c, const entry *e, int32_t *id, double *p, error *
     work *w = c->x.w;
     lane *l = NULL;
     double *v = arena_array(&w->mem, e->n, sizeof *v), sum = 0;
-    if (!v) return error_set(err, E_NOMEM, "corpus: out of memory");
+    if (!v) return work_nomem(w, err);
     for (int32_t i = 0; i < e->n; i++) v[i] = e->context[i];
     status st = lane_new(&l, w->s, NULL, e->n, err);
     if (st == E_OK) st = ids_give(v, NULL, w->m, l, err);
@@ -708,7 +708,7 @@ static status init(count *c, work *w, error *err)
     c->block = arena_array(&w->mem, MAX_BLOCK, sizeof *c->block);
     c->worst.e = arena_array(&w->mem, top + 1, sizeof(entry));
     c->changed.e = arena_array(&w->mem, top + 1, sizeof(entry));
-    return w->mem.failed ? error_set(err, E_NOMEM, "corpus: out of memory") : E_OK;
+    return w->mem.failed ? work_nomem(w, err) : E_OK;
 }
 
 static status run(work *w, error *err)

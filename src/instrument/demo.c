@@ -106,9 +106,9 @@ static status plan_all(work *w, const heads *h, duel_plan *out, error *err)
     static const char *const thing[N_PLAN] = { "attn.z", "attn.q", "attn.k", "attn.v" };
     for (int i = 0; i < N_PLAN; i++) {
         about *x = arena_zero(&w->mem, sizeof *x);
-        if (!x) return error_set(err, E_NOMEM, "demo: out of memory");
+        if (!x) return work_nomem(w, err);
         *x = (about){ *h, sites(w, h, i ? "attn.result" : "attn.z"), sites(w, h, thing[i]) };
-        if (!x->from || !x->to) return error_set(err, E_NOMEM, "demo: out of memory");
+        if (!x->from || !x->to) return work_nomem(w, err);
         out[i] = (duel_plan){ .dim = { h->n_layer, h->n_head, h->n_layer, h->n_head },
                               .n_dim = i ? 4 : 2,
                               .cells = i ? edge_cells : head_cells,
@@ -135,7 +135,7 @@ static status look(duel *d, int layer, int head, looks *out, error *err)
     const prompt *p = d->p->clean[d->pair];
     node *n = site(d->w->m, layer, "attn.pattern");
     double *v = arena_array(&d->w->mem, p->n, sizeof *v);
-    status st = v ? E_OK : error_set(err, E_NOMEM, "demo: out of memory");
+    status st = v ? E_OK : work_nomem(d->w, err);
     for (int q = 1; q < p->n && st == E_OK; q++) {
         st = lane_read(d->clean, n, (box){ q, q + 1, head, head + 1 }, v, err);
         if (st == E_OK) out->previous += v[q - 1], out->n_previous++;
@@ -223,8 +223,7 @@ static status run(work *w, error *err)
     json_t *v = NULL;
     heads h = { w->m, w->m->config.n_layer, w->m->config.n_head };
     looks *look = arena_array(&w->mem, h.n_layer * h.n_head, sizeof *look);
-    status st = look ? json_parse(&v, PAIRS, sizeof PAIRS - 1, "demo", err)
-                     : error_set(err, E_NOMEM, "demo: out of memory");
+    status st = look ? json_parse(&v, PAIRS, sizeof PAIRS - 1, "demo", err) : work_nomem(w, err);
     if (st == E_OK && h.n_layer * h.n_head > 64)
         st = error_set(err, E_LIMIT, "demo: %d heads; use patch and path", h.n_layer * h.n_head);
     if (st == E_OK) st = pairs_from_json(&p, w->m, v, BOS_AUTO, err);

@@ -76,8 +76,6 @@ typedef struct study {
     int n_cut; /* sites at which mass_mean left dimensions out */
 } study;
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "direction: out of memory"); }
-
 /* ---- what is asked for ---- */
 
 static status check_request(study *s, error *err)
@@ -143,7 +141,7 @@ static status choose_sides(study *s, char *side, error *err)
     int64_t most = work_int(s->w, "most"), n = 0;
     int *order = shuffled_groups(s), n_used = 0,
         *size = arena_array(&s->w->mem, l->n_group, sizeof *size);
-    if (!order || !size) return nomem(err);
+    if (!order || !size) return work_nomem(s->w, err);
     for (int i = 0; i < l->n; i++) size[l->group[i]]++;
     while (n_used < l->n_group && (!most || n < most)) n += size[order[n_used++]];
     int n_test = (int)(work_real(s->w, "test") * n_used + 0.5);
@@ -171,7 +169,7 @@ static status split(study *s, error *err)
     s->y = arena_array(&s->w->mem, l->n, sizeof *s->y);
     s->group = arena_array(&s->w->mem, l->n, sizeof *s->group);
     s->score = arena_array(&s->w->mem, l->n, sizeof *s->score);
-    if (!side || !s->row || !s->y || !s->group || !s->score) return nomem(err);
+    if (!side || !s->row || !s->y || !s->group || !s->score) return work_nomem(s->w, err);
     status st = choose_sides(s, side, err);
     for (int which = TRAIN; which <= TEST && st == E_OK; which++) {
         for (int i = 0; i < l->n; i++)
@@ -212,7 +210,7 @@ static status settle_places(study *s, error *err)
     status st = find_addresses(s, s->l->p[s->row[0]], &a, &s->n_place, err);
     if (st != E_OK) return st;
     s->at = arena_array(&s->w->mem, s->n_place, sizeof *s->at);
-    if (!s->at) return nomem(err);
+    if (!s->at) return work_nomem(s->w, err);
     for (int i = 0; i < s->n_place; i++) {
         address all = a[i];
         all.where.r0 = 0, all.where.r1 = ROW_OPEN, all.has_rows = false;
@@ -225,7 +223,7 @@ static status settle_places(study *s, error *err)
         box b = address_box(&a[i], 1);
         s->at[i].d = (int64_t)(b.a1 - b.a0) * (a[i].w1 - a[i].w0);
         s->at[i].x = arena_array(&s->w->mem, s->at[i].d * s->n, sizeof(double));
-        if (!s->at[i].x) return nomem(err);
+        if (!s->at[i].x) return work_nomem(s->w, err);
     }
     return E_OK;
 }
@@ -257,7 +255,7 @@ static status take_place(study *s, place *at, const address *a, const prompt *p,
     box b = rows_of(s, a, p);
     int32_t width = a->n->width, wide = a->w1 - a->w0;
     double *v = arena_array(&s->w->mem, node_numbers(a->n, b, l) + 1, sizeof *v);
-    if (!v) return nomem(err);
+    if (!v) return work_nomem(s->w, err);
     status st = lane_read(l, a->n, b, v, err);
     for (int32_t r = 0; st == E_OK && r < b.r1 - b.r0; r++)
         for (int32_t k = 0; k < b.a1 - b.a0; k++)
@@ -338,7 +336,7 @@ static status try_shuffled(study *s, const place *at, fit_how how, const double 
     double *v = arena_array(&s->w->mem, at->d, sizeof *v),
            *got = arena_array(&s->w->mem, s->draws, sizeof *got);
     bool *y = arena_copy(&s->w->mem, s->y, (size_t)s->n_train * sizeof *y);
-    status st = v && got && y ? E_OK : nomem(err);
+    status st = v && got && y ? E_OK : work_nomem(s->w, err);
     for (int64_t k = 0; k < s->draws && st == E_OK; k++) {
         for (int i = s->n_train - 1; i > 0; i--) {
             int64_t to = rand_below(s->w->seed, rand_stream("direction.shuffle"),
@@ -360,7 +358,7 @@ static status try_random(study *s, const place *at, outcome *out, error *err)
     arena_mark here = arena_here(&s->w->mem);
     double *v = arena_array(&s->w->mem, at->d, sizeof *v),
            *got = arena_array(&s->w->mem, s->draws, sizeof *got);
-    if (!v || !got) return nomem(err);
+    if (!v || !got) return work_nomem(s->w, err);
     for (int64_t k = 0; k < s->draws; k++) {
         for (int64_t j = 0; j < at->d; j++)
             v[j] = (double)draw_normal(s->w->seed, rand_stream("direction.random"),
@@ -393,7 +391,7 @@ static status interval_of(study *s, double middle, interval *ci, error *err)
     double *right = arena_array(&s->w->mem, s->l->n_group, sizeof *right),
            *all = arena_array(&s->w->mem, s->l->n_group, sizeof *all);
     int64_t n = 0;
-    if (!right || !all) return nomem(err);
+    if (!right || !all) return work_nomem(s->w, err);
     for (int i = s->n_train; i < s->n; i++) {
         all[s->group[i]]++;
         right[s->group[i]] += s->y[i] == (s->score[i] > middle);
@@ -521,7 +519,7 @@ static status begin_place(study *s, place *at, outcome *out, error *err)
         out[how] = none;
         if (!s->how[how]) continue;
         at->v[how] = arena_array(&s->w->mem, at->d, sizeof(double));
-        if (!at->v[how]) return nomem(err);
+        if (!at->v[how]) return work_nomem(s->w, err);
     }
     return st;
 }
@@ -534,7 +532,7 @@ static status one_place(study *s, table *t, table *fits, place *at, outcome *out
     if (st == E_OK && s->how[FIT_MASS_MEAN] && s->draws) {
         total = arena_array(&s->w->mem, at->d * at->d, sizeof *total);
         st = total ? fit_total(total, at->x, s->n_train, at->d, work_real(s->w, "atol"), err)
-                   : nomem(err);
+                   : work_nomem(s->w, err);
     }
     for (int how = 0; how < FIT_COUNT && st == E_OK; how++)
         if (s->how[how]) st = one_method(s, t, fits, at, (fit_how)how, total, &out[how], err);
@@ -659,7 +657,7 @@ static void show_controls(study *s, const outcome *o)
 static status fit_all(study *s, error *err)
 {
     outcome *o = arena_array(&s->w->mem, (int64_t)s->n_place * FIT_COUNT, sizeof *o);
-    if (!o) return nomem(err);
+    if (!o) return work_nomem(s->w, err);
     status st = E_OK;
     table *t = outcome_table(s), *fits = fit_table(s);
     for (int i = 0; i < s->n_place && st == E_OK; i++) {

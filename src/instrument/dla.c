@@ -68,8 +68,6 @@ typedef struct dla {
     double worst, worst_neurons; /* largest gaps */
 } dla;
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "dla: out of memory"); }
-
 /* ---- what is asked for ---- */
 
 static status find_positions(dla *x, error *err)
@@ -82,7 +80,7 @@ static status find_positions(dla *x, error *err)
     if (!x->all && (end == text || *end))
         return error_set(err, E_USAGE, "dla: pos is '%.40s', expected a number or all", text);
     x->pos = arena_array(&x->w->mem, x->n_scene, sizeof *x->pos);
-    status st = x->pos ? E_OK : nomem(err);
+    status st = x->pos ? E_OK : work_nomem(x->w, err);
     for (int i = 0; i < x->n_scene && st == E_OK; i++)
         st = scene_position(&x->pos[i], x->w, &x->s[i], i, pos, err);
     return st;
@@ -98,7 +96,7 @@ static status find_components(dla *x, error *err)
 {
     static const char *const word[] = { "embed", "attn", "mlp", "end" };
     x->component = arena_array(&x->w->mem, x->f.n_part + 1, sizeof *x->component);
-    if (!x->component) return nomem(err);
+    if (!x->component) return work_nomem(x->w, err);
     for (int late = 0; late < 2; late++)
         for (int i = 0; i < x->f.n_part; i++) {
             const flow_part *p = &x->f.part[i];
@@ -120,7 +118,7 @@ static status find_places(dla *x, error *err)
     int n_layer = x->w->m->config.n_layer;
     char name[64];
     x->place = arena_array(&x->w->mem, (int64_t)MAX_PLACE * n_layer + 1, sizeof *x->place);
-    if (!x->place) return nomem(err);
+    if (!x->place) return work_nomem(x->w, err);
     for (int l = 0; l < n_layer; l++)
         for (int k = 0; k < MAX_PLACE; k++) {
             snprintf(name, sizeof name, "blocks.%d.resid_%s", l, what[k]);
@@ -137,7 +135,7 @@ static status find_mlps(dla *x, error *err)
 {
     const work *w = x->w;
     x->mlp = arena_array(&x->w->mem, x->f.n_part + 1, sizeof *x->mlp);
-    if (!x->mlp) return nomem(err);
+    if (!x->mlp) return work_nomem(x->w, err);
     if (!work_int(w, "neurons")) return E_OK;
     for (int i = 0; i < x->f.n_part; i++) {
         int32_t n = flow_neurons(&x->f, i);
@@ -170,7 +168,7 @@ static status open_memory(dla *x, error *err)
     x->far = arena_array(mem, m, sizeof *x->far), x->lens = arena_array(mem, m, sizeof *x->lens);
     x->logit = arena_array(mem, x->n_scene, sizeof *x->logit);
     x->sum = arena_array(mem, x->n_scene, sizeof *x->sum);
-    if (mem->failed) return nomem(err);
+    if (mem->failed) return work_nomem(x->w, err);
     if (x->n_mlp)
         x->neuron = report_tensor(x->w->r, "dla.neuron", DTYPE_F64, "layer neuron prompt",
                                   (int64_t[]){ x->n_mlp, x->n_neuron, x->n_scene });
@@ -222,7 +220,8 @@ static status find_answer(dla *x, int i, error *err)
     if (s->answer >= 0) return E_OK;
     arena_mark here = arena_here(&x->w->mem);
     double *v = arena_array(&x->w->mem, n, sizeof *v);
-    status st = v ? lane_read(s->l, x->f.unembed, (box){ pos, pos + 1, 0, n }, v, err) : nomem(err);
+    status st = v ? lane_read(s->l, x->f.unembed, (box){ pos, pos + 1, 0, n }, v, err)
+                  : work_nomem(x->w, err);
     if (st == E_OK) s->answer = unembed_best(v, n);
     if (st == E_OK && s->answer < 0)
         st = error_set(err, E_RANGE, "dla: no logit of prompt %d is a number", i);
@@ -266,7 +265,7 @@ static status anew(dla *x, int i, const double *share, error *err)
     double *row = arena_array(&x->w->mem, (int64_t)n_row * d, sizeof *row), *base = row,
            *out = arena_array(&x->w->mem, n_row, sizeof *out);
     bool *inside = arena_array(&x->w->mem, n + 1, sizeof *inside);
-    status st = row && out && inside ? E_OK : nomem(err);
+    status st = row && out && inside ? E_OK : work_nomem(x->w, err);
     if (st == E_OK) st = lane_read(s->l, x->u.stream, (box){ pos, pos + 1, 0, 1 }, base, err);
     for (int k = 0; k < n && st == E_OK; k++) {
         double *v = row + (int64_t)(1 + k) * d;
@@ -290,7 +289,7 @@ static status anew(dla *x, int i, const double *share, error *err)
 static status neurons(dla *x, int i, const double *share, error *err)
 {
     double *v = arena_array(&x->w->mem, x->n_neuron + 1, sizeof *v);
-    status st = v ? E_OK : nomem(err);
+    status st = v ? E_OK : work_nomem(x->w, err);
     for (int k = 0; k < x->n_mlp && st == E_OK && x->neuron; k++) {
         st = flow_share(&x->f, x->s[i].l, x->pos[i], x->mlp[k], v, err);
         for (int32_t j = 0; j < x->n_neuron && st == E_OK; j++)
@@ -307,7 +306,7 @@ static status one_scene(dla *x, int i, error *err)
     arena_mark here = arena_here(&x->w->mem);
     double *share = arena_array(&x->w->mem, x->f.n_part + 1, sizeof *share),
            *space = arena_array(&x->w->mem, x->f.n_part + 1, sizeof *space);
-    status st = share && space ? find_answer(x, i, err) : nomem(err);
+    status st = share && space ? find_answer(x, i, err) : work_nomem(x->w, err);
     if (st == E_OK) st = flow_load(&x->f, s->l, x->pos[i], err);
     if (st == E_OK) st = by_chance(x, i, space, err);
     if (st == E_OK) st = flow_direct(&x->f, s->l, x->pos[i], s->answer, s->wrong, share, err);
@@ -358,7 +357,7 @@ static status every_position(dla *x, int i, error *err)
     snprintf(name[0], 40, "lane%d/dla", i), snprintf(name[1], 40, "lane%d/dla.component", i);
     double *part = axis_tensor(x, i, name[0], "part", x->f.n_part),
            *each = axis_tensor(x, i, name[1], "component", x->n_component);
-    status st = out && part && each ? E_OK : nomem(err);
+    status st = out && part && each ? E_OK : work_nomem(x->w, err);
     bool given = work_text(x->w, "answer") || work_text(x->w, "pairs");
     for (int32_t t = 0; t < n && st == E_OK; t++) {
         int32_t a = given || t + 1 == n ? s->answer : next_of(s, t);

@@ -82,7 +82,7 @@ static status find_means(duel *d, about *x, error *err)
     double **all;
     int n_node = 0;
     x->mean = arena_array(&d->w->mem, x->from.n, sizeof *x->mean);
-    if (!n || !x->mean) return error_set(err, E_NOMEM, "edges: out of memory");
+    if (!n || !x->mean) return work_nomem(d->w, err);
     for (int i = 0; i < x->from.n; i++)
         if (!n_node || n[n_node - 1] != x->from.at[i].n) n[n_node++] = x->from.at[i].n;
     status st = duel_means(d, n, n_node, x->fill == FILL_MEAN_BY_POS, &all, err);
@@ -147,7 +147,7 @@ static status plan_all(duel *d, const about *x, duel_plan *list, int *n, error *
     for (int i = FILL_ZERO; i < N_FILL; i++) {
         if (!wanted(d->w, i)) continue;
         about *own = arena_copy(&d->w->mem, x, sizeof *x);
-        if (!own) return error_set(err, E_NOMEM, "edges: out of memory");
+        if (!own) return work_nomem(d->w, err);
         own->fill = i;
         status st = i == FILL_ZERO ? E_OK : find_means(d, own, err);
         if (st != E_OK) return st;
@@ -267,7 +267,7 @@ static status graph_of(duel *d, const duel_plan *p, const report_array *score, j
     duel_tensor t;
     duel_tensor_get(d, &t, p);
     double *delta = arena_array(&d->w->mem, t.n_cell, sizeof *delta);
-    if (!t.v || !delta) return error_set(err, E_NOMEM, "edges: out of memory");
+    if (!t.v || !delta) return work_nomem(d->w, err);
     for (int64_t i = 0; i < t.n_cell; i++)
         for (int k = 0; k < d->p->n; k++)
             delta[i] += (t.v[i * d->p->n + k] - d->value[p->direction != DENOISE][k]) / d->p->n;
@@ -280,7 +280,7 @@ static status graph_of(duel *d, const duel_plan *p, const report_array *score, j
               "as EAP-IG's 'exact' has it");
     *out = circuit_json(d->w->m, &x->from, &x->to, x->there, (const double *)score->t.data, delta,
                         more);
-    return *out ? E_OK : error_set(err, E_NOMEM, "edges: out of memory");
+    return *out ? E_OK : work_nomem(d->w, err);
 }
 
 /* A graph with holes would be read as one whose missing edges have no effect. */
@@ -307,7 +307,7 @@ static status write_graph(duel *d, const duel_plan *p, file_out *out, error *err
                     out->path);
     if (v) json_write(&text, v, 1), str_puts(&text, "\n");
     json_decref(v);
-    if (text.failed) st = error_set(err, E_NOMEM, "edges: out of memory");
+    if (text.failed) st = work_nomem(d->w, err);
     bool fine = whole && st == E_OK;
     if (fine) fwrite(text.p, 1, text.n, out->f); /* the commit says what went wrong */
     str_release(&text);

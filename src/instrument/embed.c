@@ -65,8 +65,6 @@ typedef struct embed {
     int top;
 } embed;
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "embed: out of memory"); }
-
 /* ---- the table ---- */
 
 /* The steps between the last block and the unembedding: gains and centring. */
@@ -84,7 +82,8 @@ static status find_fold(embed *x, const node *n, error *err)
                              n->op ? n->op->name : "an input", x->w->m->name);
         if (gain) {
             double *w = x->gain[x->n_fold] = arena_array(&x->w->mem, x->d, sizeof *w);
-            status st = w ? lane_read(x->l, n->in[1], (box){ 0, 1, 0, x->d }, w, err) : nomem(err);
+            status st = w ? lane_read(x->l, n->in[1], (box){ 0, 1, 0, x->d }, w, err)
+                          : work_nomem(x->w, err);
             if (st != E_OK) return st;
             for (int32_t i = 0; i < x->d; i++) w[i] += flow_made_by(n, "gain") ? 0 : 1;
         }
@@ -176,7 +175,7 @@ static status pass(embed *x, query *q, const double *v, int n, const char *what,
     arena_mark here = arena_here(&x->w->mem);
     double *row = arena_array(&x->w->mem, (int64_t)ROWS * x->d, sizeof *row),
            *dot = arena_array(&x->w->mem, (int64_t)ROWS * n, sizeof *dot);
-    status st = row && dot ? E_OK : nomem(err);
+    status st = row && dot ? E_OK : work_nomem(x->w, err);
     for (int32_t r = 0; r < x->n && st == E_OK; r += ROWS) {
         int32_t end = r + ROWS < x->n ? r + ROWS : x->n;
         st = read_rows(x, r, end, row, err);
@@ -196,7 +195,7 @@ static status add(const embed *x, const term *t, double *sum, error *err)
 {
     arena_mark here = arena_here(&x->w->mem);
     double *row = arena_array(&x->w->mem, x->d, sizeof *row), factor = t->factor;
-    status st = row ? E_OK : nomem(err);
+    status st = row ? E_OK : work_nomem(x->w, err);
     if (st == E_OK && t->id >= 0) st = read_rows(x, t->id, t->id + 1, row, err);
     else if (st == E_OK) memcpy(row, t->v, (size_t)x->d * sizeof *row);
     double size = st == E_OK && work_flag(x->w, "unit") ? norm(row, x->d) : 1;
@@ -217,7 +216,7 @@ static status put_terms(const embed *x, query *q, double *v, int k, const term *
 {
     arena_mark here = arena_here(&x->w->mem);
     double *sum = arena_array(&x->w->mem, x->d, sizeof *sum);
-    status st = sum ? E_OK : nomem(err);
+    status st = sum ? E_OK : work_nomem(x->w, err);
     for (int i = 0; i < n_term && st == E_OK; i++) st = add(x, &t[i], sum, err);
     for (int i = 0; i < n_term && st == E_OK; i++)
         if (t[i].id >= 0 && q[k].n_own < MAX_OWN) q[k].own[q[k].n_own++] = t[i].id;
@@ -247,7 +246,7 @@ static status put_noise(const embed *x, query *q, double *v, int k, uint64_t dra
     arena_mark here = arena_here(&x->w->mem);
     double *sum = arena_array(&x->w->mem, x->d, sizeof *sum), size;
     uint32_t stream = rand_stream("embed.noise");
-    if (!sum) return nomem(err);
+    if (!sum) return work_nomem(x->w, err);
     for (int32_t i = 0; i < x->d; i++)
         sum[i] = (double)draw_normal(x->w->seed, stream, draw * (uint64_t)x->d + (uint64_t)i);
     size = norm(sum, x->d);
@@ -297,7 +296,7 @@ static status read_expressions(embed *x, looked *k, int32_t d, bool *vectors, er
     k->e = arena_array(&x->w->mem, k->n + 1, sizeof *k->e);
     k->all = arena_array(&x->w->mem, k->n + 1, sizeof *k->all);
     k->label = arena_array(&x->w->mem, k->n + 1, sizeof *k->label);
-    if (!k->e || !k->all || !k->label) return nomem(err);
+    if (!k->e || !k->all || !k->label) return work_nomem(x->w, err);
     for (int i = 0; i < k->n && st == E_OK; i++) {
         k->label[i] = work_item(x->w, "expr", i);
         st = terms_read(&k->e[i], x->w, x->l, k->label[i], d, err);
@@ -310,7 +309,7 @@ static status full_arrays(const embed *x, query *q, error *err)
 {
     q->cosine = arena_array(&x->w->mem, x->n, sizeof *q->cosine);
     q->dot = arena_array(&x->w->mem, x->n, sizeof *q->dot);
-    return q->cosine && q->dot ? E_OK : nomem(err);
+    return q->cosine && q->dot ? E_OK : work_nomem(x->w, err);
 }
 
 /* The queries of expression i. */
@@ -338,7 +337,7 @@ static status fill(embed *x, looked *k, error *err)
     k->n_query = k->at[k->n] + N_NOISE;
     k->q = arena_array(&x->w->mem, k->n_query, sizeof *k->q);
     k->v = arena_array(&x->w->mem, (int64_t)k->n_query * x->d, sizeof *k->v);
-    if (!k->q || !k->v) return nomem(err);
+    if (!k->q || !k->v) return work_nomem(x->w, err);
     for (int i = 0; i < k->n_query; i++) k->q[i].target = k->q[i].id = -1;
     for (int i = 0; i < k->n && st == E_OK; i++) st = fill_one(x, k, i, err);
     for (int j = 0; j < N_NOISE && st == E_OK; j++)
@@ -357,7 +356,7 @@ static status stand(embed *x, const query *q, standing *out, error *err)
 {
     double sum = 0, square = 0;
     out->list = arena_array(&x->w->mem, x->n, sizeof *out->list);
-    if (!out->list) return nomem(err);
+    if (!out->list) return work_nomem(x->w, err);
     for (int32_t i = 0; i < x->n; i++) sum += near_of(x, q, i);
     out->mean = sum / x->n;
     for (int32_t i = 0; i < x->n; i++) {
@@ -548,7 +547,7 @@ static status read_analogies(embed *x, analogies *a, const char *path, error *er
     int64_t most = 1;
     for (size_t i = 0; st == E_OK && i < text.n; i++) most += text.p[i] == '\n';
     a->id = st == E_OK ? arena_array(&x->w->mem, most, sizeof *a->id) : NULL;
-    if (st == E_OK && !a->id) st = nomem(err);
+    if (st == E_OK && !a->id) st = work_nomem(x->w, err);
     for (size_t at = 0; st == E_OK && at < text.n;) {
         size_t n = strcspn(text.p + at, "\n");
         if (n > text.n - at) n = text.n - at;
@@ -576,7 +575,7 @@ static status put_analogy(const embed *x, query *q, double *v, int k, const int3
                                     { { 1, id[1], NULL } } };
     arena_mark here = arena_here(&x->w->mem);
     double *row = arena_array(&x->w->mem, x->d, sizeof *row), size;
-    status st = row ? read_rows(x, id[3], id[3] + 1, row, err) : nomem(err);
+    status st = row ? read_rows(x, id[3], id[3] + 1, row, err) : work_nomem(x->w, err);
     for (int m = 0; m < N_METHOD && st == E_OK; m++) {
         query *one = &q[k + m];
         *one = (query){ .target = id[3] };
@@ -598,7 +597,7 @@ static status rank_batch(embed *x, analogies *a, int from, int to, error *err)
     int n = N_METHOD * (to - from);
     query *q = arena_array(&x->w->mem, n, sizeof *q);
     double *v = arena_array(&x->w->mem, (int64_t)n * x->d, sizeof *v);
-    status st = q && v ? E_OK : nomem(err);
+    status st = q && v ? E_OK : work_nomem(x->w, err);
     for (int i = from; i < to && st == E_OK; i++)
         st = put_analogy(x, q, v, N_METHOD * (i - from), a->id[i], err);
     x->w->part_done = (double)from / a->n, x->w->part = (double)(to - from) / a->n;
@@ -649,7 +648,7 @@ static status run_analogies(embed *x, const char *path, error *err)
     status st = read_analogies(x, &a, path, err);
     for (int m = 0; m < N_METHOD && st == E_OK; m++) {
         a.rank[m] = arena_array(&x->w->mem, a.n, sizeof *a.rank[m]);
-        if (!a.rank[m]) st = nomem(err);
+        if (!a.rank[m]) st = work_nomem(x->w, err);
     }
     for (int i = 0; i < a.n && st == E_OK; i += BATCH)
         st = rank_batch(x, &a, i, i + BATCH < a.n ? i + BATCH : a.n, err);

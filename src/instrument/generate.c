@@ -60,14 +60,13 @@ static status begin_tensors(work *w, texts *x, error *err)
     double *logprob = report_tensor(w->r, "logprob", DTYPE_F64, "prompt edit step", dim);
     uint8_t *mark = x->mark = report_marks(w->r, "logprob");
     x->t = arena_zero(&w->mem, (size_t)(x->n_prompt * x->n_edit) * sizeof *x->t);
-    if (!id || !logprob || !mark || !x->t)
-        return error_set(err, E_NOMEM, "generate: out of memory");
+    if (!id || !logprob || !mark || !x->t) return work_nomem(w, err);
     report_unit(w->r, "logprob", "nat");
     for (int64_t i = 0; i < n; i++) id[i] = -1, logprob[i] = (double)NAN, mark[i] = MARK_ABSENT;
     for (int i = 0; i < x->n_prompt * x->n_edit; i++) {
         const prompt *p = x->p[i / x->n_edit];
         double *v = arena_array(&w->mem, (int64_t)p->n + x->n_step, sizeof *v);
-        if (!v) return error_set(err, E_NOMEM, "generate: out of memory");
+        if (!v) return work_nomem(w, err);
         memcpy(v, p->value, (size_t)p->n * sizeof *v);
         x->t[i] = (writing){ .p = p,
                              .v = v,
@@ -80,18 +79,10 @@ static status begin_tensors(work *w, texts *x, error *err)
 /* A lane a prompt, and its forks with one edit each. */
 static status begin_lanes(work *w, texts *x, error *err)
 {
-    named_lane *named = arena_array(&w->mem, x->n_prompt, sizeof *named);
+    named_lane *named;
     int n_edit;
-    if (!named) return error_set(err, E_NOMEM, "generate: out of memory");
-    status st = E_OK;
-    for (int i = 0; i < x->n_prompt && st == E_OK; i++) {
-        char *name = arena_get(&w->mem, 16);
-        writing *t = &x->t[i * x->n_edit];
-        if (!name) return error_set(err, E_NOMEM, "generate: out of memory");
-        snprintf(name, 16, "%d", i);
-        st = work_lane(w, &t->l, NULL, t->p, name, err);
-        named[i] = (named_lane){ name, t->l, t->p };
-    }
+    status st = work_lanes(w, &named, x->p, x->n_prompt, "", err);
+    for (int i = 0; i < x->n_prompt && st == E_OK; i++) x->t[i * x->n_edit].l = named[i].l;
     for (int i = 0; i < x->n_prompt * x->n_edit && st == E_OK; i++) {
         writing *t = &x->t[i], *plain = &x->t[i / x->n_edit * x->n_edit];
         if (t == plain) continue;
@@ -239,7 +230,7 @@ static status run(work *w, error *err)
     status st = work_prompts(w, &x.p, &x.n_prompt, err);
     if (st != E_OK) return st;
     x.logprob = op_log_softmax(session_graph(w->s), w->m->logits);
-    if (!x.logprob) return error_set(err, E_NOMEM, "generate: out of memory");
+    if (!x.logprob) return work_nomem(w, err);
     st = begin_tensors(w, &x, err);
     if (st == E_OK) st = begin_lanes(w, &x, err);
     if (st == E_OK) st = write_all(w, &x, err);

@@ -9,11 +9,6 @@
 enum { ROWS = 256 };
 static const int64_t NUMBERS_MAX = (int64_t)1 << 29; /* 4 GiB of float64 */
 
-static status no_memory(const work *w, error *err)
-{
-    return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
-}
-
 /* ---- finding the nodes ---- */
 
 static node *site(const work *w, int layer, const char *thing)
@@ -44,7 +39,7 @@ static status map_units(cone *c, const node *to, int32_t n, int32_t repeat, doub
     status st = E_OK;
     int64_t wide = (int64_t)to->n_part * to->width;
     double *unit = arena_array(&w->mem, (int64_t)ROWS * n * repeat, sizeof *unit);
-    if (!unit) return no_memory(w, err);
+    if (!unit) return work_nomem(w, err);
     for (int32_t first = 0; first < n && st == E_OK; first += ROWS) {
         int32_t rows = n - first < ROWS ? n - first : ROWS;
         memset(unit, 0, (size_t)rows * n * repeat * sizeof *unit);
@@ -64,7 +59,7 @@ static status check_linear(cone *c, const node *to, int32_t n, const double *m, 
     work *w = c->w;
     int64_t wide = (int64_t)to->n_part * to->width;
     double *x = arena_array(&w->mem, n, sizeof *x), *y = arena_array(&w->mem, wide, sizeof *y);
-    if (!x || !y) return no_memory(w, err);
+    if (!x || !y) return work_nomem(w, err);
     for (int32_t i = 0; i < n; i++)
         x[i] = 0.01 * (double)draw_normal(0, rand_stream("linear"), (uint64_t)i);
     cone_end end = { .n = to, .out = y };
@@ -91,7 +86,7 @@ static status map_in(head_weights *x, const char *thing, node *to, double **out,
         return error_set(err, E_UNSUPPORTED, "%s: no site of d_model numbers is read by %s",
                          x->w->def->name, thing);
     *out = arena_array(&x->w->mem, n, sizeof **out);
-    if (!*out) return no_memory(x->w, err);
+    if (!*out) return work_nomem(x->w, err);
     status st = cone_open(&c, x->w, from, true, err);
     arena_mark here = arena_here(&x->w->mem);
     if (st == E_OK) st = cone_to(&c, to, &copy, err);
@@ -108,12 +103,12 @@ static status map_out(head_weights *x, node *z, node *result, double **out, erro
     cone c;
     int64_t n = (int64_t)x->n_head * x->d_value * x->d_model;
     *out = arena_array(&w->mem, n, sizeof **out);
-    status st = *out ? cone_open(&c, w, z, true, err) : no_memory(w, err);
+    status st = *out ? cone_open(&c, w, z, true, err) : work_nomem(w, err);
     if (st != E_OK) return st;
     arena_mark here = arena_here(&w->mem);
     double *v = arena_array(&w->mem, n, sizeof *v);
     node *copy = NULL;
-    st = v ? cone_to(&c, result, &copy, err) : no_memory(w, err);
+    st = v ? cone_to(&c, result, &copy, err) : work_nomem(w, err);
     if (st == E_OK) st = map_units(&c, copy, x->d_value, x->n_head, v, err);
     for (int32_t i = 0; st == E_OK && i < x->d_value; i++)
         for (int32_t h = 0; h < x->n_head; h++)
@@ -211,7 +206,7 @@ status head_weights_open(head_weights *x, work *w, error *err)
     bool *on = arena_array(&w->mem, n, sizeof *on);
     x->layer = arena_array(&w->mem, n, sizeof *x->layer);
     for (int k = 0; k < N_HEAD_MATRIX; k++) x->m[k] = arena_array(&w->mem, n, sizeof *x->m[k]);
-    if (w->mem.failed) return no_memory(w, err);
+    if (w->mem.failed) return work_nomem(w, err);
     find_fold(x);
     status st = work_layers(w, "layer", on, err);
     for (int l = 0; l < n; l++) count += on[l];
@@ -257,7 +252,7 @@ status head_weights_embed(head_weights *x, const int64_t *id, int32_t n, double 
     double *v = arena_array(&w->mem, n, sizeof *v);
     box b = { 0, n, 0, 1 };
     for (int32_t i = 0; v && i < n; i++) v[i] = (double)id[i];
-    status st = v ? lane_new(&l, w->s, NULL, n, err) : no_memory(w, err);
+    status st = v ? lane_new(&l, w->s, NULL, n, err) : work_nomem(w, err);
     if (st == E_OK) st = ids_give(v, NULL, w->m, l, err);
     if (st == E_OK) st = lane_ask(l, x->embed, b, err);
     if (st == E_OK) st = work_run(w, err);
@@ -277,7 +272,7 @@ status head_weights_unembed(head_weights *x, const double *rows, int32_t n, int3
     cone_end to = { x->logits, first, end, out };
     if (x->centre) { /* rows less their means times W: rows times W less its means */
         double *v = arena_array(&w->mem, all, sizeof *v);
-        if (!v) return no_memory(w, err);
+        if (!v) return work_nomem(w, err);
         memcpy(v, rows, (size_t)all * sizeof *v);
         centre_rows(v, n, x->d_model);
         rows = v;

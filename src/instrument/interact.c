@@ -68,7 +68,7 @@ static status find_means(duel *d, components *x, error *err)
     node **n = arena_array(&d->w->mem, x->n, sizeof *n);
     double **mean;
     int n_node = 0;
-    if (!n) return error_set(err, E_NOMEM, "interact: out of memory");
+    if (!n) return work_nomem(d->w, err);
     for (int i = 0; i < x->n; i++)
         if (!n_node || n[n_node - 1] != x->c[i].n) n[n_node++] = x->c[i].n;
     status st = duel_means(d, n, n_node, false, &mean, err);
@@ -86,7 +86,7 @@ static status find_components(duel *d, components *x, error *err)
     const char *list = work_text(d->w, "components");
     bool *on = arena_array(&d->w->mem, c->n_layer, sizeof *on);
     x->c = arena_array(&d->w->mem, (int64_t)c->n_layer * (c->n_head + 1), sizeof *x->c);
-    if (!on || !x->c) return error_set(err, E_NOMEM, "interact: out of memory");
+    if (!on || !x->c) return work_nomem(d->w, err);
     status st = work_layers(d->w, "layer", on, err);
     for (int l = 0; l < c->n_layer && st == E_OK; l++) {
         if (on[l] && str_listed(list, "head")) st = add_node(d, x, l, false, err);

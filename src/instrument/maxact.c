@@ -99,8 +99,6 @@ typedef struct maxact {
     int64_t n_seen;
 } maxact;
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "maxact: out of memory"); }
-
 /* ---- the first pass ---- */
 
 static int bin_of(double x)
@@ -293,7 +291,7 @@ static status choose(maxact *m, error *err)
     for (int k = 0; k < m->u.n; k++) {
         follow *f = &m->f[k];
         f->e = arena_array(&m->w->mem, m->most + m->n_sample, sizeof *f->e);
-        if (!f->e) return nomem(err);
+        if (!f->e) return work_nomem(m->w, err);
         for (int i = 0; i < f->n_top; i++)
             f->e[f->n_e++] = (example){ .p = f->top[i], .quantile = (double)NAN };
         choose_samples(m, f);
@@ -306,7 +304,7 @@ static status choose(maxact *m, error *err)
     m->chosen = arena_array(&m->w->mem, n, sizeof *m->chosen);
     m->seen = arena_array(&m->w->mem, (int64_t)m->n_control * m->window * m->u.n, sizeof *m->seen);
     m->seen_id = arena_array(&m->w->mem, (int64_t)m->n_control * m->window, sizeof *m->seen_id);
-    if (m->w->mem.failed) return nomem(err);
+    if (m->w->mem.failed) return work_nomem(m->w, err);
     for (int k = 0; k < m->u.n; k++)
         for (int i = 0; i < m->f[k].n_e; i++) m->chosen[m->n_chosen++] = m->f[k].e[i].p.window;
     for (int i = 0; i < m->n_control; i++) m->chosen[m->n_chosen++] = m->control[i].window;
@@ -409,7 +407,7 @@ static status token_controls(maxact *m, error *err)
 {
     double *sum = arena_array(&m->w->mem, m->w->m->config.n_vocab, sizeof *sum),
            *count = arena_array(&m->w->mem, m->w->m->config.n_vocab, sizeof *count);
-    if (!sum || !count) return nomem(err);
+    if (!sum || !count) return work_nomem(m->w, err);
     for (int k = 0; k < m->u.n; k++) m->f[k].r2 = token_r2(m, k, sum, count);
     return E_OK;
 }
@@ -632,7 +630,7 @@ static status init(maxact *m, error *err)
         m->f[k].per = 1;
         m->f[k].top = arena_array(&m->w->mem, m->most, sizeof(peak));
     }
-    return m->w->mem.failed ? nomem(err) : open_journal(m, err);
+    return m->w->mem.failed ? work_nomem(m->w, err) : open_journal(m, err);
 }
 
 static status run(work *w, error *err)

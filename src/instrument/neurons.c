@@ -35,7 +35,7 @@ static status find_layers(work *w, about *x, error *err)
     bool *on = arena_array(&w->mem, n_layer, sizeof *on);
     x->layer = arena_array(&w->mem, n_layer, sizeof *x->layer);
     x->n = arena_array(&w->mem, n_layer, sizeof *x->n);
-    if (!on || !x->layer || !x->n) return error_set(err, E_NOMEM, "neurons: out of memory");
+    if (!on || !x->layer || !x->n) return work_nomem(w, err);
     status st = work_layers(w, "layer", on, err);
     for (int l = 0; l < n_layer && st == E_OK; l++) {
         if (!on[l]) continue;

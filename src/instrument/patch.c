@@ -106,7 +106,7 @@ static status plan_kind(duel *d, const kind *k, int direction, duel_plan *out, b
     char name[64];
     about *x = arena_zero(&d->w->mem, sizeof *x);
     if (x) *x = (about){ .k = k, .n = arena_array(&d->w->mem, n_layer, sizeof *x->n) };
-    if (!x || !x->n) return error_set(err, E_NOMEM, "patch: out of memory");
+    if (!x || !x->n) return work_nomem(d->w, err);
     *there = true;
     for (int l = 0; l < n_layer && *there; l++) {
         snprintf(name, sizeof name, "blocks.%d.%s", l, k->site);
@@ -354,7 +354,7 @@ static status run(work *w, error *err)
     duel d;
     duel_plan *list = arena_array(&w->mem, 2 * N_KIND + 6, sizeof *list);
     int n = 0;
-    status st = list ? E_OK : error_set(err, E_NOMEM, "patch: out of memory");
+    status st = list ? E_OK : work_nomem(w, err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = plan_all(&d, list, &n, err);

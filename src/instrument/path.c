@@ -82,7 +82,7 @@ static status find_edges(work *w, about *x, error *err)
 {
     status st = E_OK;
     x->there = arena_array(&w->mem, (int64_t)x->n_src * x->n_dst, sizeof *x->there);
-    if (!x->there) return error_set(err, E_NOMEM, "path: out of memory");
+    if (!x->there) return work_nomem(w, err);
     for (int i = 0; i < x->n_src && st == E_OK; i++)
         for (int j = 0; j < x->n_dst && st == E_OK; j++)
             st = mirror_edge(&x->there[i * x->n_dst + j], session_graph(w->s), x->src[i], x->dst[j],
@@ -97,7 +97,7 @@ static status plan_ends(work *w, const end *from, const end *to, duel_plan *out,
     const model_config *c = &w->m->config;
     bool grouped = c->n_kv_head < c->n_head && (to->kind == END_K || to->kind == END_V);
     about *x = arena_zero(&w->mem, sizeof *x);
-    if (!x) return error_set(err, E_NOMEM, "path: out of memory");
+    if (!x) return work_nomem(w, err);
     *x = (about){ .from = from, .to = to };
     x->src = end_nodes(w, from, &x->n_src), x->dst = end_nodes(w, to, &x->n_dst);
     *there = x->src && x->dst;
@@ -171,7 +171,7 @@ static status run(work *w, error *err)
     int n = 0;
     if (work_text(w, "from") || work_text(w, "to")) return route_run(w, err);
     duel_plan *list = arena_array(&w->mem, 2 * N_SENDER * N_RECEIVER, sizeof *list);
-    status st = list ? E_OK : error_set(err, E_NOMEM, "path: out of memory");
+    status st = list ? E_OK : work_nomem(w, err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = plan_edges(w, list, &n, err);

@@ -35,7 +35,7 @@ static status compare(work *w, const report_source *src, error *err)
     json_t *request = rebuild(w, src);
     status st =
         request ? instrument_run(&again, &failed, src->instrument, request, w->tell, w->user, err)
-                : error_set(err, E_NOMEM, "replay: out of memory");
+                : work_nomem(w, err);
     json_decref(request);
     if (st != E_OK) {
         report_free(again);

@@ -44,8 +44,7 @@ static status find_all(work *w, routes *x, error *err)
     x->through = arena_array(&w->mem, n_to, sizeof *x->through);
     x->writes = arena_array(&w->mem, n_to, sizeof *x->writes);
     x->n_path = arena_array(&w->mem, (int64_t)(x->n_hop + 1) * n_from, sizeof *x->n_path);
-    if (!x->first || !x->last || !x->through || !x->writes || !x->n_path)
-        return error_set(err, E_NOMEM, "path: out of memory");
+    if (!x->first || !x->last || !x->through || !x->writes || !x->n_path) return work_nomem(w, err);
     for (int j = 0; j < n_to; j++) {
         x->writes[j] = writer_of(&x->from, &x->to.at[j]);
         x->through[j] =

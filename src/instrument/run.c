@@ -47,7 +47,7 @@ static status show_top(work *w, const char *name, const double *plain, const dou
 {
     int32_t n = w->m->logits->n_part;
     double *left = arena_copy(&w->mem, edited ? edited : plain, (size_t)n * sizeof *left);
-    if (!left) return error_set(err, E_NOMEM, "run: out of memory");
+    if (!left) return work_nomem(w, err);
     double z = log_sum(plain, n), ze = edited ? log_sum(edited, n) : 0;
     table *t =
         report_table(w->r, name, edited ? 6 : 4,
@@ -109,7 +109,7 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
     int32_t *all = arena_array(&w->mem, len + n + 1, sizeof *all), k = 0;
     str text = { 0 };
     char name[40];
-    if (!v || !ids || !all) return error_set(err, E_NOMEM, "run: out of memory");
+    if (!v || !ids || !all) return work_nomem(w, err);
     for (int32_t i = 0; i < len; i++) v[i] = p->value[i], all[i] = p->id[i];
     status st = E_OK, stopped = E_OK;
     for (; k < n && st == E_OK && stopped == E_OK; k++) {
@@ -144,7 +144,7 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
     table_row(t), row_int(t, k);
     report_note(w->r, "%s",
                 w->m->tokens ? (text.p ? text.p : "") : "(no tokenizer: the ids are below)");
-    if (text.failed) stopped = error_set(err, E_NOMEM, "run: out of memory");
+    if (text.failed) stopped = work_nomem(w, err);
     str_release(&text);
     return stopped;
 }
@@ -177,20 +177,17 @@ static status show_plan(work *w, error *err)
 static status run(work *w, error *err)
 {
     prompt **p;
+    named_lane *named;
     int n, n_edit = 0;
     status st = work_prompts(w, &p, &n, err);
     if (st != E_OK) return st;
     lane **base = arena_array(&w->mem, n, sizeof *base),
          **fork = arena_array(&w->mem, n, sizeof *fork);
-    named_lane *named = arena_array(&w->mem, n, sizeof *named);
-    if (!base || !fork || !named) return error_set(err, E_NOMEM, "run: out of memory");
+    if (!base || !fork) return work_nomem(w, err);
+    st = work_lanes(w, &named, p, n, "", err);
     for (int i = 0; i < n && st == E_OK; i++) {
-        char *name = arena_get(&w->mem, 16);
-        if (!name) return error_set(err, E_NOMEM, "run: out of memory");
-        snprintf(name, 16, "%d", i);
-        st = work_lane(w, &base[i], NULL, p[i], name, err);
-        named[i] = (named_lane){ name, base[i], p[i] };
-        if (st == E_OK) st = next_ask(w, base[i], err);
+        base[i] = named[i].l;
+        st = next_ask(w, base[i], err);
     }
     for (int i = 0; i < n && st == E_OK && work_item(w, "edit", 0); i++) {
         st = lane_fork(&fork[i], base[i], err);

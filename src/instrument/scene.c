@@ -15,7 +15,7 @@ static status from_pairs(scene **out, int *n, work *w, const char *file, error *
     pairs *p = NULL;
     status st = work_pairs(w, file, &p, err);
     scene *s = st == E_OK ? arena_array(&w->mem, p->n, sizeof *s) : NULL;
-    if (st == E_OK && !s) st = error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
+    if (st == E_OK && !s) st = work_nomem(w, err);
     for (int i = 0; st == E_OK && i < p->n; i++) {
         s[i] = (scene){ .p = p->clean[i],
                         .answer = p->correct[i],
@@ -46,7 +46,7 @@ status scenes_find(scene **out, int *n, work *w, const char *answer, const char 
     st = work_prompts(w, &p, n, err);
     if (st != E_OK) return st;
     scene *s = arena_array(&w->mem, *n, sizeof *s);
-    if (!s) return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
+    if (!s) return work_nomem(w, err);
     for (int i = 0; i < *n; i++) s[i] = (scene){ .p = p[i], .answer = right, .wrong = other };
     *out = s;
     return E_OK;
@@ -54,17 +54,12 @@ status scenes_find(scene **out, int *n, work *w, const char *answer, const char 
 
 status scenes_lanes(scene *s, int n, work *w, bool *edited, error *err)
 {
-    named_lane *named = arena_array(&w->mem, n, sizeof *named);
-    status st = named ? E_OK : error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
+    prompt **p = arena_array(&w->mem, n, sizeof *p);
+    named_lane *named;
     *edited = work_item(w, "edit", 0) != NULL;
-    for (int i = 0; i < n && st == E_OK; i++) {
-        char *name = arena_get(&w->mem, 16);
-        if (!name) return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
-        snprintf(name, 16, "%d", i);
-        st = work_lane(w, &s[i].plain, NULL, s[i].p, name, err);
-        s[i].l = s[i].plain;
-        named[i] = (named_lane){ name, s[i].plain, s[i].p };
-    }
+    for (int i = 0; p && i < n; i++) p[i] = s[i].p;
+    status st = p ? work_lanes(w, &named, p, n, "", err) : work_nomem(w, err);
+    for (int i = 0; i < n && st == E_OK; i++) s[i].l = s[i].plain = named[i].l;
     for (int i = 0, n_edit; i < n && st == E_OK && *edited; i++, w->n_fork++) {
         st = lane_fork(&s[i].l, s[i].plain, err);
         if (st == E_OK) st = work_edits(w, s[i].l, s[i].p, named, n, &n_edit, err);

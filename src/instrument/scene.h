@@ -11,7 +11,7 @@
         WORK_LIMIT_PARAM
 
 typedef struct scene {
-    const prompt *p;
+    prompt *p;
     lane *l;               /* with the edits */
     lane *plain;           /* without */
     int32_t answer, wrong; /* tokens; -1: none */

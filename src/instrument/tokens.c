@@ -71,7 +71,7 @@ static status show(work *w, const tokenizer *t, const char *text, token_bos bos,
                                           { "first byte", NULL, CELL_INT, 0, false },
                                           { "end", NULL, CELL_INT, 0, false } });
     int64_t *ids = arena_array(&w->mem, n + 1, sizeof *ids);
-    if (!ids) return error_set(err, E_NOMEM, "tokens: out of memory");
+    if (!ids) return work_nomem(w, err);
     for (int64_t i = 0; i < n; i++) {
         size_t len = 0;
         const char *p = tokenizer_text(t, s[i].id, &len);

@@ -104,8 +104,7 @@ static status look_at(work *w, tracing *t, fact *f, double **out, int64_t *n, er
     int64_t more = box_cells(rows) * t->embed->width;
     arena_mark here = arena_here(&w->mem);
     double *v = arena_array(&w->mem, more, sizeof *v);
-    status st = v ? work_lane(w, &l, NULL, f->p, NULL, err)
-                  : error_set(err, E_NOMEM, "trace: out of memory");
+    status st = v ? work_lane(w, &l, NULL, f->p, NULL, err) : work_nomem(w, err);
     if (st == E_OK) st = lane_ask(l, t->embed, rows, err);
     if (st == E_OK && f->answer < 0) st = next_ask(w, l, err);
     if (st == E_OK) st = work_run(w, err);
@@ -120,10 +119,9 @@ static status look_at(work *w, tracing *t, fact *f, double **out, int64_t *n, er
 /* As torch's std: n - 1. */
 static double spread_of(const double *x, int64_t n)
 {
-    double mean = 0, sum = 0;
+    double mean = 0;
     for (int64_t i = 0; i < n; i++) mean += x[i] / (double)n;
-    for (int64_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
-    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
+    return sample_sd(x, n, mean);
 }
 
 static status find_sigma(work *w, tracing *t, error *err)
@@ -142,7 +140,7 @@ static status find_sigma(work *w, tracing *t, error *err)
         most +=
             (int64_t)(t->f->fact[i].end - t->f->fact[i].first) * t->embed->n_part * t->embed->width;
     double *x = arena_array(&w->mem, most, sizeof *x);
-    if (!x) return error_set(err, E_NOMEM, "trace: out of memory");
+    if (!x) return work_nomem(w, err);
     for (int i = 0; i < t->f->n; i++) {
         status st = look_at(w, t, &t->f->fact[i], &x, &n, err);
         if (st != E_OK) return st;
@@ -174,7 +172,7 @@ static status pairs_of(work *w, const tracing *t, pairs **out, error *err)
     for (int i = 0; i < t->f->n * t->n_draw && st == E_OK; i++)
         st = append_pair(&t->f->fact[i / t->n_draw], clean, correct, err);
     json_t *v = json_pack("{s:O,s:O,s:O}", "clean", clean, "corrupt", clean, "correct", correct);
-    if (st == E_OK && !v) st = error_set(err, E_NOMEM, "trace: out of memory");
+    if (st == E_OK && !v) st = work_nomem(w, err);
     if (st == E_OK) st = pairs_from_json(out, w->m, v, work_bos(w), err);
     json_decref(v), json_decref(clean), json_decref(correct);
     return st;
@@ -193,7 +191,7 @@ static status spoil(duel *d, lane *l, int pair, error *err)
     int64_t per = (int64_t)t->embed->n_part * t->embed->width, n = per * (f->end - f->first);
     arena_mark here = arena_here(&d->w->mem);
     double *v = arena_array(&d->w->mem, n, sizeof *v);
-    if (!v) return error_set(err, E_NOMEM, "trace: out of memory");
+    if (!v) return work_nomem(d->w, err);
     for (int64_t i = 0; i < n; i++)
         v[i] = t->sigma * (double)draw_normal(d->w->seed, rand_stream("trace.noise"),
                                               ((uint64_t)pair << 32) + (uint64_t)i);
@@ -278,7 +276,7 @@ static status nodes_of(work *w, const char *site, node ***out, error *err)
 {
     char name[64];
     *out = arena_array(&w->mem, w->m->config.n_layer, sizeof **out);
-    if (!*out) return error_set(err, E_NOMEM, "trace: out of memory");
+    if (!*out) return work_nomem(w, err);
     for (int l = 0; l < w->m->config.n_layer; l++) {
         snprintf(name, sizeof name, "blocks.%d.%s", l, site);
         (*out)[l] = graph_find(&w->m->g, name);
@@ -294,7 +292,7 @@ static status nodes_of(work *w, const char *site, node ***out, error *err)
 static status plan_kind(work *w, const tracing *t, const kind *k, duel_plan *out, error *err)
 {
     about *x = arena_zero(&w->mem, sizeof *x);
-    if (!x) return error_set(err, E_NOMEM, "trace: out of memory");
+    if (!x) return work_nomem(w, err);
     *x = (about){ .t = t, .k = k };
     status st = nodes_of(w, k->site, &x->n, err);
     if (st == E_OK && k->held) st = nodes_of(w, k->held, &x->held, err);
@@ -404,7 +402,7 @@ static status draw_roles(duel *d, const duel_plan *p, const duel_tensor *t, erro
         report_unit(d->w->r, name[k], d->def->unit);
         if (!v[k]) return E_OK; /* the report says why */
     }
-    if (!unit) return error_set(err, E_NOMEM, "trace: out of memory");
+    if (!unit) return work_nomem(d->w, err);
     for (int64_t i = 0; i < p->dim[0] * N_ROLE; i++) role_cell(d, x, t->v, p->dim[1], i, v, unit);
     snprintf(title, sizeof title, "%s%s at the subject's last token: mean gain, 95 %% over %d %s",
              p->name, d->suffix, x->f->n > 1 ? x->f->n : x->n_draw,
@@ -449,7 +447,7 @@ static status total_effect(duel *d, error *err)
     int n = t->f->n > 1 ? t->f->n : t->n_draw, per = d->p->n / n;
     double *x = arena_array(&d->w->mem, n, sizeof *x);
     char name[80];
-    if (!x) return error_set(err, E_NOMEM, "trace: out of memory");
+    if (!x) return work_nomem(d->w, err);
     for (int i = 0; i < d->p->n; i++) x[i / per] += (d->value[1][i] - d->value[0][i]) / per;
     snprintf(name, sizeof name, "total effect%s%s", *d->suffix ? ": " : "",
              *d->suffix ? d->def->name : "");

@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static status nomem(error *err) { return error_set(err, E_NOMEM, "units: out of memory"); }
-
 /* ---- room ---- */
 
 static status units_room(units *u, error *err)
 {
     u->from = arena_array(&u->w->mem, MAX_UNITS, sizeof *u->from);
     u->at = arena_array(&u->w->mem, MAX_UNITS, sizeof *u->at);
-    return u->from && u->at ? E_OK : nomem(err);
+    return u->from && u->at ? E_OK : work_nomem(u->w, err);
 }
 
 static status too_many(int n, error *err)
@@ -136,7 +134,7 @@ static status add_tensor(units *u, const tensor_view *t, error *err)
     int n_random = (int)work_int(u->w, "random");
     if (u->n + rows + n_random > MAX_UNITS) return too_many((int)(u->n + rows), err);
     s->v = arena_array(&u->w->mem, (rows + n_random) * d, sizeof *s->v);
-    if (!s->v) return nomem(err);
+    if (!s->v) return work_nomem(u->w, err);
     dtype_row_f64(t->dtype, t->data, s->v, n);
     for (int64_t i = 0; i < rows; i++) {
         one_unit *x = &u->at[u->n++];
@@ -219,7 +217,7 @@ status units_window(units *u, int32_t window, error *err)
         if (line > most / window) most = line * window;
     }
     u->buffer = arena_array(&u->w->mem, most, sizeof *u->buffer);
-    return u->buffer ? E_OK : nomem(err);
+    return u->buffer ? E_OK : work_nomem(u->w, err);
 }
 
 /* ---- reading ---- */

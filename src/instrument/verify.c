@@ -98,8 +98,7 @@ static status compare(work *w, lane *a, lane *b, const char **differs, error *er
         arena_mark here = arena_here(&w->mem);
         size_t bytes = (size_t)node_numbers(n, node_all(n, a), a) * (size_t)w->e->real_bytes;
         char *x = arena_get(&w->mem, bytes), *y = arena_get(&w->mem, bytes);
-        st = x && y ? lane_read_raw(a, n, node_all(n, a), x, err)
-                    : error_set(err, E_NOMEM, "verify: out of memory");
+        st = x && y ? lane_read_raw(a, n, node_all(n, a), x, err) : work_nomem(w, err);
         if (st == E_OK) st = lane_read_raw(b, n, node_all(n, a), y, err);
         if (st == E_OK && memcmp(x, y, bytes)) *differs = w->m->g.site[i].name;
         arena_rewind(&w->mem, here);
@@ -201,7 +200,7 @@ static status forks(work *w, table *t, lane *base, error *err)
         arena_mark here = arena_here(&w->mem);
         char *a = arena_get(&w->mem, bytes), *b = arena_get(&w->mem, bytes);
         edit e = whole(x, base, EDIT_SCALE, 0.5), id = edit_take(e, base);
-        st = a && b ? lane_fork(&f, base, err) : error_set(err, E_NOMEM, "verify: out of memory");
+        st = a && b ? lane_fork(&f, base, err) : work_nomem(w, err);
         if (st == E_OK) lane_sweep(f), st = lane_edit(f, &e, err);
         if (st == E_OK) st = lane_fresh(&fresh, f, err);
         if (st == E_OK) st = lane_fork(&same, base, err);
@@ -313,8 +312,7 @@ static status compare_site(work *w, table *t, lane *l, const char *name, node *n
     }
     arena_mark here = arena_here(&w->mem);
     double *got = arena_array(&w->mem, node_numbers(n, all, l) + 1, sizeof *got);
-    status st =
-        got ? lane_read(l, n, all, got, err) : error_set(err, E_NOMEM, "verify: out of memory");
+    status st = got ? lane_read(l, n, all, got, err) : work_nomem(w, err);
     if (st == E_OK) {
         gap g = site_gap(l, n, got, v);
         double relative = g.largest > 0 ? g.absolute / g.largest : g.absolute;

@@ -118,6 +118,11 @@ status work_layers(const work *w, const char *name, bool *on, error *err)
 
 /* ---- prompts and lanes ---- */
 
+status work_nomem(const work *w, error *err)
+{
+    return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
+}
+
 status work_keep(work *w, prompt *p, error *err)
 {
     kept_prompt *k = arena_get(&w->mem, sizeof *k);
@@ -252,6 +257,34 @@ status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char 
     }
     *out = l;
     return E_OK;
+}
+
+status work_lanes(work *w, named_lane **out, prompt *const *p, int n, const char *before,
+                  error *err)
+{
+    named_lane *list = arena_array(&w->mem, n, sizeof *list);
+    status st = list ? E_OK : work_nomem(w, err);
+    size_t skip = strlen(before);
+    for (int i = 0; i < n && st == E_OK; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%.16s%d", before, i);
+        list[i] = (named_lane){ .name = arena_string(&w->mem, name + skip), .p = p[i] };
+        st = list[i].name ? work_lane(w, &list[i].l, NULL, p[i], name, err) : work_nomem(w, err);
+    }
+    if (st == E_OK) *out = list;
+    return st;
+}
+
+bool work_tensor(work *w, const char *name, const char *axes, const int64_t *dim, const double *v,
+                 int64_t n)
+{
+    bool f64 = w->e->real_bytes == 8;
+    void *out = report_tensor(w->r, name, f64 ? DTYPE_F64 : DTYPE_F32, axes, dim);
+    for (int64_t i = 0; out && i < n; i++) {
+        if (f64) ((double *)out)[i] = v[i];
+        else ((float *)out)[i] = (float)v[i];
+    }
+    return out != NULL;
 }
 
 void work_label_tokens(work *w, const char *tensor, const char *axis, const prompt *p)

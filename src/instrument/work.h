@@ -119,6 +119,12 @@ status work_values(work *w, const char *path, const char *key, double **out, int
  * [err: NOMEM | owns: the session | thread: w's own | cost: O(tokens)] */
 status work_lane(work *w, lane **out, lane *parent, const prompt *p, const char *name, error *err);
 
+/* Lanes for prompts, parentless: edits know them as "0", "1" ...; the certificate with `before` in front.
+ *
+ * [err: NOMEM | owns: the session; *out: w | thread: w's own | cost: O(tokens)] */
+status work_lanes(work *w, named_lane **out, prompt *const *p, int n, const char *before,
+                  error *err);
+
 /* Apply the edits asked for (--edit) to a lane that has not run.  `others` are lanes it may take from.
  * *n_edit: how many there were.
  *
@@ -160,12 +166,23 @@ void work_row_token(const work *w, table *t, int32_t id);
  * [err: NOMEM | owns: the session's graph | thread: w's own | cost: O(nodes) the first time] */
 status work_node(work *w, const address *a, node **out, error *err);
 
+/* "INSTRUMENT: out of memory".
+ *
+ * [err: NOMEM, always | owns: nothing | thread: any, on its own err | cost: O(1)] */
+status work_nomem(const work *w, error *err);
+
 /* session_run, with progress; let runs that others start have it (sweeps); say how far (0..1) between runs.
  *
  * [err: as session_run; INTERRUPTED | owns: nothing | thread: w's own | cost: the run] */
 status work_run(work *w, error *err);
 void work_watch(work *w);
 status work_tell(work *w, const char *what, double done, error *err);
+
+/* A tensor of n numbers in the precision that was run, from doubles; false: the report knows why there is none.
+ *
+ * [err: kept by the report | owns: the report | thread: w's own | cost: O(n)] */
+bool work_tensor(work *w, const char *name, const char *axes, const int64_t *dim, const double *v,
+                 int64_t n);
 
 /* Label an axis of a tensor with a prompt's tokens.
  *

@@ -13,6 +13,13 @@ double sample_mean(const double *x, int64_t n)
     return sum / (double)n;
 }
 
+double sample_sd(const double *x, int64_t n, double mean)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
+}
+
 double sample_quantile(const double *ascending, int64_t n, double q)
 {
     if (n < 1) return NAN;

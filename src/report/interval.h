@@ -24,6 +24,11 @@ typedef struct interval {
  * [err: none | owns: nothing | thread: any | cost: O(n)] */
 double sample_mean(const double *x, int64_t n);
 
+/* The root of the sum of squared distances from `mean` over n - 1, summed in the sample's order; 0 when n is below 2.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(n)] */
+double sample_sd(const double *x, int64_t n, double mean);
+
 /* The q-quantile (0..1) of an ascending sample: linear between the neighbours of q*(n-1)
  * (Hyndman and Fan's definition 7); NaN when n is 0.
  *
