@@ -65,10 +65,11 @@
 #define vec_transpose vec8_transpose
 #endif
 
-/* Ask for the cache line at p, which may be no address at all; changes nothing but time.
+/* Ask for the cache line at p, which may be no address at all; changes nothing but time.  Whatever only asks must be
+ * VEC_INLINE: gcc takes a function without effect for one that need not be called.
  *
  * [err: none | owns: nothing | thread: any | cost: an instruction] */
-static inline void vec_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
+VEC_INLINE void vec_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 
 #endif
 /* SPDX-License-Identifier: MIT */
