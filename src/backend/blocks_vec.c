@@ -187,30 +187,30 @@ VEC_INLINE void rows_at(const product *p, int64_t c, int n, const uint8_t **row)
     }
 }
 
-/* Lines of the n rows that come next, as many as BLOCK_PART numbers have. */
-VEC_INLINE void fetch(const uint8_t *const *next, int n, int64_t k, dtype t)
+/* Ask for what comes next while it is far, n rows one behind the other: a piece of them in each step, in the order of
+ * memory. */
+VEC_INLINE void fetch(const uint8_t *next, int n, int64_t k, dtype t)
 {
-    int bytes = BLOCK_PART * block_bytes(t) / block_numbers(t);
-    int64_t from = k / BLOCK_PART * bytes;
-    for (int j = 0; j < n; j++)
-        for (int i = 0; i < bytes; i += 64) vec_prefetch(next[j] + from + i);
+    int bytes = n * STEP * block_bytes(t) / block_numbers(t);
+    const uint8_t *p = next + k / STEP * bytes;
+    for (int i = 0; i < bytes; i += 64) vec_prefetch(p + i);
 }
 
 /* ---- one row ---- */
 
 VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
 {
-    const uint8_t *row[ONE * VEC], *next[ONE * VEC];
+    const uint8_t *row[ONE * VEC];
     span s[ONE];
     rows_at(p, c, ONE * VEC, row);
-    rows_at(p, c + ONE * VEC, ONE * VEC, next);
+    const uint8_t *next = row[0] + ONE * VEC * p->w.row_bytes;
     for (int h = 0; h < ONE; h++) s[h].row = row + h * VEC, acc[h] = vec_splat(0.0f);
     for (int64_t k = p->k0, end = p->k0 + p->n_k; k < end;) {
         int64_t begin = k / block_part(t) * block_part(t), stop = begin + block_part(t);
         if (stop > end) stop = end;
-        if (k % BLOCK_PART == 0) fetch(next, ONE * VEC, k, t);
         for (int h = 0; h < ONE; h++) span_begin(&s[h], k, t);
-        for (; k < stop; k += STEP)
+        for (; k < stop; k += STEP) {
+            fetch(next, ONE * VEC, k - p->k0, t);
             for (int h = 0; h < ONE; h++) {
                 const float *x = p->x[0] + p->x0 + (k - p->k0);
                 for (int i = 0; i < STEP; i += 4) {
@@ -219,6 +219,7 @@ VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
                     for (int j = 0; j < 4; j++) acc[h] = vec_fma(vec_splat(x[i + j]), w[j], acc[h]);
                 }
             }
+        }
     }
 }
 
@@ -245,19 +246,22 @@ VEC_INLINE void unpack(const product *p, int64_t c, int64_t k, int64_t n, float 
 {
     const uint8_t *row[PANEL];
     rows_at(p, c, PANEL, row);
+    const uint8_t *next = row[0] + PANEL * p->w.row_bytes;
     for (int h = 0; h < 2; h++) {
         span s = { .row = row + h * VEC };
         for (int64_t at = k; at < k + n;) {
             int64_t begin = at / block_part(t) * block_part(t), stop = begin + block_part(t);
             if (stop > k + n) stop = k + n;
             span_begin(&s, at, t);
-            for (; at < stop; at += STEP)
+            for (; at < stop; at += STEP) {
+                fetch(next + h * VEC * p->w.row_bytes, VEC, at - p->k0, t);
                 for (int i = 0; i < STEP; i += 4) {
                     vec w[4];
                     float *to = panel + (at - k + i) * PANEL + h * VEC;
                     weights(&s, (int)(at - begin), i / 4, w, t);
                     for (int j = 0; j < 4; j++) vec_store(to + j * PANEL, w[j]);
                 }
+            }
         }
     }
 }
