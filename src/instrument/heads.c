@@ -10,10 +10,11 @@
  *   first             mean of A[i, 0], i > 0       where heads rest
  *
  * (TransformerLens' demos; a perfect induction head that rests on the first key has induction (T+1)/(T+2) with BOS.)
+ * --what says what else is scored: heads_successor.c, heads_suppression.c.
  * TransformerLens' detect_head is given too: mul, sum A P / sum A, and abs, 1 - n mean |A - P|, with 0/1 patterns P,
  * the first column and the diagonal left out or not. */
 #include "base/rand.h"
-#include "instrument/pattern.h"
+#include "instrument/heads.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 static const param params[] = {
     { "layer", PARAM_TEXT, "all", "which layers: all, or with commas and ranges: 3 or 0,4:8",
       ROLE_WHAT },
+    { "what", PARAM_SOME_OF("attention successor suppression"), "attention",
+      "which scores: where heads look, ordinal successors, copy suppression", ROLE_WHAT },
     { "length", PARAM_INT, "50", "tokens that are said twice (T)", ROLE_WHAT },
     { "sequences", PARAM_INT, "10", "how many random sequences", ROLE_WHAT },
     { "low", PARAM_INT, "0", "the lowest token id that is drawn", ROLE_WHAT },
@@ -29,6 +32,11 @@ static const param params[] = {
       ROLE_WHAT },
     { "tokens", PARAM_TEXT, NULL,
       "sequences of your own instead, each [BOS] r r: ids, or a JSON file of lists of ids",
+      ROLE_WHAT },
+    { "ordinals", PARAM_TEXT, NULL,
+      "successor: a JSON file of sequences of your own, {\"days\": [\" Monday\", ..]}", ROLE_FILE },
+    { "fold", PARAM_ONE_OF("none gain all"), "all",
+      "successor: norms folded into what reads them: none, gain, all (gain, and centring)",
       ROLE_WHAT },
     { "top", PARAM_INT, "5", "so many heads are listed for each score", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
@@ -325,33 +333,45 @@ static status score_all(heads *h, error *err)
 
 /* ---- what is shown ---- */
 
-static double *tensor(heads *h, const char *name)
+double *heads_tensor(work *w, const patterns *x, const char *name)
 {
-    double *out = report_tensor(h->w->r, name, DTYPE_F64, "layer head",
-                                (int64_t[]){ h->x.n_layer, h->x.n_head });
-    if (out) pattern_label(h->w, &h->x, name);
+    double *out =
+        report_tensor(w->r, name, DTYPE_F64, "layer head", (int64_t[]){ x->n_layer, x->n_head });
+    if (out) pattern_label(w, x, name);
     return out;
+}
+
+static double *tensor(heads *h, const char *name) { return heads_tensor(h->w, &h->x, name); }
+
+status heads_means(work *w, const patterns *x, const heads_names *name, const double *v, int64_t n,
+                   double *out[3], error *err)
+{
+    int64_t n_head = (int64_t)x->n_layer * x->n_head;
+    status st = E_OK;
+    out[0] = heads_tensor(w, x, name->mean);
+    out[1] = n > 1 ? heads_tensor(w, x, name->low) : NULL;
+    out[2] = n > 1 ? heads_tensor(w, x, name->high) : NULL;
+    if (!out[0] || (n > 1 && (!out[1] || !out[2]))) return E_OK; /* the report says why */
+    for (int64_t i = 0; i < n_head && st == E_OK; i++) {
+        interval at;
+        out[0][i] = sample_mean(v + i * n, n);
+        if (n < 2) continue;
+        st = interval_bootstrap(&at, v + i * n, n, 0.95, w->seed, name->mean, err);
+        if (st == E_OK) out[1][i] = at.low, out[2][i] = at.high;
+    }
+    return st;
 }
 
 static status put_stripe(heads *h, int k, double *ends[2], error *err)
 {
-    char name[3][60];
-    const double *x = h->stripe[0] + k * h->n_head * h->n_seq;
-    snprintf(name[0], sizeof name[0], "stripe.%s", STRIPES[k]);
-    snprintf(name[1], sizeof name[1], "low.%s", STRIPES[k]);
-    snprintf(name[2], sizeof name[2], "high.%s", STRIPES[k]);
-    double *mean = tensor(h, name[0]), *low = h->n_seq > 1 ? tensor(h, name[1]) : NULL,
-           *high = h->n_seq > 1 ? tensor(h, name[2]) : NULL;
-    ends[0] = low, ends[1] = high;
-    if (!mean || (h->n_seq > 1 && (!low || !high))) return E_OK; /* the report says why */
-    status st = E_OK;
-    for (int64_t i = 0; i < h->n_head && st == E_OK; i++) {
-        interval v;
-        mean[i] = sample_mean(x + i * h->n_seq, h->n_seq);
-        if (h->n_seq < 2) continue;
-        st = interval_bootstrap(&v, x + i * h->n_seq, h->n_seq, 0.95, h->w->seed, name[0], err);
-        if (st == E_OK) low[i] = v.low, high[i] = v.high;
-    }
+    heads_names name;
+    double *out[3];
+    snprintf(name.mean, sizeof name.mean, "stripe.%s", STRIPES[k]);
+    snprintf(name.low, sizeof name.low, "low.%s", STRIPES[k]);
+    snprintf(name.high, sizeof name.high, "high.%s", STRIPES[k]);
+    status st = heads_means(h->w, &h->x, &name, h->stripe[0] + k * h->n_head * h->n_seq, h->n_seq,
+                            out, err);
+    ends[0] = out[1], ends[1] = out[2];
     return st;
 }
 
@@ -493,26 +513,37 @@ static status allocate(heads *h, error *err)
     return mem->failed ? error_set(err, E_NOMEM, "heads: out of memory") : E_OK;
 }
 
+static status attention(heads *h, error *err)
+{
+    status st = allocate(h, err);
+    if (st == E_OK) st = score_all(h, err);
+    if (st == E_OK) st = show_stripes(h, err);
+    if (st != E_OK) return st;
+    show_other(h);
+    show_detect(h);
+    report_heads(h->w->r, "Patterns in the first sequence", "repeated.pattern",
+                 &(figure_options){ .value = "attention weight" });
+    explain(h);
+    return E_OK;
+}
+
 static status run(work *w, error *err)
 {
     heads h = { .w = w };
+    const char *what = work_text(w, "what");
+    bool looks = str_listed(what, "attention"), lowers = str_listed(what, "suppression");
     status st = pattern_layers(w, "layer", &h.x, err);
-    if (st == E_OK) st = work_text(w, "tokens") ? read_sequences(&h, err) : draw_sequences(&h, err);
-    if (st == E_OK) st = allocate(&h, err);
-    if (st == E_OK) st = score_all(&h, err);
-    if (st == E_OK) st = show_stripes(&h, err);
-    if (st != E_OK) return st;
-    show_other(&h);
-    show_detect(&h);
-    report_heads(w->r, "Patterns in the first sequence", "repeated.pattern",
-                 &(figure_options){ .value = "attention weight" });
-    explain(&h);
-    return E_OK;
+    if (st == E_OK && (looks || lowers))
+        st = work_text(w, "tokens") ? read_sequences(&h, err) : draw_sequences(&h, err);
+    if (st == E_OK && looks) st = attention(&h, err);
+    if (st == E_OK && str_listed(what, "successor")) st = heads_successor(w, err);
+    repeats s = { h.repeated, h.n_seq, h.bos, h.period };
+    return st == E_OK && lowers ? heads_suppression(w, &h.x, &s, err) : st;
 }
 
 const instrument_def instrument_heads_def = {
     .name = "heads",
-    .says = "What kind of head each is: induction, previous, duplicate",
+    .says = "What kind of head each is: induction, previous, duplicate, successor, suppression",
     .subject = "MODEL",
     .needs = NEEDS_MODEL,
     .param = params,

@@ -272,7 +272,12 @@ static status token_of_text(const model *m, const char *text, size_t n, int32_t 
     token_span *s;
     int64_t k = 0;
     char list[200] = "", label[40];
-    if (tokenizer_encode(m->tokens, &mem, text, n, TOKEN_BOS_NO, &s, &k, NULL) != E_OK) k = 0;
+    status st = tokenizer_encode(m->tokens, &mem, text, n, TOKEN_BOS_NO, &s, &k, NULL);
+    if (st == E_NOMEM) {
+        arena_release(&mem);
+        return error_set(err, E_NOMEM, "%s: out of memory", m->name);
+    }
+    if (st != E_OK) k = 0;
     if (k == 1 && s[0].id < m->config.n_vocab_out) {
         *out = s[0].id;
         arena_release(&mem);
