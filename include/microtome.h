@@ -46,7 +46,8 @@ void mt_text_free(char *text);
 /* How far a run is: 0..1.  Return false to stop it: what is done is kept, and marked incomplete. */
 typedef bool mt_tell(void *user, const char *what, double done);
 
-/* Run an instrument.  request: a JSON object of its parameters.  *out is there when 0 or MT_INTERRUPTED is returned.
+/* Run an instrument.  request: a JSON object of its parameters, e.g. {"model": "llama", "prompt": ["The capital of"],
+ * "edit": ["blocks.3.mlp.out = 0", "weights += 0.5 * lora(my-adapter)"]}: edits act in forks, and the model stays as it is.  *out is there when 0 or MT_INTERRUPTED is returned.
  *
  *   tell   may be NULL
  *

@@ -58,9 +58,9 @@ static const char *const TYPES[] = { "gpt2", "mingpt", "gpt-nano", NULL };
 static const char *const IGNORED[] = { "transformer.h.*.attn.bias",
                                        "transformer.h.*.attn.masked_bias", NULL };
 
-static bool is_mingpt(const builder *b)
+static bool is_mingpt(const json_t *config)
 {
-    const char *type = json_string_value(json_object_get(b->json, "model_type"));
+    const char *type = json_string_value(json_object_get(config, "model_type"));
     return type && strcmp(type, "gpt2");
 }
 
@@ -134,8 +134,9 @@ static status configure_sizes(builder *b, error *err)
     int32_t n_ctx;
     status st = config_count(j, "n_layer", 12, 4096, &c->n_layer, err);
     if (st == E_OK) st = config_count(j, "n_embd", 768, 1 << 20, &c->d_model, err);
-    if (st == E_OK) st = config_count(j, "n_head", is_mingpt(b) ? 0 : 12, 1 << 16, &c->n_head, err);
-    if (st != E_OK && is_mingpt(b)) error_hint(err, "say it: --config '{\"n_head\": 4}'");
+    if (st == E_OK)
+        st = config_count(j, "n_head", is_mingpt(b->json) ? 0 : 12, 1 << 16, &c->n_head, err);
+    if (st != E_OK && is_mingpt(b->json)) error_hint(err, "say it: --config '{\"n_head\": 4}'");
     if (st == E_OK) st = config_count(j, "vocab_size", 50257, 1 << 24, &c->n_vocab, err);
     if (st == E_OK) st = config_count(j, "n_positions", 1024, 1 << 24, &c->n_ctx, err);
     if (st == E_OK) st = config_count(j, "n_ctx", c->n_ctx, 1 << 24, &n_ctx, err);
@@ -168,7 +169,8 @@ static status configure(builder *b, error *err)
     if (st == E_OK) st = config_positive(b->json, "layer_norm_epsilon", 1e-5, &c->norm_eps, err);
     if (st == E_OK)
         st = config_activation(b->json, "activation_function", "gelu_new", &c->activation, err);
-    if (st == E_OK) st = json_flag(b->json, "tie_word_embeddings", !is_mingpt(b), &c->tied, err);
+    if (st == E_OK)
+        st = json_flag(b->json, "tie_word_embeddings", !is_mingpt(b->json), &c->tied, err);
     if (st == E_OK) st = json_flag(b->json, "scale_attn_by_inverse_layer_idx", false, &unused, err);
     return st == E_OK ? configure_scale(b, err) : st;
 }
@@ -179,24 +181,24 @@ static node *weight(builder *b, int64_t n_row, int64_t n_col, const char *name)
     return build_weight(b, n_row, n_col, "transformer.h.%d.%s", b->layer, name);
 }
 
-static bool by_out(const builder *b)
+static bool by_out(const json_t *config)
 {
-    return is_mingpt(b) ||
-           json_is_true(json_object_get(json_object_get(b->json, "microtome"), "out_in"));
+    return is_mingpt(config) ||
+           json_is_true(json_object_get(json_object_get(config, "microtome"), "out_in"));
 }
 
-static bool in_out(const builder *b, const char *weight, bool *here)
+static bool in_out(const json_t *config, const char *weight, bool *here)
 {
     bool conv = str_ends(weight, "c_attn.weight") || str_ends(weight, "c_proj.weight") ||
                 str_ends(weight, "c_fc.weight");
-    *here = conv && !by_out(b);
+    *here = conv && !by_out(config);
     return conv;
 }
 
 /* A matrix of it, as it lies. */
 static node *matrix(builder *b, int64_t n_in, int64_t n_out, const char *name)
 {
-    return by_out(b) ? weight(b, n_out, n_in, name) : weight(b, n_in, n_out, name);
+    return by_out(b->json) ? weight(b, n_out, n_in, name) : weight(b, n_in, n_out, name);
 }
 
 static node *bias(builder *b, int64_t n, const char *name)
@@ -220,7 +222,7 @@ static node *attend(builder *b, node *x)
     const model_config *c = b->c;
     int64_t h = c->n_head, d = c->d_head, wide = h * d;
     bool by_layer = json_is_true(json_object_get(b->json, "scale_attn_by_inverse_layer_idx"));
-    int layout = by_out(b) ? OUT_IN : IN_OUT;
+    int layout = by_out(b->json) ? OUT_IN : IN_OUT;
     node *w = matrix(b, c->d_model, 3 * wide, "attn.c_attn.weight"); /* q, k, v side by side */
     node *v = bias(b, 3 * wide, "attn.c_attn.bias");
     attention a = { .layout = layout, .scale = c->score_scale / (by_layer ? b->layer + 1 : 1) };
@@ -235,7 +237,8 @@ static node *attend(builder *b, node *x)
 static node *feed_forward(builder *b, node *x)
 {
     const model_config *c = b->c;
-    mlp p = { .layout = by_out(b) ? OUT_IN : IN_OUT, .x_is_stream = !strcmp(c->norm, "none") };
+    mlp p = { .layout = by_out(b->json) ? OUT_IN : IN_OUT,
+              .x_is_stream = !strcmp(c->norm, "none") };
     p.w_in = matrix(b, c->d_model, c->d_mlp, "mlp.c_fc.weight");
     p.b_in = bias(b, c->d_mlp, "mlp.c_fc.bias");
     p.w_out = matrix(b, c->d_mlp, c->d_model, "mlp.c_proj.weight");

@@ -407,13 +407,21 @@ static void refuse_edit(run *r, const lane *l, const edit *e)
                             "or leave out what a later edit overwrites");
 }
 
+/* Is some edit of the whole wanted that e is part of? */
+static bool whole_wanted(run *r, const lane *l, const lane *a, const edit *e)
+{
+    for (const edit *f = e->whole ? a->edit : NULL; f; f = f->next)
+        if (f != e && f->whole == e->whole && (f->used || edit_wanted(r, l, f))) return true;
+    return false;
+}
+
 /* The lane's edits, and those of ancestors that have not run: of others this was decided before. */
 void plan_effects(run *r, const lane *l)
 {
     if (!l->asks || l->sweep) return;
     for (const lane *a = l; a && !r->refused.code && (a == l || !a->ran); a = a->parent)
         for (const edit *e = a->edit; e && !a->sweep; e = e->next) {
-            if (e->used || edit_wanted(r, l, e)) continue;
+            if (e->used || edit_wanted(r, l, e) || whole_wanted(r, l, a, e)) continue;
             refuse_edit(r, a, e);
             return;
         }

@@ -73,9 +73,12 @@ typedef struct edit {
     edit_fn *call;      /* CALL; refused on PAIR */
     void *user;         /* borrowed until the session is freed, as is */
     const lowrank *low; /* LOWRANK: what is added to a weight; as large as all of it */
-    const lane *owner;  /* filled by lane_edit, as is the rest */
-    bool edge;          /* part of what computes the node: before all other edits (mirror.h) */
-    bool used;          /* it has acted in a run */
+    const void
+        *whole; /* edits of a lane with one mark are one to the caller, and it is enough that one of
+                        * them has an effect; NULL: it stands alone */
+    const lane *owner; /* filled by lane_edit, as is the rest */
+    bool edge;         /* part of what computes the node: before all other edits (mirror.h) */
+    bool used;         /* it has acted in a run */
     struct edit *next;
 } edit;
 

@@ -3,6 +3,7 @@
 #include "base/cpu.h"
 #include "base/hash.h"
 #include "chat/chat.h"
+#include "instrument/lora.h"
 #include "ops.gen.h"
 #include <math.h>
 #include <stdio.h>
@@ -672,6 +673,7 @@ static status one_change(work *w, const change *c, lane *l, const prompt *p,
 {
     address *a, *b = NULL;
     int n, m = 1;
+    if (c->kind == CHANGE_LORA) return lora_edit(w, c, l, p, err);
     status st = c->reader ? site_find_writers(&a, &n, &w->mem, w->m, p, c->site, err)
                           : site_find(&a, &n, &w->mem, w->m, p, c->site, err);
     if (st == E_OK && c->reader) st = site_find_readers(&b, &m, &w->mem, w->m, p, c->reader, err);

@@ -36,6 +36,7 @@ struct work {
     kept_prompt *kept; /* freed with the work */
     arena file_mem;    /* what edits read of files, and means: */
     struct loaded *loaded;
+    struct read_adapter *adapters;
     instrument_tell *tell;
     void *user;
     double part_done, part; /* of the whole: done before, and this run's share */

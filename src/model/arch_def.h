@@ -41,8 +41,9 @@ typedef struct arch_def {
     status (*configure)(builder *b, error *err);
     /* Build the graph.  Returns nothing: what goes wrong stands in b->g->err. */
     void (*build)(builder *b);
-    /* Is that weight stored [in, out] by the family; *here: and in this file?  NULL: all are [out, in]. */
-    bool (*in_out)(const builder *b, const char *weight, bool *here);
+    /* Is that weight stored [in, out] by the family; *here: and where this is the configuration?  NULL: all are
+     * [out, in]. */
+    bool (*in_out)(const json_t *config, const char *weight, bool *here);
     /* Embedded models only, else NULL: provide configuration, weights and tokenizer, and say which
      * architecture builds them. */
     const char *demo; /* "induction" for demo:induction */

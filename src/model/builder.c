@@ -374,10 +374,13 @@ node *build_unembed(builder *b, node *w_e, const char *e_name, const char *u_nam
     error_set(&b->g->err, E_UNSUPPORTED,
               "config.json ties the unembedding to the embedding, and '%s' differs from '%s'",
               u_name, e_name);
-    error_hint(&b->g->err,
-               "programs disagree on which is used: say \"tie_word_embeddings\": false "
-               "to use both, or remove '%s'",
-               u_name);
+    if (b->options->adapter)
+        error_hint(&b->g->err, "they are one weight, of which an adapter cannot change one");
+    else
+        error_hint(&b->g->err,
+                   "programs disagree on which is used: say \"tie_word_embeddings\": false to use "
+                   "both, or remove '%s'",
+                   u_name);
     return NULL;
 }
 

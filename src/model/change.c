@@ -169,6 +169,31 @@ static status parse_project(parser *x, const char *p, change *c)
                : st;
 }
 
+/* After the '(' of [FACTOR *] lora(DIR), the factor taken; NULL: it is something else. */
+static const char *lora_of(const char *p, change *c)
+{
+    char *stop;
+    double y = strtod(p, &stop);
+    const char *star = spaces(stop);
+    bool scaled = stop != p && *star == '*';
+    p = scaled ? spaces(star + 1) : p;
+    if (strncmp(p, "lora(", 5) != 0) return NULL;
+    if (scaled) c->factor *= y;
+    return p + 5;
+}
+
+static status parse_lora(parser *x, const char *p, char op, change *c)
+{
+    const char *close = strrchr(p, ')');
+    if (!close || *spaces(close + 1)) return grammar(x, p, "lora(DIR)");
+    if (!isfinite(c->factor)) return grammar(x, x->text, "a finite factor");
+    c->kind = CHANGE_LORA;
+    if (op == '-') c->factor = -c->factor;
+    c->file = cut_file(x, p, close, c);
+    if (!c->file) return nomem(x);
+    return *c->file ? E_OK : grammar(x, p, "an adapter's directory");
+}
+
 static status parse_value(parser *x, char op, const char *p, change *c)
 {
     p = spaces(p);
@@ -176,6 +201,10 @@ static status parse_value(parser *x, char op, const char *p, change *c)
     if (op == '=' && *p == '@') return parse_take(x, p, c);
     if (op == '=' && !strncmp(p, "mean(", 5)) return parse_mean(x, p, c);
     if (op == '-' && !strncmp(p, "project(", 8)) return parse_project(x, p, c);
+    const char *lora = lora_of(p, c);
+    if (lora && (op == '=' || op == '*'))
+        return grammar(x, p, "another value: lora(..) is added: +=");
+    if (lora) return parse_lora(x, lora, op, c);
     c->kind = op == '=' ? CHANGE_SET : op == '*' ? CHANGE_SCALE : CHANGE_ADD;
     status st = parse_plain(x, p, end, op == '+' || op == '-', c);
     if (st != E_OK) return st;

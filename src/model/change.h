@@ -5,6 +5,8 @@
  *     SITE = FILE:KEY                the same, from a .safetensors or .npz tensor
  *     SITE += ...   SITE -= ...      add; any of the values above; FILE:KEY and [..] take a factor:
  *                                    SITE += 4 * steer.npz:joy
+ *     SITE += lora(DIR)              a LoRA adapter (DIR or FILE) on the weights that SITE names and it changes; "weights"
+ *                                    is all of them; -= , and a factor: weights += 0.5 * lora(DIR)
  *     SITE *= 2                      scale
  *     SITE -= project([..])          project that direction out (also project(FILE:KEY))
  *     SITE = @LANE                   the value of the same slice in another lane ("resample"):
@@ -28,7 +30,8 @@ typedef enum change_kind {
     CHANGE_SCALE,
     CHANGE_PROJECT,
     CHANGE_TAKE,
-    CHANGE_MEAN
+    CHANGE_MEAN,
+    CHANGE_LORA
 } change_kind;
 
 /* Strings are the arena's.  Of number, vector and file exactly one is meant by SET, ADD and PROJECT:
@@ -39,10 +42,10 @@ typedef struct change {
     const char *reader; /* an edge's reader, or NULL */
     change_kind kind;
     double number;        /* SET, ADD: the number; SCALE: the factor */
-    double factor;        /* of vector and file in ADD: 1, the sign included */
+    double factor;        /* of vector and file in ADD, of LORA: 1, the sign included */
     const double *vector; /* [n_vector] */
     int32_t n_vector;
-    const char *file, *key; /* a tensor; MEAN: file only */
+    const char *file, *key; /* a tensor; MEAN, LORA: file only */
     size_t file_at;         /* where in text the file's name begins */
     const char *lane;       /* TAKE: the lane's name; "" is the lane that is forked */
     const char *other;      /* TAKE: address in that lane; NULL: the same slice */
