@@ -23,7 +23,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "gemma", NULL };
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 /* hidden_activation; else hidden_act, of which the first checkpoints say "gelu" and mean its tanh form. */
 static status configure_activation(builder *b, error *err)
@@ -72,11 +71,7 @@ static node *attend(builder *b, node *x, node *const *inv_freq)
 
 static const decoder_parts PARTS = { .attend = attend, .embed_scaled = true };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_gemma_def = {
     .name = "gemma",
@@ -84,7 +79,7 @@ const arch_def arch_gemma_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

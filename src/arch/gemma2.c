@@ -28,7 +28,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "gemma2", NULL };
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure_scores(builder *b, error *err)
 {
@@ -76,23 +75,12 @@ static node *attend(builder *b, node *x, node *const *inv_freq)
     return build_attention(b, &a);
 }
 
-static node *feed_forward(builder *b, node *x)
-{
-    mlp p = decoder_mlp(b, false);
-    p.post_gain = decoder_weight(b, 1, b->c->d_model, "post_feedforward_layernorm");
-    return build_mlp(b, x, &p);
-}
-
 static const decoder_parts PARTS = { .attend = attend,
-                                     .feed_forward = feed_forward,
                                      .mlp_norm = "pre_feedforward_layernorm",
+                                     .mlp_post_norm = "post_feedforward_layernorm",
                                      .embed_scaled = true };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_gemma2_def = {
     .name = "gemma2",
@@ -100,7 +88,7 @@ const arch_def arch_gemma2_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

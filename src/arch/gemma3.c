@@ -32,7 +32,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "gemma3_text", NULL };
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure_scores(builder *b, error *err)
 {
@@ -88,16 +87,9 @@ static node *attend(builder *b, node *x, node *const *inv_freq)
     return build_attention(b, &a);
 }
 
-static node *feed_forward(builder *b, node *x)
-{
-    mlp p = decoder_mlp(b, false);
-    p.post_gain = decoder_weight(b, 1, b->c->d_model, "post_feedforward_layernorm");
-    return build_mlp(b, x, &p);
-}
-
 static const decoder_parts PARTS = { .attend = attend,
-                                     .feed_forward = feed_forward,
                                      .mlp_norm = "pre_feedforward_layernorm",
+                                     .mlp_post_norm = "post_feedforward_layernorm",
                                      .embed_scaled = true };
 
 static void build(builder *b)
@@ -116,7 +108,7 @@ const arch_def arch_gemma3_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

@@ -44,11 +44,6 @@ static const config_key KEYS[] = {
     { "resid_pdrop", KEY_SAYS, NULL },
     { "reorder_and_upcast_attn", KEY_SAYS,
       NULL }, /* how half precision is rounded: nothing here is */
-    { "summary_activation", KEY_SAYS, NULL },
-    { "summary_first_dropout", KEY_SAYS, NULL },
-    { "summary_proj_to_labels", KEY_SAYS, NULL },
-    { "summary_type", KEY_SAYS, NULL },
-    { "summary_use_proj", KEY_SAYS, NULL },
     { NULL, KEY_SAYS, NULL },
 };
 

@@ -14,12 +14,7 @@
 #include <string.h>
 
 static const config_key KEYS[] = {
-    { "hidden_size", KEY_READ, NULL },
-    { "intermediate_size", KEY_READ, NULL },
-    { "max_position_embeddings", KEY_READ, NULL },
-    { "num_attention_heads", KEY_READ, NULL },
-    { "num_hidden_layers", KEY_READ, NULL },
-    { "attention_dropout", KEY_SAYS, NULL },
+    DECODER_SIZES,
     { "num_heads", KEY_ALIAS, "num_attention_heads" },
     { "num_layers", KEY_ALIAS, "num_hidden_layers" },
     { "activation_function", KEY_READ, NULL },
@@ -29,12 +24,6 @@ static const config_key KEYS[] = {
     { "window_size", KEY_READ, NULL },
     { "embed_dropout", KEY_SAYS, NULL },
     { "resid_dropout", KEY_SAYS, NULL },
-    { "gradient_checkpointing", KEY_SAYS, NULL },
-    { "summary_activation", KEY_SAYS, NULL },
-    { "summary_first_dropout", KEY_SAYS, NULL },
-    { "summary_proj_to_labels", KEY_SAYS, NULL },
-    { "summary_type", KEY_SAYS, NULL },
-    { "summary_use_proj", KEY_SAYS, NULL },
     { NULL, KEY_SAYS, NULL },
 };
 

@@ -10,12 +10,7 @@
 #include "ops.gen.h"
 
 static const config_key KEYS[] = {
-    { "hidden_size", KEY_READ, NULL },
-    { "intermediate_size", KEY_READ, NULL },
-    { "max_position_embeddings", KEY_READ, NULL },
-    { "num_attention_heads", KEY_READ, NULL },
-    { "num_hidden_layers", KEY_READ, NULL },
-    { "attention_dropout", KEY_SAYS, NULL },
+    DECODER_SIZES,
     { "n_embd", KEY_ALIAS, "hidden_size" },
     { "n_inner", KEY_ALIAS, "intermediate_size" },
     { "n_positions", KEY_ALIAS, "max_position_embeddings" },
@@ -28,11 +23,6 @@ static const config_key KEYS[] = {
     { "embd_pdrop", KEY_SAYS, NULL },
     { "resid_pdrop", KEY_SAYS, NULL },
     { "rotary", KEY_SAYS, NULL },
-    { "summary_activation", KEY_SAYS, NULL },
-    { "summary_first_dropout", KEY_SAYS, NULL },
-    { "summary_proj_to_labels", KEY_SAYS, NULL },
-    { "summary_type", KEY_SAYS, NULL },
-    { "summary_use_proj", KEY_SAYS, NULL },
     { NULL, KEY_SAYS, NULL },
 };
 

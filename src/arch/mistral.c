@@ -19,7 +19,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "mistral", NULL };
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure(builder *b, error *err)
 {
@@ -48,11 +47,7 @@ static node *attend(builder *b, node *x, node *const *inv_freq)
 
 static const decoder_parts PARTS = { .attend = attend };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_mistral_def = {
     .name = "mistral",
@@ -60,7 +55,7 @@ const arch_def arch_mistral_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

@@ -62,13 +62,9 @@ static node *feed_forward(builder *b, node *x)
     return build_experts_out(b, x, build_experts(b, x, &e));
 }
 
-static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
+static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward, .theta = 1e6 };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 1e6, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_mixtral_def = {
     .name = "mixtral",

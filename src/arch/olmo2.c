@@ -18,8 +18,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "olmo2", NULL };
-/* Masks and tables that old checkpoints carry. */
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure(builder *b, error *err)
 {
@@ -78,7 +76,7 @@ const arch_def arch_olmo2_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

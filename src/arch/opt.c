@@ -17,12 +17,7 @@
 #include "ops.gen.h"
 
 static const config_key KEYS[] = {
-    { "hidden_size", KEY_READ, NULL },
-    { "intermediate_size", KEY_READ, NULL },
-    { "max_position_embeddings", KEY_READ, NULL },
-    { "num_attention_heads", KEY_READ, NULL },
-    { "num_hidden_layers", KEY_READ, NULL },
-    { "attention_dropout", KEY_SAYS, NULL },
+    DECODER_SIZES,
     { "ffn_dim", KEY_ALIAS, "intermediate_size" },
     { "activation_function", KEY_READ, NULL },
     { "do_layer_norm_before", KEY_READ, NULL },

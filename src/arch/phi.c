@@ -20,8 +20,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "phi", NULL };
-/* Masks and tables that old checkpoints carry. */
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure(builder *b, error *err)
 {
@@ -76,7 +74,7 @@ const arch_def arch_phi_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

@@ -22,7 +22,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "phi3", NULL };
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure(builder *b, error *err)
 {
@@ -67,11 +66,7 @@ static node *feed_forward(builder *b, node *x)
 
 static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_phi3_def = {
     .name = "phi3",
@@ -79,7 +74,7 @@ const arch_def arch_phi3_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

@@ -136,11 +136,7 @@ static node *feed_forward(builder *b, node *x)
 
 static const decoder_parts PARTS = { .attend = attend, .feed_forward = feed_forward };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 1e4, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_qwen2_moe_def = {
     .name = "qwen2_moe",

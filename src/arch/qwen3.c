@@ -23,7 +23,6 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "qwen3", NULL };
-static const char *const IGNORED[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
 
 static status configure(builder *b, error *err)
 {
@@ -58,11 +57,7 @@ static node *attend(builder *b, node *x, node *const *inv_freq)
 
 static const decoder_parts PARTS = { .attend = attend };
 
-static void build(builder *b)
-{
-    node *inv_freq = decoder_frequencies(b, "rotary.inv_freq", NULL, 10000, 1);
-    decoder_build(b, &inv_freq, &PARTS);
-}
+static void build(builder *b) { decoder_build(b, NULL, &PARTS); }
 
 const arch_def arch_qwen3_def = {
     .name = "qwen3",
@@ -70,7 +65,7 @@ const arch_def arch_qwen3_def = {
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "model.",
-    .ignored = IGNORED,
+    .ignored = decoder_ignored,
     .configure = configure,
     .build = build,
 };

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const decoder_ignored[] = { "model.layers.*.self_attn.rotary_emb.inv_freq", NULL };
+
 static status sizes(builder *b, const decoder_defaults *d, error *err)
 {
     model_config *c = b->c;
@@ -239,14 +241,22 @@ void decoder_logits(builder *b, node *x, node *w_e)
 
 /* ---- the whole ---- */
 
-static node *plain_mlp(builder *b, node *x)
+static node *feed_forward(builder *b, node *x, const decoder_parts *parts)
 {
+    if (parts->feed_forward) return parts->feed_forward(b, x);
     mlp p = decoder_mlp(b, false);
+    if (parts->mlp_post_norm)
+        p.post_gain = decoder_weight(b, 1, b->c->d_model, parts->mlp_post_norm);
     return build_mlp(b, x, &p);
 }
 
 void decoder_build(builder *b, node *const *inv_freq, const decoder_parts *p)
 {
+    node *of_all = NULL;
+    if (!inv_freq) {
+        of_all = decoder_frequencies(b, "rotary.inv_freq", NULL, p->theta > 0 ? p->theta : 1e4, 1);
+        inv_freq = &of_all;
+    }
     node *w_e = build_weight(b, b->c->n_vocab, b->c->d_model, "model.embed_tokens.weight");
     node *x = build_embed(b, w_e);
     if (p->embed_scaled) {
@@ -259,8 +269,7 @@ void decoder_build(builder *b, node *const *inv_freq, const decoder_parts *p)
         x = build_add(b, x, p->attend(b, n, inv_freq), "resid_mid");
         n = decoder_norm(b, x, "ln2", p->mlp_norm ? p->mlp_norm : "post_attention_layernorm",
                          false);
-        x = build_add(b, x, p->feed_forward ? p->feed_forward(b, n) : plain_mlp(b, n),
-                      "resid_post");
+        x = build_add(b, x, feed_forward(b, n, p), "resid_post");
     }
     decoder_logits(b, x, w_e);
 }

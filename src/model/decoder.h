@@ -21,16 +21,26 @@ typedef struct decoder_defaults {
     bool tied;
 } decoder_defaults;
 
-/* The keys that decoder_configure reads, as lines of an arch's list. */
-#define DECODER_KEYS                                                                               \
+/* The keys that decoder_configure reads, as lines of an arch's list: those of all, and with groups of heads and rotary
+ * positions. */
+#define DECODER_SIZES                                                                              \
     { "hidden_size", KEY_READ, NULL }, { "intermediate_size", KEY_READ, NULL },                    \
         { "max_position_embeddings", KEY_READ, NULL }, { "num_attention_heads", KEY_READ, NULL },  \
-        { "num_hidden_layers", KEY_READ, NULL }, { "num_key_value_heads", KEY_READ, NULL },        \
-        { "rope_parameters", KEY_READ, NULL }, { "rope_scaling", KEY_READ, NULL },                 \
-        { "rope_theta", KEY_READ, NULL },                                                          \
+        { "num_hidden_layers", KEY_READ, NULL },                                                   \
     {                                                                                              \
         "attention_dropout", KEY_SAYS, NULL                                                        \
     }
+#define DECODER_KEYS                                                                               \
+    DECODER_SIZES, { "num_key_value_heads", KEY_READ, NULL },                                      \
+        { "rope_parameters", KEY_READ, NULL }, { "rope_scaling", KEY_READ, NULL },                 \
+    {                                                                                              \
+        "rope_theta", KEY_READ, NULL                                                               \
+    }
+
+/* Frequencies that old checkpoints of Llama's names carry, for arch_def.ignored.
+ *
+ * [err: none | owns: static | thread: any | cost: O(1)] */
+extern const char *const decoder_ignored[];
 
 /* Sizes, eps, activation, tie_word_embeddings into b->c; score_scale 1/sqrt(d_head).  The norm's kind, `gated` and
  * what else differs are the architecture's to say.  n_rot comes with the frequencies.
@@ -129,10 +139,13 @@ typedef struct decoder_parts {
     node *(*attend)(builder *b, node *x, node *const *inv_freq);
     node *(*feed_forward)(builder *b, node *x); /* NULL: decoder_mlp without biases */
     const char *mlp_norm;                       /* NULL: "post_attention_layernorm" */
-    bool embed_scaled;                          /* the embedding times sqrt(d_model) */
+    const char *mlp_post_norm;                  /* between that MLP and the stream; NULL: none */
+    double theta;      /* of all layers, where config.json is silent; 0: 10000 */
+    bool embed_scaled; /* the embedding times sqrt(d_model) */
 } decoder_parts;
 
-/* All of such a model: the embedding, its blocks, the logits.  inv_freq is handed on to attend.
+/* All of such a model: the embedding, its blocks, the logits.  inv_freq is handed on to attend; NULL: the frequencies
+ * "rotary.inv_freq" of all layers, of whole heads.
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(layers)] */
 void decoder_build(builder *b, node *const *inv_freq, const decoder_parts *p);
