@@ -90,19 +90,24 @@ static status from_file(chat **out, const char *path, const json_t *special, err
     return st;
 }
 
-/* The text of the token that a key of GGUF's metadata names, as a special token of that name. */
-static bool add_token(json_t *to, const container *c, const char *key, const char *name)
+/* The texts of the tokens that keys of GGUF's metadata name, as special tokens. */
+static bool add_tokens(json_t *to, const container *c)
 {
-    char full[80] = "tokenizer.ggml.";
+    static const char *const names[][2] = { { "tokenizer.ggml.bos_token_id", "bos_token" },
+                                            { "tokenizer.ggml.eos_token_id", "eos_token" },
+                                            { "tokenizer.ggml.unknown_token_id", "unk_token" },
+                                            { "tokenizer.ggml.padding_token_id", "pad_token" } };
     const meta_list *l = container_find_list(c, "tokenizer.ggml.tokens");
-    strncat(full, key, sizeof full - strlen(full) - 1);
-    double id = container_number(c, full, -1);
-    if (!l || !l->is_text || !(id >= 0 && id < (double)l->n)) return true;
+    if (!l || !l->is_text || !l->n) return true;
     meta_text *t = mem_zero((size_t)l->n * sizeof *t);
-    if (!t) return false;
-    meta_texts(l, t);
-    json_t *text = json_stringn(t[(int64_t)id].p, t[(int64_t)id].n); /* NULL: it is no UTF-8 */
-    bool fine = !text || !json_object_set_new(to, name, text);
+    bool fine = t != NULL;
+    if (t) meta_texts(l, t);
+    for (size_t k = 0; fine && k < sizeof names / sizeof *names; k++) {
+        double id = container_number(c, names[k][0], -1);
+        if (!(id >= 0 && id < (double)l->n)) continue;
+        json_t *text = json_stringn(t[(int64_t)id].p, t[(int64_t)id].n); /* NULL: it is no UTF-8 */
+        fine = !text || !json_object_set_new(to, names[k][1], text);
+    }
     mem_free(t, (size_t)l->n * sizeof *t);
     return fine;
 }
@@ -114,12 +119,7 @@ static status from_container(chat **out, const char *path, error *err)
     json_t *special = json_object();
     status st = container_open(&c, path, err);
     const char *text = st == E_OK ? container_meta(c, "tokenizer.chat_template") : NULL;
-    bool fine = special;
-    if (text && fine)
-        fine = add_token(special, c, "bos_token_id", "bos_token") &&
-               add_token(special, c, "eos_token_id", "eos_token") &&
-               add_token(special, c, "unknown_token_id", "unk_token") &&
-               add_token(special, c, "padding_token_id", "pad_token");
+    bool fine = special && (!text || add_tokens(special, c));
     if (st == E_OK && !fine) st = error_set(err, E_NOMEM, "%s: out of memory", path);
     if (st == E_OK && text)
         st = chat_from_text(out, text, strlen(text), special, "chat template", err);

@@ -119,11 +119,7 @@ static status read_preamble(stream *s)
 static int by_key(const void *a, const void *b)
 {
     const torch_storage *const *x = a, *const *y = b;
-    size_t n = (*x)->key_bytes < (*y)->key_bytes ? (*x)->key_bytes : (*y)->key_bytes;
-    int order = n ? memcmp((*x)->key, (*y)->key, n) : 0;
-    return order                               ? order
-           : (*x)->key_bytes < (*y)->key_bytes ? -1
-                                               : (*x)->key_bytes > (*y)->key_bytes;
+    return torch_key_order((*x)->key, (*x)->key_bytes, (*y)->key, (*y)->key_bytes);
 }
 
 /* The storages that were named, sorted: what a key's numbers are. */

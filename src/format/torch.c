@@ -209,12 +209,17 @@ status torch_pickle(pick **out, torch_load *l, const unsigned char *p, size_t n,
     return pickle_run(out, &l->c->mem, p, n, l->path, &host, used, err);
 }
 
+int torch_key_order(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    size_t n = n_a < n_b ? n_a : n_b;
+    int order = n ? memcmp(a, b, n) : 0;
+    return order ? order : n_a < n_b ? -1 : n_a > n_b;
+}
+
 static int by_key(const void *a, const void *b)
 {
     const torch_blob *x = a, *y = b;
-    size_t n = x->key_bytes < y->key_bytes ? x->key_bytes : y->key_bytes;
-    int order = n ? memcmp(x->key, y->key, n) : 0;
-    return order ? order : x->key_bytes < y->key_bytes ? -1 : x->key_bytes > y->key_bytes;
+    return torch_key_order(x->key, x->key_bytes, y->key, y->key_bytes);
 }
 
 status torch_resolve(torch_load *l, torch_blob *blob, int32_t n, error *err)

@@ -50,6 +50,11 @@ typedef struct torch_load {
 status torch_pickle(pick **out, torch_load *l, const unsigned char *p, size_t n, size_t *used,
                     error *err);
 
+/* Keys of storages in order: by bytes, the shorter first.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(bytes)] */
+int torch_key_order(const char *a, size_t n_a, const char *b, size_t n_b);
+
 /* Give the storages their bytes; blobs are sorted here.
  *
  * [err: FORMAT (a storage that is not there, or shorter than said), NOMEM | owns: borrowed | thread: l's own | cost: O(n log n)] */
