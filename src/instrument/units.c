@@ -121,7 +121,7 @@ static int64_t length_of(const source *s) { return (int64_t)(s->a1 - s->a0) * (s
 static status add_tensor(units *u, const tensor_view *t, error *err)
 {
     const char *key = t->name;
-    int64_t n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
+    int64_t n = tensor_count(t);
     address a;
     source *s = NULL;
     status st = site_of_key(u, key, &a, err);
@@ -135,7 +135,7 @@ static status add_tensor(units *u, const tensor_view *t, error *err)
     if (u->n + rows + n_random > MAX_UNITS) return too_many((int)(u->n + rows), err);
     s->v = arena_array(&u->w->mem, (rows + n_random) * d, sizeof *s->v);
     if (!s->v) return work_nomem(u->w, err);
-    dtype_row_f64(t->dtype, t->data, s->v, n);
+    tensor_values(t, 0, n, s->v);
     for (int64_t i = 0; i < rows; i++) {
         one_unit *x = &u->at[u->n++];
         *x = (one_unit){ .from = s };
@@ -185,9 +185,7 @@ static status add_directions(units *u, error *err)
     }
     if (st == E_OK && !n) {
         st = error_set(err, E_USAGE, "%s: no tensor matches '%.100s'", path, glob);
-        if (container_count(c))
-            error_hint(err, "it has %d tensors, the first is '%s'", container_count(c),
-                       container_at(c, 0)->name);
+        work_hint_tensors(c, err);
     }
     container_free(c);
     return st;

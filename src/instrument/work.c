@@ -436,6 +436,13 @@ static char *loaded_name(work *w, const char *path, const char *key)
     return name;
 }
 
+void work_hint_tensors(const container *c, error *err)
+{
+    if (container_count(c))
+        error_hint(err, "it has %d tensors, the first is '%s'", container_count(c),
+                   container_at(c, 0)->name);
+}
+
 static status read_tensor(work *w, const char *path, const char *key, double **out, int64_t *n,
                           error *err)
 {
@@ -445,15 +452,12 @@ static status read_tensor(work *w, const char *path, const char *key, double **o
     st = work_file(w, path, err);
     const tensor_view *t = container_find(c, key);
     if (st == E_OK && !t) {
-        error_set(err, E_RANGE, "%s: there is no tensor '%.100s'", path, key);
-        if (container_count(c))
-            error_hint(err, "it has %d tensors, the first is '%s'", container_count(c),
-                       container_at(c, 0)->name);
-        st = E_RANGE;
+        st = error_set(err, E_RANGE, "%s: there is no tensor '%.100s'", path, key);
+        work_hint_tensors(c, err);
     } else if (st == E_OK) {
-        *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
+        *n = tensor_count(t);
         *out = arena_array(&w->mem, *n + 1, sizeof **out);
-        if (*out) dtype_row_f64(t->dtype, t->data, *out, *n);
+        if (*out) tensor_values(t, 0, *n, *out);
         else st = error_set(err, E_NOMEM, "%s: out of memory", path);
     }
     container_free(c);

@@ -3,6 +3,7 @@
 #define MICROTOME_INSTRUMENT_WORK_H
 #include "backend/backend.h"
 #include "data/pairs.h"
+#include "format/format.h"
 #include "graph/session.h"
 #include "instrument/instrument.h"
 #include "metric/metric_def.h"
@@ -114,6 +115,11 @@ status work_pairs(work *w, const char *path, pairs **out, error *err);
  * [err: IO, FORMAT, RANGE (no such tensor), NOMEM | owns: the work | thread: w's own | cost: reads the file, the first time] */
 status work_values(work *w, const char *path, const char *key, double **out, int64_t *n,
                    error *err);
+
+/* What a file has, for whoever asked for a tensor that it has not.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+void work_hint_tensors(const container *c, error *err);
 
 /* A parentless lane for a prompt, or one beside a parent of other tokens; noted in the certificate (name NULL: not).
  *
