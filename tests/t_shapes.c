@@ -211,6 +211,18 @@ static void draw_blocks(engine *const *e, int n_row, dtype type)
     try_linear(e, &p);
 }
 
+/* Rows of the weight whole pages apart, which may be read another way. */
+static void pages_apart(engine *const *e)
+{
+    static const int n_row[] = { 31, 32, 97, 193 }, n_k[] = { 7, 33, 129 };
+    for (int i = 0; i < COUNT(n_row) * COUNT(n_k) * 2; i++) {
+        problem p = { .type = i & 1 ? DTYPE_F16 : DTYPE_F32, .special = below(3) == 0 };
+        p.n_row = n_row[i / 2 % COUNT(n_row)], p.n_k = n_k[i / 2 / COUNT(n_row)];
+        p.n_col = 4096 / (int)dtype_bytes(p.type);
+        if ((int64_t)p.n_row * p.n_k * p.n_col <= 6 * MOST_WORK) try_linear(e, &p);
+    }
+}
+
 /* Every usable backend, plain C first; NULL-terminated. */
 static void open_all(engine *e[8])
 {
@@ -233,6 +245,7 @@ TEST("linear has plain C's bits at every size near the edge of a block")
         for (int i = 0; i < COUNT(rows); i++) draw_linear(e, 0, rows[i]);
         for (int i = 0; i < COUNT(sums); i++) draw_linear(e, 1, sums[i]);
         for (int i = 0; i < COUNT(columns); i++) draw_linear(e, 2, columns[i]);
+        pages_apart(e);
     }
     for (int i = 0; e[i]; i++) engine_free(e[i]);
 }

@@ -1,6 +1,7 @@
 /* product_vec -- whole products, for one row at the speed of memory and for many at that of arithmetic.
  *
  *   weight by inputs               strips of some rows of the weight, as they lie, onto y: nothing of it is moved
+ *                                  (but where rows lie whole pages apart, see packs())
  *   few rows, weight by outputs    blocks of the weight turned in registers
  *   rows, weight by outputs        the rows are turned once, and then the weight's rows are the piece's:
  *                                  nothing of the weight is moved, and what comes out is turned back */
@@ -11,6 +12,9 @@ enum {
     FEW = VEC / 2,      /* rows that would leave half of a panel empty */
     FRESH = 16,         /* up to so many rows of x, memory is what takes the time; */
     SOME = 64,          /* from so many on, arithmetic */
+    PACK_FROM = 32,     /* rows from which packing a strip pays, and asking for the next */
+    PAGE = 4096,        /* bytes; */
+    LINE = 64,          /* of a cache */
     MOST = 192,         /* rows of which the sums of a strip stay in the second cache */
     MOST_K = 128,       /* rows of the weight in any strip, */
     MOST_COL = 1024,    /* and columns */
@@ -37,6 +41,7 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
  * memory is read in long runs along rows, which is what processors fetch ahead by themselves. */
 typedef struct strip {
     int64_t k, n_k, col, n_col;
+    float *packed;      /* [panel][n_k][PANEL], or NULL: as it lies */
     float *const *onto; /* [n_row] sums of the strip's columns */
 } strip;
 
@@ -56,8 +61,10 @@ static strip_size size_for(int64_t n_row)
 ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
                         int64_t c, int n, bool whole, dtype t)
 {
-    const char *w = weight_at(&p->w, p->k0 + s->k);
-    int64_t at = p->col0 + s->col + c;
+    const char *w =
+        s->packed ? (const char *)(s->packed + c * s->n_k) : weight_at(&p->w, p->k0 + s->k);
+    int64_t at = s->packed ? 0 : p->col0 + s->col + c,
+            step = s->packed ? PANEL * (int64_t)sizeof(float) : p->w.row_bytes;
     int left = whole ? PANEL : (int)(s->n_col - c);
     vec acc[PANEL_ROWS][2];
     for (int r = 0; r < n; r++)
@@ -65,7 +72,7 @@ ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float 
             acc[r][h] = !s->k   ? vec_splat(0.0f)
                         : whole ? vec_load(y[r] + c + h * VEC)
                                 : vec_load_part(y[r] + c + h * VEC, left - h * VEC);
-    for (int64_t k = 0; k < s->n_k; k++, w += p->w.row_bytes, x += VEC) {
+    for (int64_t k = 0; k < s->n_k; k++, w += step, x += VEC) {
         vec wk[2];
         for (int h = 0; h < 2; h++)
             wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
@@ -111,12 +118,24 @@ ALWAYS void strip_rows(const product *p, const strip *s, const float *x, float *
 
 /* The panel that is cut short, and weights of any other type: once, for all numbers of rows. */
 static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, const float *x,
-                                                 float *const *y, int n)
+                                                 float *const *y, int n, dtype t)
 {
     int64_t whole = s->n_col / PANEL * PANEL, c = whole;
-    if (p->w.dtype != DTYPE_F32 && p->w.dtype != DTYPE_F16 && p->w.dtype != DTYPE_BF16)
-        for (c = 0; c < whole; c += PANEL) strip_panel(p, s, x, y, c, n, true, p->w.dtype);
-    if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, p->w.dtype);
+    if (t != DTYPE_F32 && t != DTYPE_F16 && t != DTYPE_BF16)
+        for (c = 0; c < whole; c += PANEL) strip_panel(p, s, x, y, c, n, true, t);
+    if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, t);
+}
+
+/* The strip as panels of floats, one behind the other. */
+ALWAYS void strip_pack(const product *p, const strip *s, dtype t)
+{
+    for (int64_t k = 0; k < s->n_k; k++) {
+        const char *w = weight_at(&p->w, p->k0 + s->k + k);
+        float *to = s->packed + k * PANEL;
+        for (int64_t c = 0; c < s->n_col; c += VEC)
+            vec_store(to + c / PANEL * PANEL * s->n_k + c % PANEL,
+                      load_weights(w, p->col0 + s->col + c, s->n_col - c, t));
+    }
 }
 
 /* n rows of x from `row` on, turned, times the strip. */
@@ -133,13 +152,33 @@ static void strip_group(const product *p, const strip *s, int64_t row, int n)
         load_turned(turned, each, k, s->n_k - k, NULL, DTYPE_F32);
         for (int i = 0; i < VEC; i++) vec_store(x + (k + i) * VEC, turned[i]);
     }
-    switch (p->w.dtype) {
+    dtype t = s->packed ? DTYPE_F32 : p->w.dtype;
+    switch (t) {
     case DTYPE_F32: strip_rows(p, s, x, y, n, DTYPE_F32); break;
     case DTYPE_F16: strip_rows(p, s, x, y, n, DTYPE_F16); break;
     case DTYPE_BF16: strip_rows(p, s, x, y, n, DTYPE_BF16); break;
     default: break;
     }
-    strip_rest(p, s, x, y, n);
+    strip_rest(p, s, x, y, n, t);
+}
+
+/* With some rows, narrow registers leave time to ask for what comes next while they compute; with wide ones it gains
+ * nothing. */
+static bool asks_ahead(const product *p)
+{
+    return VEC < 16 && p->n_row >= PACK_FROM && !p->w.pair && !dtype_is_block(p->w.dtype);
+}
+
+/* Ask memory for a part of the strip that comes next. */
+static void strip_ahead(const product *p, const strip *s, int64_t part, int64_t n_part)
+{
+    int64_t k = s->k + s->n_k, n = at_most(p->n_k - k, s->n_k);
+    int64_t at = (p->col0 + s->col) * type_bytes(p->w.dtype),
+            bytes = s->n_col * type_bytes(p->w.dtype);
+    for (int64_t i = part * n / n_part; i < (part + 1) * n / n_part; i++) {
+        const char *row = weight_at(&p->w, p->k0 + k + i) + at;
+        for (int64_t j = 0; j < bytes; j += LINE) vec_prefetch(row + j);
+    }
 }
 
 /* Columns [s->col, + s->n_col) of all rows, in groups as equal as can be: 15 are 8 + 7. */
@@ -148,11 +187,20 @@ static void strip_columns(const product *p, strip *s, int64_t most_k)
     int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
     for (s->k = 0; s->k < p->n_k; s->k += s->n_k) {
         s->n_k = at_most(p->n_k - s->k, most_k);
+        if (s->packed) BY_TYPE(strip_pack, p, s)
         for (int64_t g = 0; g < n_group; g++) {
             int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
+            if (asks_ahead(p)) strip_ahead(p, s, g, n_group);
             strip_group(p, s, first, (int)(end - first));
         }
     }
+}
+
+/* Rows of the weight that lie whole pages apart fall into the same few lines of the nearest cache.  Where a row has few
+ * sums in registers the strip is then packed before the rows meet it. */
+static bool packs(const product *p)
+{
+    return VEC < 16 && !p->w.pair && p->w.row_bytes % PAGE == 0 && p->n_row >= PACK_FROM;
 }
 
 /* What is to be added to y is summed elsewhere first. */
@@ -162,6 +210,7 @@ static void strips(const product *p, float *scratch)
     if (p->w.pair) size.k = 1; /* its rows do not lie one behind the other */
     float *onto[MOST];
     strip s = { .onto = onto };
+    if (packs(p)) s.packed = scratch + (p->add ? p->n_row * size.col : 0);
     for (s.col = 0; s.col < p->n_col; s.col += size.col) {
         s.n_col = at_most(p->n_col - s.col, size.col);
         for (int64_t r = 0; r < p->n_row; r++)
@@ -189,7 +238,8 @@ static void by_in(const product *p, float *scratch)
 static int64_t by_in_floats(const product *p)
 {
     int64_t n_row = at_most(p->n_row, MOST);
-    return p->add ? n_row * size_for(n_row).col : 0;
+    strip_size size = size_for(n_row);
+    return (p->add ? n_row * size.col : 0) + (packs(p) ? (size.col + PANEL) * size.k : 0);
 }
 
 /* ---- few rows, weight by outputs ---- */
