@@ -397,9 +397,9 @@ static void check_converted(const char *type)
     bool gemma = !strcmp(from->config.arch, "gemma");
     status st = model_save(from, &to, &o, &err);
     model_free(from);
-    CHECK(st == (gemma ? E_UNSUPPORTED : E_OK) && (!gemma || strstr(err.msg, "gains")));
-    CHECK(!gemma == file_exists(test_path("written/config.json")));
-    if (gemma || st != E_OK) return;
+    if (st != E_OK) printf("  %s\n", err.msg);
+    REQUIRE(st == E_OK);
+    CHECK((o.n_gain > 2) == gemma); /* less one again: 256ths, so without rounding */
     CHECK(o.n_rounded == 0 && o.largest == 0 && (o.n_block > 0) == (strcmp(type, "F32") != 0));
     double *a = run_all(test_path("written"), "auto", "f32", &n),
            *b = run_all(test_path(""), "auto", "f32", &m);
@@ -409,7 +409,7 @@ static void check_converted(const char *type)
     remove(test_path("written/config.json")), remove(test_path("written/model.safetensors"));
 }
 
-TEST("convert writes a GGUF model as the twin, in every family, and refuses what would round")
+TEST("convert writes a GGUF model as the twin, in every family")
 {
     for (int i = 0; i < N_FAMILIES; i++) {
         make_twins(&families[i], DTYPE_F32);

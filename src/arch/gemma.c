@@ -23,6 +23,14 @@ static const config_key KEYS[] = {
 };
 
 static const char *const TYPES[] = { "gemma", NULL };
+static const char *const GAINS[] = { "model.norm.weight", "model.layers.*.*_layernorm.weight",
+                                     NULL };
+
+static const char *family(json_t *config)
+{
+    json_object_del(config, "gain_from_zero"); /* they are written less one */
+    return NULL;
+}
 
 /* hidden_activation; else hidden_act, of which the first checkpoints say "gelu" and mean its tanh form. */
 static status configure_activation(builder *b, error *err)
@@ -80,6 +88,8 @@ const arch_def arch_gemma_def = {
     .key = KEYS,
     .prefix = "model.",
     .ignored = decoder_ignored,
+    .family = family,
+    .gain = GAINS,
     .configure = configure,
     .build = build,
 };

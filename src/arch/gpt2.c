@@ -190,6 +190,24 @@ static bool in_out(const json_t *config, const char *weight, bool *here)
     return conv;
 }
 
+/* Files of other programs as GPT-2's: minGPT's and makemore's have its names, an unembedding of their own, and no BOS. */
+static const char *family(json_t *config)
+{
+    json_t *own = json_object_get(config, "microtome"), *n = json_object_get(config, "block_size");
+    if (json_object_size(own) > (size_t)(json_object_get(own, "out_in") != NULL))
+        return "it has parts left out (\"microtome\" in its configuration), which GPT-2 cannot say";
+    json_object_del(config, "microtome");
+    if (!is_mingpt(config)) return NULL;
+    json_object_set_new(config, "model_type", json_string("gpt2"));
+    if (!json_object_get(config, "tie_word_embeddings"))
+        json_object_set_new(config, "tie_word_embeddings", json_false());
+    if (n && !json_object_get(config, "n_positions")) json_object_set(config, "n_positions", n);
+    json_object_del(config, "block_size");
+    json_object_set_new(config, "bos_token_id", json_null());
+    json_object_set_new(config, "eos_token_id", json_null());
+    return NULL;
+}
+
 /* A matrix of it, as it lies. */
 static node *matrix(builder *b, int64_t n_in, int64_t n_out, const char *name)
 {
@@ -278,6 +296,7 @@ const arch_def arch_gpt2_def = {
     .ignored = IGNORED,
     .infer = infer,
     .in_out = in_out,
+    .family = family,
     .configure = configure,
     .build = build,
 };

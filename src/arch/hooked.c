@@ -401,6 +401,12 @@ static void build(builder *b)
     build_logits_as(b, x, w_u, b_u, IN_OUT, is_none);
 }
 
+static const char *family(json_t *config)
+{
+    (void)config;
+    return "TransformerLens' blocks are of no family of Hugging Face";
+}
+
 const arch_def arch_hooked_def = {
     .name = "hooked",
     .says = "TransformerLens state dicts, and the models of Progress measures for grokking",
@@ -408,6 +414,7 @@ const arch_def arch_hooked_def = {
     .key = KEYS,
     .ignored = IGNORED,
     .infer = infer,
+    .family = family,
     .configure = configure,
     .build = build,
 };

@@ -95,6 +95,7 @@ static void show(work *w, const saved *o, const control *c, const char *source)
                    { "tensors in blocks, now of one type", o->n_block },
                    { "tensors with turned rows, now in order", o->n_turned },
                    { "matrices transposed", o->n_transposed },
+                   { "gains, now less one", o->n_gain },
                    { "tensors of another type", o->n_retyped },
                    { "buffers left out, which nothing reads", o->n_left },
                    { "numbers rounded", o->n_rounded },
@@ -155,6 +156,7 @@ static status run(work *w, error *err)
     if (st == E_OK) st = compare_again(w, p, &c, err);
     if (st != E_OK) return st;
     w->failed = wrong(&o, &c);
+    report_unreplayable(w->r, "it wrote files: ask for them again with --to");
     show(w, &o, &c, source);
     say_files(w, &o);
     if (o.other_order)

@@ -240,9 +240,8 @@ status adapter_read(adapter **out, arena *mem, const model *m, const char *path,
                   .model = model_json(m),
                   .weights = model_weights(m),
                   .g = &m->g,
+                  .arch = arch_find(m->config.arch),
                   .tied = m->config.tied };
-    for (int i = 0; arch_all[i] && !a.arch; i++)
-        if (!strcmp(arch_all[i]->name, m->config.arch)) a.arch = arch_all[i];
     return read_into(out, &a, path, err);
 }
 

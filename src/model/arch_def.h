@@ -44,16 +44,24 @@ typedef struct arch_def {
     /* Is that weight stored [in, out] by the family; *here: and where this is the configuration?  NULL: all are
      * [out, in]. */
     bool (*in_out)(const json_t *config, const char *weight, bool *here);
+    /* Make `config`, a copy of the configuration, what Hugging Face transformers has for such a model (model_save); why
+     * that cannot be, or NULL.  A matrix is then turned where in_out says another thing of the new configuration.
+     * NULL: it is the family's as it is. */
+    const char *(*family)(json_t *config);
+    /* Gains that the family has less one, as globs: they are whole here where the configuration has gain_from_zero.
+     * NULL-terminated or NULL. */
+    const char *const *gain;
     /* Embedded models only, else NULL: provide configuration, weights and tokenizer, and say which
      * architecture builds them. */
     const char *demo; /* "induction" for demo:induction */
     status (*provide)(builder *b, const char **arch, error *err);
 } arch_def;
 
-/* Every architecture, NULL-terminated (generated).
+/* Every architecture, NULL-terminated (generated); the one of that name.
  *
- * [err: none | owns: static | thread: any | cost: O(1)] */
+ * [err: NULL | owns: static | thread: any | cost: O(1), O(architectures)] */
 extern const arch_def *const arch_all[];
+const arch_def *arch_find(const char *name);
 
 #endif
 /* SPDX-License-Identifier: MIT */

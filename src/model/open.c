@@ -168,6 +168,13 @@ static bool has_type(const arch_def *a, const char *type)
     return false;
 }
 
+const arch_def *arch_find(const char *name)
+{
+    for (int i = 0; arch_all[i]; i++)
+        if (!strcmp(arch_all[i]->name, name)) return arch_all[i];
+    return NULL;
+}
+
 static status find_arch(builder *b, const char *name, error *err)
 {
     const char *type = name;

@@ -1,6 +1,7 @@
 /* save -- see save.h. */
 #include "model/save.h"
 #include "base/file.h"
+#include "model/arch_def.h"
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -27,6 +28,7 @@ static const char *const BESIDE[] = { "tokenizer.json",
 
 typedef struct saving {
     const model *m;
+    const arch_def *arch;
     const save_how *how;
     saved *out;
     arena mem;
@@ -34,7 +36,6 @@ typedef struct saving {
     tensor_view *t;
     char *temp;      /* the directory beside */
     bool neighbours; /* rotary pairs are neighbours, halves of a head in the family */
-    bool out_in;     /* matrices that the family has [in, out] are [out, in] */
 } saving;
 
 /* ---- the configuration ---- */
@@ -46,32 +47,17 @@ static status no_family(const saving *x, const char *why, error *err)
     return E_UNSUPPORTED;
 }
 
-/* What of it a family of Hugging Face has no word for. */
-static status check_family(saving *x, error *err)
+/* The configuration as its family in Hugging Face has it. */
+static status say_family(saving *x, error *err)
 {
-    json_t *own = json_object_get(x->config, "microtome");
-    if (!strcmp(x->m->format, "embedded"))
-        return no_family(x, "an embedded model is of no family of Hugging Face", err);
-    if (!strcmp(x->m->config.arch, "hooked"))
-        return no_family(x, "TransformerLens' blocks are of no family of Hugging Face", err);
-    const char *type = json_string_value(json_object_get(x->config, "model_type"));
-    if (!strcmp(x->m->config.arch, "gpt2") && (!type || strcmp(type, "gpt2")))
-        return no_family(x, "minGPT's model_type and layout are of no family of Hugging Face", err);
-    if (json_object_get(x->config, "gain_from_zero"))
-        return no_family(
-            x, "its gains are stored whole; less one, as the family has them, they would round",
-            err);
-    x->out_in = json_is_true(json_object_get(own, "out_in"));
-    if (own) json_object_del(own, "out_in");
-    if (own && json_object_size(own))
-        return no_family(x,
-                         "it has parts left out (\"microtome\" in its configuration), which the "
-                         "family cannot say",
-                         err);
+    const char *why = strcmp(x->m->format, "embedded")
+                          ? NULL
+                          : "an embedded model is of no family of Hugging Face";
+    if (!why && x->arch->family) why = x->arch->family(x->config);
+    if (why) return no_family(x, why, err);
     x->neighbours = json_is_true(json_object_get(x->config, "rope_interleaved"));
     x->out->other_order = x->neighbours;
     json_object_del(x->config, "rope_interleaved");
-    json_object_del(x->config, "microtome");
     return E_OK;
 }
 
@@ -89,21 +75,32 @@ static void note_type(saving *x)
 
 /* ---- one tensor ---- */
 
-static bool is_conv1d(const saving *x, const weight_tensor *w)
+/* Does the family have it the other way round? */
+static bool lies_across(const saving *x, const weight_tensor *w)
 {
-    return x->out_in && w->n_dim == 2 &&
-           (str_ends(w->name, "c_attn.weight") || str_ends(w->name, "c_proj.weight") ||
-            str_ends(w->name, "c_fc.weight"));
+    bool here, theirs;
+    return w->n_dim == 2 && x->arch->in_out && x->arch->in_out(model_json(x->m), w->name, &here) &&
+           x->arch->in_out(x->config, w->name, &theirs) && here != theirs;
+}
+
+/* Is it a gain that the family has less one? */
+static bool is_whole_gain(const saving *x, const char *name)
+{
+    if (!json_is_true(json_object_get(model_json(x->m), "gain_from_zero"))) return false;
+    for (int i = 0; x->arch->gain && x->arch->gain[i]; i++)
+        if (glob_match(x->arch->gain[i], name)) return true;
+    return false;
 }
 
 /* n numbers of it from `first`, given to `to`, whose numbers lie `step` apart. */
 static status put(saving *x, const tensor_view *from, int64_t first, int64_t n, tensor_view *t,
                   int64_t at, int64_t step, error *err)
 {
-    double wide[CHUNK], got;
+    double wide[CHUNK], got, less = is_whole_gain(x, t->name);
     size_t size = dtype_bytes(t->dtype);
     tensor_values(from, first, n, wide);
     for (int64_t i = 0; i < n; i++) {
+        wide[i] -= less; /* exact: float64 has the room */
         unsigned char *to = (unsigned char *)t->data + (size_t)(at + i * step) * size;
         float f = (float)wide[i];
         if (t->dtype == DTYPE_F64) memcpy(to, &wide[i], size);
@@ -154,16 +151,18 @@ static status take(saving *x, const weight_tensor *w, error *err)
     v.bytes = dtype_size(v.dtype, n);
     if (is_turned(x, w->name)) v.pair = x->m->config.d_head;
     tensor_view *t = &x->t[o->n_tensor++];
-    bool block = dtype_is_block(v.dtype), across = is_conv1d(x, w);
+    bool block = dtype_is_block(v.dtype), across = lies_across(x, w),
+         gain = is_whole_gain(x, w->name);
     *t = v;
     if (block) t->dtype = DTYPE_F32;
     if (x->how->type != SAVE_SAME && (block || dtype_is_float(v.dtype)))
         t->dtype = (dtype)x->how->type;
     o->n_block += block, o->n_turned += v.pair != 0, o->n_transposed += across;
+    o->n_gain += gain;
     o->n_retyped += !block && t->dtype != v.dtype;
     o->n_number += n;
     status st = E_OK;
-    if (t->dtype != v.dtype || v.pair || across) st = rewrite(x, &v, across, t, err);
+    if (t->dtype != v.dtype || v.pair || across || gain) st = rewrite(x, &v, across, t, err);
     o->bytes += (int64_t)t->bytes;
     return st;
 }
@@ -294,7 +293,7 @@ static status save(saving *x, error *err)
     if (st != E_OK) return st;
     x->config = json_deep_copy(model_json(x->m));
     if (!x->config) return error_set(err, E_NOMEM, "convert: out of memory");
-    st = check_family(x, err);
+    st = say_family(x, err);
     if (st == E_OK) st = take_all(x, err);
     if (st != E_OK) return st;
     note_type(x);
@@ -309,7 +308,7 @@ static status save(saving *x, error *err)
 
 status model_save(const model *m, const save_how *how, saved *out, error *err)
 {
-    saving x = { .m = m, .how = how, .out = out };
+    saving x = { .m = m, .arch = arch_find(m->config.arch), .how = how, .out = out };
     *out = (saved){ 0 };
     status st = save(&x, err);
     json_decref(x.config);

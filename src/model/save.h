@@ -19,7 +19,7 @@ typedef struct save_how {
 } save_how;
 
 typedef struct saved {
-    int32_t n_tensor, n_block, n_turned, n_transposed, n_retyped,
+    int32_t n_tensor, n_block, n_turned, n_transposed, n_gain, n_retyped,
         n_left; /* left: buffers nobody reads */
     bool
         other_order; /* dimensions of heads lie in another order: dot products add in another one */

@@ -132,7 +132,7 @@ void report_heads(report *r, const char *title, const char *tensor_name,
  *   report_machine  what it ran on; not hashed
  *   report_counts   whole runs and forks; not hashed
  *   report_cut      stopped before the end: what is missing is marked incomplete by the caller
- *   report_unreplayable  why (a callback edit)
+ *   report_unreplayable  why (a callback edit, files written)
  *
  * [err: kept: NOMEM | owns: the report | thread: the report's own | cost: O(bytes)] */
 void report_model(report *r, const char *name, const char *hash);
