@@ -170,7 +170,7 @@ static bool asks_ahead(const product *p)
 }
 
 /* Ask memory for a part of the strip that comes next. */
-static void strip_ahead(const product *p, const strip *s, int64_t part, int64_t n_part)
+ALWAYS void strip_ahead(const product *p, const strip *s, int64_t part, int64_t n_part)
 {
     int64_t k = s->k + s->n_k, n = at_most(p->n_k - k, s->n_k);
     int64_t at = (p->col0 + s->col) * type_bytes(p->w.dtype),
@@ -251,6 +251,32 @@ ALWAYS void sums_store(float *y, vec sum, int64_t n, bool add)
     vec_store_part(y, sum, part);
 }
 
+/* One of the two numbers of 16 bits in each word. */
+ALWAYS vec half_of(words x, int upper, dtype t)
+{
+    if (t == DTYPE_BF16) return words_bf16(x, upper);
+    return words_f16(upper ? words_bits(x, 16, -1) : x);
+}
+
+/* Eight numbers of 16 bits at a time of VEC rows, turned two by two: that takes half the shuffles.  Returns how many
+ * were done. */
+ALWAYS int64_t dots_halves(const product *p, const char *const *row, vec *acc, int n, dtype t)
+{
+    int64_t k = 0;
+    const char *ahead = row[0] + VEC * p->w.row_bytes;
+    for (; k + 8 <= p->n_k; k += 8) {
+        words w[4];
+        for (int i = 0; i < VEC / 4; i++) vec_prefetch(ahead + k * VEC * 2 + i * LINE);
+        words_turn(w, (const uint8_t *const *)row, (p->k0 + k) * 2);
+        for (int i = 0; i < 8; i++) {
+            vec wi = half_of(w[i / 2], i & 1, t);
+            for (int r = 0; r < n; r++)
+                acc[r] = vec_fma(vec_splat(p->x[r][p->x0 + k + i]), wi, acc[r]);
+        }
+    }
+    return k;
+}
+
 /* VEC sums of each row at a time, without a panel in between. */
 ALWAYS void dots(const product *p, int n, dtype t)
 {
@@ -260,7 +286,8 @@ ALWAYS void dots(const product *p, int n, dtype t)
         for (int64_t j = 0; j < VEC; j++)
             row[j] = weight_at(&p->w, p->col0 + at_most(c + j, p->n_col - 1));
         for (int r = 0; r < n; r++) acc[r] = vec_splat(0.0f);
-        for (int64_t k = 0; k < p->n_k; k += VEC) {
+        int64_t k = t == DTYPE_BF16 || t == DTYPE_F16 ? dots_halves(p, row, acc, n, t) : 0;
+        for (; k < p->n_k; k += VEC) {
             int64_t n_k = at_most(p->n_k - k, VEC);
             vec w[VEC];
             load_turned(w, row, p->k0 + k, n_k,

@@ -38,6 +38,7 @@
 #define words_spread words16_spread
 #define words_byte words16_byte
 #define words_f16 words16_f16
+#define words_bf16 words16_bf16
 #define vec_turn_f16 vec16_turn_f16
 #define vec_transpose vec16_transpose
 #else
@@ -61,6 +62,7 @@
 #define words_spread words8_spread
 #define words_byte words8_byte
 #define words_f16 words8_f16
+#define words_bf16 words8_bf16
 #define vec_turn_f16 vec8_turn_f16
 #define vec_transpose vec8_transpose
 #endif

@@ -132,6 +132,12 @@ VEC_INLINE vec16 words16_byte(words16 x, int k)
     return _mm512_cvtepi32_ps(_mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(one)));
 }
 
+VEC_INLINE vec16 words16_bf16(words16 x, int upper)
+{
+    const __m512i mask = _mm512_set1_epi32((int)0xffff0000);
+    return _mm512_castsi512_ps(upper ? _mm512_and_si512(x, mask) : _mm512_slli_epi32(x, 16));
+}
+
 VEC_INLINE vec16 words16_f16(words16 x) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(x)); }
 
 VEC_INLINE vec16 vec16_turn_f16(const uint8_t *const *row, int64_t at)
@@ -252,6 +258,11 @@ VEC_INLINE words16 words16_spread(words16 x)
 VEC_INLINE vec16 words16_byte(words16 x, int k)
 {
     return (vec16){ { words8_byte(x.half[0], k), words8_byte(x.half[1], k) } };
+}
+
+VEC_INLINE vec16 words16_bf16(words16 x, int upper)
+{
+    return (vec16){ { words8_bf16(x.half[0], upper), words8_bf16(x.half[1], upper) } };
 }
 
 VEC_INLINE vec16 words16_f16(words16 x)

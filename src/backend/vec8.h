@@ -130,7 +130,8 @@ VEC_INLINE words8 words8_spread(words8 x)
                             _mm256_set1_epi8(0x10));
 }
 
-/* Byte k of each word, signed, times 2^24, as a float; the lower half, a float16 number, as a float.
+/* Byte k of each word, signed, times 2^24, as a float; the lower half, a float16 number, as a float; the lower or
+ * upper half, a bfloat16 number.
  *
  * [err: none | owns: nothing | thread: any | cost: two instructions; four] */
 VEC_INLINE vec8 words8_byte(words8 x, int k)
@@ -141,6 +142,12 @@ VEC_INLINE vec8 words8_byte(words8 x, int k)
     const __m128i one = _mm_setr_epi8(o, o, o, b, o, o, o, (char)(b + 4), o, o, o, (char)(b + 8), o,
                                       o, o, (char)(b + 12));
     return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(one)));
+}
+
+VEC_INLINE vec8 words8_bf16(words8 x, int upper)
+{
+    const __m256i mask = _mm256_set1_epi32((int)0xffff0000);
+    return _mm256_castsi256_ps(upper ? _mm256_and_si256(x, mask) : _mm256_slli_epi32(x, 16));
 }
 
 VEC_INLINE vec8 words8_f16(words8 x)
@@ -291,6 +298,14 @@ VEC_INLINE vec8 words8_byte(words8 x, int k)
     vec8 out;
     for (int r = 0; r < VEC8; r++)
         out.lane[r] = (float)(int8_t)(x.lane[r] >> 8 * k & 255u) * 0x1p24f;
+    return out;
+}
+
+VEC_INLINE vec8 words8_bf16(words8 x, int upper)
+{
+    vec8 out;
+    for (int r = 0; r < VEC8; r++)
+        out.lane[r] = math_float(upper ? x.lane[r] & 0xffff0000u : x.lane[r] << 16);
     return out;
 }
 
