@@ -80,14 +80,13 @@ TEST("zero, mean, resampled and direct effects are those of TransformerLens")
 TEST("with the norm held, a layer's direct effect is the sum of its heads' and its MLP's")
 {
     tiny t;
-    char request[3000];
     int64_t n_head, n_mlp, n_layer;
     if (!tiny_open(&t)) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"what\":\"head,mlp,layer,attn\",\"how\":\"zero\","
-             "\"precision\":\"f64\"}",
-             t.dir, t.pairs);
-    mt_report *r = ran("ablate", request);
+    mt_report *r = ran_as(
+        "ablate",
+        "{\"model\":\"%s\",\"pairs\":\"%s\",\"what\":\"head,mlp,layer,attn\",\"how\":\"zero\","
+        "\"precision\":\"f64\"}",
+        t.dir, t.pairs);
     REQUIRE(r);
     double *head = tensor_of(r, "effect.direct_frozen.zero.head", &n_head),
            *mlp = tensor_of(r, "effect.direct_frozen.zero.mlp", &n_mlp),
@@ -107,12 +106,10 @@ TEST("with the norm held, a layer's direct effect is the sum of its heads' and i
 TEST("behind the last MLP there is nobody to make up for it, and what is left is the norm")
 {
     tiny t;
-    char request[3000];
     if (!tiny_open(&t)) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"what\":\"head,mlp\",\"how\":\"mean,zero\"}",
-             t.dir, t.pairs);
-    mt_report *r = ran("ablate", request);
+    mt_report *r = ran_as(
+        "ablate", "{\"model\":\"%s\",\"pairs\":\"%s\",\"what\":\"head,mlp\",\"how\":\"mean,zero\"}",
+        t.dir, t.pairs);
     REQUIRE(r);
     CHECK(number_of(r, "ablate.mean.mlp", 2) == number_of(r, "direct.mean.mlp", 2));
     CHECK(number_of(r, "ablate.zero.mlp", 2) == number_of(r, "direct.zero.mlp", 2));
@@ -127,12 +124,10 @@ TEST("behind the last MLP there is nobody to make up for it, and what is left is
 TEST("an ablated head is the head set by hand, and without a norm the direct effect is one number")
 {
     tiny t;
-    char request[3000];
     if (!tiny_open(&t)) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"what\":\"head,neuron\",\"layer\":\"1:3\"}",
-             t.dir, t.pairs);
-    mt_report *r = ran("ablate", request);
+    mt_report *r = ran_as(
+        "ablate", "{\"model\":\"%s\",\"pairs\":\"%s\",\"what\":\"head,neuron\",\"layer\":\"1:3\"}",
+        t.dir, t.pairs);
     REQUIRE(r);
     CHECK(number_of(r, "ablate.zero.head", 5 + 3) ==
           diff_by_hand(&t, 0, "\"blocks.2.attn.z[head=3] = 0\""));

@@ -125,24 +125,20 @@ TEST("minGPT's and makemore's models are written as GPT-2's, and opened as such 
 
 TEST("what cannot be converted is refused, and leaves nothing")
 {
-    char request[4000], path[1200];
+    char path[1200];
     const char *dir = test_dir();
     snprintf(path, sizeof path, "%s/x", dir);
     refuses("convert", "{\"model\":\"demo:induction\"}", "--to DIR");
-    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"to\":\"%s\"}", path);
-    refuses("convert", request, "embedded");
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"to\":\"%s\",\"type\":\"q8\"}", path);
-    refuses("convert", request, "expected same, f32, f16 or bf16");
+    refuses_as("convert", "embedded", "{\"model\":\"demo:induction\",\"to\":\"%s\"}", path);
+    refuses_as("convert", "expected same, f32, f16 or bf16",
+               "{\"model\":\"demo:induction\",\"to\":\"%s\",\"type\":\"q8\"}", path);
     CHECK(!file_exists(path));
     const char *source = shared_path("goldens/models/gpt2");
     if (!source) return;
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"to\":\"%s\"}",
-             shared_path("data/org-grokking-progress/induction_head_infinite.pth"), path);
-    refuses("convert", request, "TransformerLens");
+    refuses_as("convert", "TransformerLens", "{\"model\":\"%s\",\"to\":\"%s\"}",
+               shared_path("data/org-grokking-progress/induction_head_infinite.pth"), path);
     mt_report_free(convert(source, "x", ""));
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"to\":\"%s\"}", source, path);
-    refuses("convert", request, "has files in it");
+    refuses_as("convert", "has files in it", "{\"model\":\"%s\",\"to\":\"%s\"}", source, path);
     mt_report *r = convert(source, "x", ",\"overwrite\":true,\"type\":\"f16\"");
     CHECK(r && shows(r, "tensors of another type                 28"));
     mt_report_free(r);

@@ -236,13 +236,11 @@ TEST("the loss of every token is the model's, and position, frequency and window
     const char text[] = "the cat sat on the cat sat on the dog ran";
     enum { N = 11 };
     double want[N], sum = 0, by = 0;
-    char request[600];
     int64_t n, n_pos, n_count;
     losses(text, want, N);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"yes\",\"keep\":true}",
-             test_file("t.txt", text, strlen(text)));
-    mt_report *r = ran("corpus", request);
+    mt_report *r = ran_as(
+        "corpus", "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"yes\",\"keep\":true}",
+        test_file("t.txt", text, strlen(text)));
     REQUIRE(r);
     double *got = tensor_of(r, "token.loss", &n);
     REQUIRE(n == N);
@@ -264,15 +262,12 @@ TEST("a token without a logit is refused where it would be predicted, by documen
     if (!path) SKIP("no ../shared"); /* 12 tokens, logits for 10 of them */
     const char bad[] = "[1, 2, 3]\n[11, 4, 5, 10, 6, 7]\n",
                good[] = "[1, 2, 3]\n[11, 4, 5, 6, 7]\n";
-    char request[1400];
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"window\":4,\"stride\":2}", path,
-             test_file("bad.jsonl", bad, strlen(bad)));
-    refuses("corpus", request, "document 1, token 3: id 10 has no logit");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"keep\":true}", path,
-             test_file("good.jsonl", good, strlen(good)));
-    mt_report *r = ran("corpus", request);
+    refuses_as("corpus", "document 1, token 3: id 10 has no logit",
+               "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"window\":4,\"stride\":2}", path,
+               test_file("bad.jsonl", bad, strlen(bad)));
+    mt_report *r =
+        ran_as("corpus", "{\"model\":\"%s\",\"text\":\"%s\",\"bos\":\"no\",\"keep\":true}", path,
+               test_file("good.jsonl", good, strlen(good)));
     REQUIRE(r);
     int64_t n;
     double *loss = tensor_of(r, "token.loss", &n);
@@ -290,18 +285,17 @@ TEST("the report of a file does not depend on memory, and an edit's loss stands 
      "one")
 {
     str text = { 0 };
-    char request[900];
     static const char *const words[] = { "the", "cat", "sat", "on", "dog", "ran" };
     for (int i = 0; i < 900; i++)
         str_printf(&text, "%s%s", i ? " " : "", words[rand_below(test_seed, 7, (uint64_t)i, 6)]);
     const char *path = test_file("t.txt", text.p, text.n);
     char hash[2][80];
     for (int k = 0; k < 2; k++) {
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":12,\"stride\":5,"
-                 "\"keep\":true,\"edit\":[\"blocks.1.attn.z[head=2] = 0\"],\"threads\":1%s}",
-                 path, k ? ",\"memory\":1,\"backend\":\"reference\"" : "");
-        mt_report *r = ran("corpus", request);
+        mt_report *r =
+            ran_as("corpus",
+                   "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":12,\"stride\":5,"
+                   "\"keep\":true,\"edit\":[\"blocks.1.attn.z[head=2] = 0\"],\"threads\":1%s}",
+                   path, k ? ",\"memory\":1,\"backend\":\"reference\"" : "");
         REQUIRE(r);
         snprintf(hash[k], sizeof hash[k], "%s", mt_report_hash(r));
         int64_t n, m;
@@ -313,11 +307,10 @@ TEST("the report of a file does not depend on memory, and an edit's loss stands 
         mt_report_free(r);
     }
     CHECK(!strcmp(hash[0], hash[1]));
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":9,\"edit\":"
-             "[\"blocks.1.resid_post[pos=-1] += 1\"]}",
-             path);
-    refuses("corpus", request, "can change nothing");
+    refuses_as("corpus", "can change nothing",
+               "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":9,\"edit\":"
+               "[\"blocks.1.resid_post[pos=-1] += 1\"]}",
+               path);
     refuses("corpus", "{\"model\":\"demo:induction\"}", "needs a text");
     refuses("corpus", "{\"model\":\"demo:induction\",\"text\":\"/nowhere.txt\"}", "/nowhere.txt");
     str_release(&text);

@@ -178,13 +178,12 @@ TEST("AUROC counts pairs in the right order, ties a half; one kind alone is refu
 static void steers_as_golden(const char *folder, const char *edits, const char *name,
                              const char *tokens)
 {
-    char request[6000], path[1200];
+    char path[1200];
     container *g = NULL;
     int64_t n;
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"%s\",\"edit\":[%s],\"precision\":\"f64\"}", folder,
-             tokens, edits);
-    mt_report *r = ran("run", request);
+    mt_report *r =
+        ran_as("run", "{\"model\":\"%s\",\"tokens\":\"%s\",\"edit\":[%s],\"precision\":\"f64\"}",
+               folder, tokens, edits);
     REQUIRE(r);
     double *got = tensor_of(r, "logits_edited", &n);
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", folder);
@@ -249,13 +248,13 @@ static const char *animals(const char *name, const char *last, uint64_t salt)
 
 TEST("the two words are told apart by a held-out direction, and shuffled labels tell nothing")
 {
-    char request[3000], out[1200];
+    char out[1200];
     const char *cats = animals("cats.txt", "cat", 1), *dogs = animals("dogs.txt", "dog", 2);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
-             "\"blocks.*.resid_pre\",\"method\":\"mean,pca,repe\",\"draws\":10}",
-             cats, dogs);
-    mt_report *r = ran("direction", request);
+    mt_report *r =
+        ran_as("direction",
+               "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
+               "\"blocks.*.resid_pre\",\"method\":\"mean,pca,repe\",\"draws\":10}",
+               cats, dogs);
     REQUIRE(r);
     CHECK(number_of(r, "accuracy.mean", 0) == 1 && number_of(r, "accuracy.pca", 1) == 1);
     CHECK(fabs(number_of(r, "accuracy.low.mean", 0) - pow(0.025, 1 / 12.)) < 1e-5);
@@ -264,11 +263,10 @@ TEST("the two words are told apart by a held-out direction, and shuffled labels 
     snprintf(out, sizeof out, "%s/d.safetensors", test_dir());
     REQUIRE(mt_report_write_tensors(r, out, NULL) == 0);
     mt_report_free(r);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the dog\"],\"edit\":"
-             "[\"blocks.1.resid_pre += 2 * %s:mean.blocks.1.resid_pre\"]}",
-             out);
-    r = ran("run", request);
+    r = ran_as("run",
+               "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the dog\"],\"edit\":"
+               "[\"blocks.1.resid_pre += 2 * %s:mean.blocks.1.resid_pre\"]}",
+               out);
     REQUIRE(r);
     CHECK(shows(r, "without edits"));
     mt_report_free(r);
@@ -305,24 +303,20 @@ TEST("tables that cannot be read are refused by row, with the columns there are"
         { "text,label\nthe elephant,1\n", "row 2" },
         { "", "0 prompts" },
     };
-    char request[1500];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"data\":\"%s\"}",
-                 test_text("b.csv", bad[i][0]));
-        refuses("direction", request, bad[i][1]);
+        refuses_as("direction", bad[i][1], "{\"model\":\"demo:induction\",\"data\":\"%s\"}",
+                   test_text("b.csv", bad[i][0]));
     }
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
-             "\"blocks.0.resid_pre\"}",
-             animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
-    refuses("direction", request, "mass_mean: direction: no variance within");
+    refuses_as("direction", "mass_mean: direction: no variance within",
+               "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
+               "\"blocks.0.resid_pre\"}",
+               animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
     refuses("direction", "{\"model\":\"demo:induction\"}", "two kinds");
     refuses("direction", "{\"model\":\"demo:induction\",\"method\":\"lda\"}", "method is 'lda'");
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
-             "\"blocks.0.attn.pattern\"}",
-             animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
-    refuses("direction", request, "not one vector a position");
+    refuses_as("direction", "not one vector a position",
+               "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\",\"site\":"
+               "\"blocks.0.attn.pattern\"}",
+               animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
 }
 
 TEST("memory that runs out at any call is an error, never another report")

@@ -55,17 +55,17 @@ static void agrees(const char *name, int n_edge, double tolerance)
         { "ablate.zero.edges", "edge.exact.zero" },
         { "ablate.mean_by_pos.edges", "edge.exact.mean-positional" },
     };
-    char request[3000], path[1200], pairs[1200];
+    char path[1200], pairs[1200];
     container *c = NULL;
     const char *dir = shared_path(name);
     write_pairs(dir, pairs, sizeof pairs);
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
     REQUIRE(container_open(&c, path, NULL) == E_OK);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"direction\":\"noise\",\"precision\":\"f64\","
-             "\"what\":\"patch,zero,mean_by_pos\",\"senders\":\"head,mlp,embed\"}",
-             dir, pairs);
-    mt_report *r = ran("edges", request);
+    mt_report *r =
+        ran_as("edges",
+               "{\"model\":\"%s\",\"pairs\":\"%s\",\"direction\":\"noise\",\"precision\":\"f64\","
+               "\"what\":\"patch,zero,mean_by_pos\",\"senders\":\"head,mlp,embed\"}",
+               dir, pairs);
     REQUIRE(r);
     for (int i = 0; i < 3; i++) CHECK(agreeing(r, c, pair[i][0], pair[i][1], tolerance) == n_edge);
     mt_report_free(r);
@@ -95,7 +95,7 @@ static int64_t cell_of(int row, int col) { return (int64_t)row * 49 + col; }
 TEST("an edge's cell is a run with that edge edited by hand, and what path says of it, bit for bit")
 {
     tiny t;
-    char request[3000], edit[1400];
+    char edit[1400];
     static const struct edge {
         const char *edge, *path;
         int row, col, at;
@@ -109,13 +109,12 @@ TEST("an edge's cell is a run with that edge edited by hand, and what path says 
         { "blocks.2.attn.bias -> logits", "bias.to_final_resid", 21, 48, 2 },
     };
     if (!tiny_open(&t)) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"direction\":\"both\",\"what\":\"patch,zero\"}",
-             t.dir, t.pairs);
-    mt_report *r = ran("edges", request);
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\",\"all\":true}", t.dir,
-             t.pairs);
-    mt_report *p = ran("path", request);
+    mt_report *r =
+        ran_as("edges",
+               "{\"model\":\"%s\",\"pairs\":\"%s\",\"direction\":\"both\",\"what\":\"patch,zero\"}",
+               t.dir, t.pairs);
+    mt_report *p =
+        ran_as("path", "{\"model\":\"%s\",\"pairs\":\"%s\",\"all\":true}", t.dir, t.pairs);
     REQUIRE(r && p);
     for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
         const struct edge *e = &edges[i];
@@ -197,16 +196,16 @@ static json_t *graph_in(const char *path)
 TEST("the graph of the demo has three edges that count, and they are the circuit")
 {
     static const char *const circuit[] = { "input->a0.h1<v>", "a0.h1->a1.h2<k>", "a1.h2->logits" };
-    char request[2000], path[1200];
+    char path[1200];
     const char *name;
     json_t *e;
     int n = 0;
     snprintf(path, sizeof path, "%s/graph.json", test_dir());
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the "
-             "bird sat on the cat\",\"answer\":\"sat\",\"wrong\":\"ran\",\"graph\":\"%s\"}",
-             path);
-    mt_report *r = ran("edges", request);
+    mt_report *r = ran_as(
+        "edges",
+        "{\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the "
+        "bird sat on the cat\",\"answer\":\"sat\",\"wrong\":\"ran\",\"graph\":\"%s\"}",
+        path);
     REQUIRE(r);
     CHECK(shows(r, "a0.h1->a1.h2<k>   1.000") && shows(r, "random direction"));
     for (int i = 0; i < 12; i++) { /* rows input, pos_embed, a0, a1; columns a0, a1, logits */
@@ -230,17 +229,16 @@ TEST("the graph of the demo has three edges that count, and they are the circuit
 
 TEST("the graph has the nodes and edges of EAP-IG's own, and the numbers of the tensor")
 {
-    char request[3000], path[1200], theirs[1200], pairs[1200];
+    char path[1200], theirs[1200], pairs[1200];
     const char *dir = shared_path("goldens/methods/eap-gpt2"), *name;
     json_t *e;
     if (!dir) SKIP("no ../shared");
     write_pairs(dir, pairs, sizeof pairs);
     snprintf(theirs, sizeof theirs, "%s/graph_topn12.json", dir);
     snprintf(path, sizeof path, "%s/gpt2.json", test_dir());
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"direction\":\"noise\",\"graph\":\"%s\"}", dir,
-             pairs, path);
-    mt_report *r = ran("edges", request);
+    mt_report *r = ran_as(
+        "edges", "{\"model\":\"%s\",\"pairs\":\"%s\",\"direction\":\"noise\",\"graph\":\"%s\"}",
+        dir, pairs, path);
     REQUIRE(r);
     json_t *g = graph_in(path), *h = graph_in(theirs);
     CHECK(json_equal(json_object_get(g, "cfg"), json_object_get(h, "cfg")));
@@ -268,8 +266,7 @@ TEST("a sweep of edges that was stopped goes on, and writes a graph only when it
     mt_report *r = NULL;
     if (!tiny_open(&t)) SKIP("no ../shared");
     snprintf(path, sizeof path, "%s/later.json", test_dir());
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\"}", t.dir, t.pairs);
-    mt_report *whole = ran("edges", request);
+    mt_report *whole = ran_as("edges", "{\"model\":\"%s\",\"pairs\":\"%s\"}", t.dir, t.pairs);
     REQUIRE(whole);
     snprintf(hash, sizeof hash, "%s", mt_report_hash(whole));
     mt_report_free(whole);
@@ -301,13 +298,11 @@ TEST("edges refuses what it cannot sweep, before anything is run")
         { "\"graph\":\"g.json\",\"what\":\"patch,zero\"", "several sweeps" },
         { "\"graph\":\"/no/such/directory/g.json\"", "/no/such/directory" },
     };
-    char request[2000];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"clean\":\"the cat sat\",\"corrupt\":\"the dog "
-                 "sat\",\"answer\":\"sat\",\"wrong\":\"ran\",%s}",
-                 bad[i][0]);
-        refuses("edges", request, bad[i][1]);
+        refuses_as("edges", bad[i][1],
+                   "{\"model\":\"demo:induction\",\"clean\":\"the cat sat\",\"corrupt\":\"the dog "
+                   "sat\",\"answer\":\"sat\",\"wrong\":\"ran\",%s}",
+                   bad[i][0]);
     }
 }
 /* SPDX-License-Identifier: MIT */

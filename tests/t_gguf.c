@@ -49,7 +49,6 @@ TEST("an edit, a sum of vectors and a direction take numbers that lie in blocks"
     unsigned char bytes[2 * 34];
     double want[D], got[D];
     gguf_made g;
-    char request[400];
     for (int i = 0; i < 2 * 34; i++) bytes[i] = (unsigned char)(7 * i + 1);
     for (int k = 0; k < 2; k++)
         bytes[34 * k] = 0, bytes[34 * k + 1] = (unsigned char)(0x34 + 4 * k);
@@ -61,11 +60,11 @@ TEST("an edit, a sum of vectors and a direction take numbers that lie in blocks"
     };
     tensor_values(&v, 0, D, want);
     CHECK(want[0] != 0 && want[D - 1] != 0 && want[1] != want[33]);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"tokens\":\"1,2\",\"sites\":\"blocks.0.attn.z\","
-             "\"edit\":[\"blocks.0.attn.z[pos=0,head=0] = %s:direction.1\"]}",
-             test_path("v.gguf"));
-    mt_report *r = ran("cache", request);
+    mt_report *r =
+        ran_as("cache",
+               "{\"model\":\"demo:induction\",\"tokens\":\"1,2\",\"sites\":\"blocks.0.attn.z\","
+               "\"edit\":[\"blocks.0.attn.z[pos=0,head=0] = %s:direction.1\"]}",
+               test_path("v.gguf"));
     REQUIRE(r);
     container *c = tensors_in(r);
     const tensor_view *t = container_find(c, "lane0/blocks.0.attn.z");
@@ -74,11 +73,10 @@ TEST("an edit, a sum of vectors and a direction take numbers that lie in blocks"
     for (int i = 0; i < D; i++) CHECK(got[i] == (double)(float)want[i]);
     container_free(c);
     mt_report_free(r);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"directions\":\"%s\","
-             "\"at\":\"blocks.0.attn.z[head=0]\",\"random\":0,\"skip\":0}",
-             test_text("t.txt", "the cat sat on the mat"), test_path("v.gguf"));
-    r = ran("maxact", request);
+    r = ran_as("maxact",
+               "{\"model\":\"demo:induction\",\"text\":\"%s\",\"directions\":\"%s\","
+               "\"at\":\"blocks.0.attn.z[head=0]\",\"random\":0,\"skip\":0}",
+               test_text("t.txt", "the cat sat on the mat"), test_path("v.gguf"));
     REQUIRE(r);
     CHECK(shows(r, "direction.1") && !shows(r, "direction.1[1]"));
     mt_report_free(r);

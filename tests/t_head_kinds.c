@@ -111,18 +111,17 @@ static int right(const weights *w, int s, int layer, int head, int *own)
 TEST("heads: successor scores are those of loops over the stored weights")
 {
     weights w = { 0 };
-    char request[1600], path[1000];
+    char path[1000];
     const char *dir = shared_path("goldens/models/gpt2");
     if (!dir) SKIP("no ../shared");
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     REQUIRE(!container_open(&w.c, path, NULL));
     w.wte = stored(&w, "transformer.wte.weight", 0);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"precision\":\"f64\",\"what\":\"successor\",\"ordinals\":\"%s\"}",
-             dir,
-             test_text("order.json",
-                       "{\"circle\":[3,7,11,5,20,41,58,3],\"line\":[9,\"#2\",30,31,17,44]}"));
-    mt_report *r = ran("heads", request);
+    mt_report *r = ran_as(
+        "heads",
+        "{\"model\":\"%s\",\"precision\":\"f64\",\"what\":\"successor\",\"ordinals\":\"%s\"}", dir,
+        test_text("order.json",
+                  "{\"circle\":[3,7,11,5,20,41,58,3],\"line\":[9,\"#2\",30,31,17,44]}"));
     REQUIRE(r);
     for (int layer = 0; layer < LAYERS; layer++)
         for (int head = 0; head < HEADS; head++) {
@@ -146,11 +145,9 @@ TEST("heads: successor scores are those of loops over the stored weights")
 
 TEST("heads: a head that copies raises the token itself, never the next: no successor head")
 {
-    char request[1200];
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"what\":\"successor\",\"ordinals\":\"%s\"}",
-             test_text("words.json", "{\"words\":[\"cat\",\"dog\",\"mat\",\"sat\"]}"));
-    mt_report *r = ran("heads", request);
+    mt_report *r =
+        ran_as("heads", "{\"model\":\"demo:induction\",\"what\":\"successor\",\"ordinals\":\"%s\"}",
+               test_text("words.json", "{\"words\":[\"cat\",\"dog\",\"mat\",\"sat\"]}"));
     REQUIRE(r);
     int64_t n = 0;
     double *own = tensor_of(r, "itself.mean", &n), *next = tensor_of(r, "successor.mean", &n);
@@ -164,7 +161,7 @@ TEST("heads: a head that copies raises the token itself, never the next: no succ
 TEST("heads: one that writes nothing is no successor head, though no logit is larger than the next "
      "token's")
 {
-    char request[1200], edited[1100];
+    char edited[1100];
     const char *dir = shared_path("goldens/models/gpt2");
     container *c = NULL;
     char path[1000];
@@ -186,10 +183,8 @@ TEST("heads: one that writes nothing is no successor head, though no logit is la
     REQUIRE(file_read(&config, path, 1 << 20, NULL) == E_OK);
     test_file("config.json", config.p, config.n);
     str_release(&config);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"what\":\"successor\",\"ordinals\":\"%s\"}", test_dir(),
-             test_text("order.json", "{\"line\":[9,2,30,31,17,44]}"));
-    mt_report *r = ran("heads", request);
+    mt_report *r = ran_as("heads", "{\"model\":\"%s\",\"what\":\"successor\",\"ordinals\":\"%s\"}",
+                          test_dir(), test_text("order.json", "{\"line\":[9,2,30,31,17,44]}"));
     REQUIRE(r);
     double before = 0;
     for (int64_t h = 0; h < HEADS; h++) {
@@ -296,11 +291,9 @@ TEST("heads: what else is scored changes no number of attention's, and the seed 
     double *v[3] = { NULL };
     int64_t n = 0;
     for (int i = 0; i < 3; i++) {
-        char request[200];
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"length\":9,\"sequences\":3,\"what\":\"%s\"}",
-                 what[i]);
-        mt_report *r = ran("heads", request);
+        mt_report *r = ran_as(
+            "heads", "{\"model\":\"demo:induction\",\"length\":9,\"sequences\":3,\"what\":\"%s\"}",
+            what[i]);
         REQUIRE(r);
         v[i] = tensor_of(r, i < 2 ? "stripe.induction" : "suppression.effect", &n);
         REQUIRE(v[i]);
@@ -330,19 +323,16 @@ TEST("heads: ordinal sequences that are none, and words that are not tokens, are
         { "{\"days\":[\"cat\",\"elephant\",\"dog\"]}", "no ordinal words that are single tokens" },
         { "{}", "no ordinal words" },
     };
-    char request[1200];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"what\":\"successor\",\"ordinals\":\"%s\"}",
-                 test_text("bad.json", bad[i][0]));
-        refuses("heads", request, bad[i][1]);
+        refuses_as("heads", bad[i][1],
+                   "{\"model\":\"demo:induction\",\"what\":\"successor\",\"ordinals\":\"%s\"}",
+                   test_text("bad.json", bad[i][0]));
     }
     refuses("heads", "{\"model\":\"demo:induction\",\"what\":\"successor\"}", "no ordinal words");
     refuses("heads", "{\"model\":\"demo:induction\",\"what\":\"next\"}", "next");
     if (!shared_path("goldens/models/gpt2")) return;
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"what\":\"successor\"}",
-             shared_path("goldens/models/gpt2"));
-    refuses("heads", request, "without a tokenizer");
+    refuses_as("heads", "without a tokenizer", "{\"model\":\"%s\",\"what\":\"successor\"}",
+               shared_path("goldens/models/gpt2"));
 }
 
 TEST("heads: memory that runs out in either score is an error that says so")

@@ -182,12 +182,11 @@ TEST("attend gives the reference's patterns, GQA included")
 {
     if (!shared_path("goldens/methods/tl-weights-gpt2")) SKIP("no ../shared");
     for (int i = 0; i < 2; i++) {
-        char dir[1000], tokens[200], request[1400];
+        char dir[1000], tokens[200];
         container *want = golden(REFERENCE[i], dir);
         repeated_tokens(dir, tokens, sizeof tokens);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
-        mt_report *r = ran("attend", request);
+        mt_report *r = ran_as(
+            "attend", "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
         REQUIRE(r);
         container *got = tensors_in(r);
         CHECK(far_apart(got, "pattern", want, "repeated.pattern") < 1e-7); /* stored as float32 */
@@ -246,12 +245,11 @@ TEST("heads gives the reference's stripes and detectors, GQA included")
     static const char *const kinds[] = { "previous_token_head", "duplicate_token_head",
                                          "induction_head" };
     for (int i = 0; i < 2; i++) {
-        char dir[1000], tokens[200], request[1400], name[120];
+        char dir[1000], tokens[200], name[120];
         container *want = golden(REFERENCE[i], dir);
         repeated_tokens(dir, tokens, sizeof tokens);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}", dir, tokens);
-        mt_report *r = ran("heads", request);
+        mt_report *r = ran_as("heads", "{\"model\":\"%s\",\"tokens\":\"%s\",\"precision\":\"f64\"}",
+                              dir, tokens);
         REQUIRE(r);
         container *got = tensors_in(r);
         CHECK(far_apart(got, "repeated.pattern", want, "repeated.pattern") < 1e-7);
@@ -319,12 +317,11 @@ TEST(
     static const char *const models[] = { "gemma2", "gemma3", "gpt_neo" };
     static const int window[3][3] = { { 5, 12, 5 }, { 5, 12, 5 }, { 12, 4, 4 } };
     for (int i = 0; i < 3; i++) {
-        char rel[60], request[1400], score[40];
+        char rel[60], score[40];
         snprintf(rel, sizeof rel, "goldens/models/%s", models[i]);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"tokens\":\"1,2,3,4,5,6,1,2,3,4,5,6\",\"top\":12}",
-                 shared_path(rel));
-        mt_report *r = ran("heads", request);
+        mt_report *r =
+            ran_as("heads", "{\"model\":\"%s\",\"tokens\":\"1,2,3,4,5,6,1,2,3,4,5,6\",\"top\":12}",
+                   shared_path(rel));
         REQUIRE(r);
         char *csv = mt_report_render(r, "csv", 80, false, NULL);
         REQUIRE(csv);
@@ -433,13 +430,13 @@ TEST(
         "matching_score.full_QK", "OV_svd.S",      "QK_svd.S"
     };
     for (int i = 0; i < 2; i++) {
-        char dir[1000], request[1400];
+        char dir[1000];
         container *want = golden(REFERENCE[i], dir);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"what\":\"copying,composition,svd,matrices\",\"precision\":"
-                 "\"f64\"}",
-                 dir);
-        mt_report *r = ran("weights", request);
+        mt_report *r =
+            ran_as("weights",
+                   "{\"model\":\"%s\",\"what\":\"copying,composition,svd,matrices\",\"precision\":"
+                   "\"f64\"}",
+                   dir);
         REQUIRE(r);
         container *got = tensors_in(r);
         CHECK(far_apart(got, "QK", want, "QK") < 1e-7); /* stored as float32 */
@@ -554,11 +551,11 @@ TEST("weights: skip-trigrams are what the whole matrices say, and their bugs sta
     container *want = golden("gpt2", dir), *file = NULL;
     snprintf(request, sizeof request, "%s/model.safetensors", dir);
     REQUIRE(container_open(&file, request, NULL) == E_OK);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"what\":\"skip\",\"layer\":\"0\",\"token\":[\"#7\",\"#11\"],"
-             "\"precision\":\"f64\"}",
-             dir);
-    mt_report *r = ran("weights", request);
+    mt_report *r =
+        ran_as("weights",
+               "{\"model\":\"%s\",\"what\":\"skip\",\"layer\":\"0\",\"token\":[\"#7\",\"#11\"],"
+               "\"precision\":\"f64\"}",
+               dir);
     const tensor_view *e = weight_called(file, "wte.weight"), *qk = container_find(want, "QK"),
                       *ov = container_find(want, "OV");
     REQUIRE(r && e && qk && ov);

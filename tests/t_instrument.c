@@ -133,7 +133,7 @@ static void write_spoiled(const char *path)
 
 TEST("a NaN on one side is the worst of all differences, whatever comes after it")
 {
-    char path[1200], request[1400];
+    char path[1200];
     int n_wrong = 0;
     snprintf(path, sizeof path, "%s/spoiled.npz", test_dir());
     write_spoiled(path);
@@ -144,8 +144,7 @@ TEST("a NaN on one side is the worst of all differences, whatever comes after it
     CHECK(text && n_wrong == 1 && strstr(text, "[0, 0]"));
     mt_text_free(text);
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
-    r = ran("verify", request);
+    r = ran_as("verify", "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
     CHECK(r && mt_report_failed(r) && shows(r, "lane0/of_another_tool"));
     mt_report_free(r);
 }
@@ -175,7 +174,7 @@ TEST("a file that an edit reads is in the certificate by its bytes")
 
 TEST("what --plan said replays to the same hash")
 {
-    char path[1200], request[1400];
+    char path[1200];
     mt_report *r =
         ran("run", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"plan\":true}");
     REQUIRE(r);
@@ -184,8 +183,7 @@ TEST("what --plan said replays to the same hash")
     REQUIRE(mt_write_file(path, json, NULL) == 0);
     mt_text_free(json);
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
-    r = ran("replay", request);
+    r = ran_as("replay", "{\"report\":\"%s\"}", path);
     CHECK(r && !mt_report_failed(r));
     mt_report_free(r);
 }
@@ -268,9 +266,8 @@ TEST("a gap that rounding makes of large logits is too small")
     static const char pairs[] =
         "{\"clean\":[[1,2,3]],\"corrupt\":[[1,2,4]],\"correct\":[5],\"wrong\":[6]}";
     REQUIRE(file_write(request, pairs, sizeof pairs - 1, NULL) == E_OK);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s/stories260K.bin\",\"pairs\":\"%s/pairs.json\"}", dir, test_dir());
-    mt_report *r = ran("patch", request);
+    mt_report *r = ran_as("patch", "{\"model\":\"%s/stories260K.bin\",\"pairs\":\"%s/pairs.json\"}",
+                          dir, test_dir());
     CHECK(r && shows(r, "not normalised"));
     mt_report_free(r);
 }
@@ -286,10 +283,8 @@ TEST("heads, neurons and dimensions can be exchanged, and what cannot be is refu
         "\"blocks.0.attn.pattern[head=1] = @:blocks.0.attn.pattern[head=0]\"",
         "\"blocks.1.resid_pre[dim=0:92] <-> blocks.1.resid_pre[dim=92:184]\"",
     };
-    char request[900];
     for (size_t i = 0; i < sizeof does / sizeof *does; i++) {
-        snprintf(request, sizeof request, run, does[i]);
-        mt_report *r = ran("run", request);
+        mt_report *r = ran_as("run", run, does[i]);
         CHECK(r && shows(r, "-40.00"));
         mt_report_free(r);
     }
@@ -302,10 +297,8 @@ TEST("heads, neurons and dimensions can be exchanged, and what cannot be is refu
         { "\"embed -> blocks.1.attn.q[dim=0:2] = 0\"", "within" },
         { "\"embed -> blocks.1.attn.q = 0\",\"embed -> blocks.1.attn.q[head=0] = 1\"", "overlap" },
     };
-    for (size_t i = 0; i < sizeof not / sizeof *not ; i++) {
-        snprintf(request, sizeof request, run, not [i][0]);
-        refuses("run", request, not [i][1]);
-    }
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
+        refuses_as("run", not [i][1], run, not [i][0]);
 }
 
 static bool stop_soon(void *user, const char *what, double done)
@@ -362,15 +355,14 @@ TEST("drawing from the likeliest one is greedy")
 
 TEST("a report's hash and its replay do not depend on where the files that edits name are")
 {
-    char path[2][1200], request[2600], hash[2][80];
+    char path[2][1200], hash[2][80];
     for (int i = 0; i < 2; i++) {
         snprintf(path[i], sizeof path[i], "%s/%s", test_dir(), i ? "b.txt" : "./a.txt");
         REQUIRE(mt_write_file(path[i], "the cat sat\nthe dog ran on\n", NULL) == 0);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],"
-                 "\"edit\":[\"blocks.0.attn.z[head=1] = mean(%s)\"]}",
-                 path[i]);
-        mt_report *r = ran("run", request);
+        mt_report *r = ran_as("run",
+                              "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\"],"
+                              "\"edit\":[\"blocks.0.attn.z[head=1] = mean(%s)\"]}",
+                              path[i]);
         REQUIRE(r);
         snprintf(hash[i], sizeof hash[i], "%s", mt_report_hash(r));
         char *text = form(r, "json");
@@ -380,8 +372,7 @@ TEST("a report's hash and its replay do not depend on where the files that edits
         mt_text_free(text), mt_report_free(r);
     }
     CHECK(!strcmp(hash[0], hash[1]));
-    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path[0]);
-    mt_report *r = ran("replay", request);
+    mt_report *r = ran_as("replay", "{\"report\":\"%s\"}", path[0]);
     CHECK(r && !mt_report_failed(r) && shows(r, hash[0]));
     mt_report_free(r);
 }
@@ -398,16 +389,15 @@ TEST("an edit whose values are the prompt's rows says that it leaves written row
 
 TEST("logits of pairs of different length: those past a prompt's end are absent, not zero")
 {
-    char path[1200], request[1400];
+    char path[1200];
     snprintf(path, sizeof path, "%s/two.json", test_dir());
     REQUIRE(mt_write_file(path,
                           "{\"clean\":[\"the cat sat on the cat\",\"the cat\"],"
                           "\"corrupt\":[\"the dog sat on the cat\",\"a cat\"],"
                           "\"correct\":[\"sat\",\"sat\"]}",
                           NULL) == 0);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"pairs\":\"%s\",\"all\":true}", path);
-    mt_report *r = ran("patch", request);
+    mt_report *r =
+        ran_as("patch", "{\"model\":\"demo:induction\",\"pairs\":\"%s\",\"all\":true}", path);
     REQUIRE(r);
     char *text = form(r, "json");
     json_t *v = json_loads(text, 0, NULL);
@@ -477,8 +467,7 @@ TEST("a replay is not replayed")
              "\"request\":{\"instrument\":\"replay\"},\"where\":{\"report\":\"%s\"}}",
              path);
     REQUIRE(mt_write_file(path, request, NULL) == 0);
-    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
-    refuses("replay", request, "not replayed");
+    refuses_as("replay", "not replayed", "{\"report\":\"%s\"}", path);
 }
 
 TEST("verify holds on the models there are, and against their stored values")
@@ -487,23 +476,19 @@ TEST("verify holds on the models there are, and against their stored values")
     CHECK(r && !mt_report_failed(r));
     mt_report_free(r);
     const char *dir = shared_path("goldens/models/llama_gqa");
-    char request[2600];
     if (!dir) return;
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\"}",
-             dir, dir);
-    r = ran("verify", request);
+    r = ran_as("verify", "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\"}", dir, dir);
     CHECK(r && !mt_report_failed(r) && shows(r, "blocks.1.attn.pattern"));
     mt_report_free(r);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\",\"tol\":1e-12}", dir, dir);
-    r = ran("verify", request);
+    r = ran_as("verify", "{\"model\":\"%s\",\"against\":\"%s/golden.safetensors\",\"tol\":1e-12}",
+               dir, dir);
     CHECK(r && mt_report_failed(r));
     mt_report_free(r);
 }
 
 TEST("what cache writes, verify and --against read")
 {
-    char request[2600], path[1200];
+    char path[1200];
     int n_wrong;
     snprintf(path, sizeof path, "%s/acts.safetensors", test_dir());
     mt_report *r = ran(
@@ -513,8 +498,7 @@ TEST("what cache writes, verify and --against read")
     CHECK(text && n_wrong == 0);
     mt_text_free(text);
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
-    r = ran("verify", request);
+    r = ran_as("verify", "{\"model\":\"demo:induction\",\"against\":\"%s\"}", path);
     CHECK(r && !mt_report_failed(r) && shows(r, "lane1/blocks.1.attn.pattern"));
     mt_report_free(r);
 }
@@ -604,14 +588,13 @@ TEST("files of prompts that do not fit are refused, and no line of them is passe
 
 TEST("a tensor without numbers is no value")
 {
-    char path[1200], request[1600];
+    char path[1200];
     tensor_view t = { .name = "x", .dtype = DTYPE_F32, .n_dim = 1, .dim = { 0 }, .data = "" };
     snprintf(path, sizeof path, "%s/empty.npz", test_dir());
     REQUIRE(tensors_write(path, &t, 1, NULL, 0, NULL) == E_OK);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = %s:x\"]}",
-             path);
-    refuses("run", request, "0 values");
+    refuses_as("run", "0 values",
+               "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"edit\":[\"embed = %s:x\"]}",
+               path);
 }
 
 TEST("memory that runs out at any call of an analysis is an error, never another report")
@@ -657,12 +640,10 @@ TEST("messages are written by the model's own template, and a report of them rep
     REQUIRE(file_write(path, json, strlen(json), NULL) == E_OK);
     mt_text_free(json);
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
-    r = ran("replay", request);
+    r = ran_as("replay", "{\"report\":\"%s\"}", path);
     REQUIRE(r && !mt_report_failed(r));
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"chat\":[\"hi\"],\"bos\":\"yes\"}",
-             test_dir());
-    refuses("tokens", request, "template writes BOS");
+    refuses_as("tokens", "template writes BOS",
+               "{\"model\":\"%s\",\"chat\":[\"hi\"],\"bos\":\"yes\"}", test_dir());
 }
 /* SPDX-License-Identifier: MIT */

@@ -50,15 +50,15 @@ static void agrees(const mt_report *r, const char *golden, double tol, int least
 
 static void lens_agrees(const char *name)
 {
-    char request[2600], path[1200], tokens[1000];
+    char path[1200], tokens[1000];
     const char *dir = shared_path(name);
     snprintf(path, sizeof path, "%s/prompts.json", dir);
     list_of(path, "clean", tokens);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"%s\",\"what\":\"pre,mid,post\",\"logits\":true,"
-             "\"precision\":\"f64\"}",
-             dir, tokens);
-    mt_report *r = ran("lens", request);
+    mt_report *r =
+        ran_as("lens",
+               "{\"model\":\"%s\",\"tokens\":\"%s\",\"what\":\"pre,mid,post\",\"logits\":true,"
+               "\"precision\":\"f64\"}",
+               dir, tokens);
     REQUIRE(r);
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
     agrees(r, path, 2e-6, 1); /* stored as float32, up to 25 */
@@ -78,11 +78,10 @@ TEST("the last layer's lens is the model's output, bit for bit, in every archite
                                          "opt",  "olmo2", "bloom",  "phi",    "qwen2_moe" };
     if (!shared_path("goldens/models")) SKIP("no ../shared");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char rel[100], request[1400];
+        char rel[100];
         snprintf(rel, sizeof rel, "goldens/models/%s", names[i]);
-        snprintf(request, sizeof request, "{\"model\":\"%s\",\"tokens\":\"[[1,5,2,7,3],[4,9]]\"}",
-                 shared_path(rel));
-        mt_report *r = ran("lens", request);
+        mt_report *r = ran_as("lens", "{\"model\":\"%s\",\"tokens\":\"[[1,5,2,7,3],[4,9]]\"}",
+                              shared_path(rel));
         REQUIRE(r);
         CHECK(!mt_report_failed(r) &&
               shows(r, "last layer against the model's logits 0, largest difference at 7"));
@@ -108,12 +107,10 @@ static void brute(const double *logits, const double *last, int64_t n, double *k
 
 TEST("KL, entropy and ranks of the lens are what its logits say")
 {
-    char request[1400];
     if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"1,5,2,7\",\"logits\":true,\"precision\":\"f64\"}",
-             shared_path("goldens/models/gpt2"));
-    mt_report *r = ran("lens", request);
+    mt_report *r = ran_as(
+        "lens", "{\"model\":\"%s\",\"tokens\":\"1,5,2,7\",\"logits\":true,\"precision\":\"f64\"}",
+        shared_path("goldens/models/gpt2"));
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n, m;
@@ -151,12 +148,11 @@ TEST("a lens does not depend on the backend or threads, and mean KL over prompts
     static const char *const how[] = { "", ",\"backend\":\"reference\",\"threads\":1" };
     char hash[2][60] = { "", "" };
     for (int i = 0; i < 2; i++) {
-        char request[400];
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the cat\",\"the dog "
-                 "ran\"]%s}",
-                 how[i]);
-        mt_report *r = ran("lens", request);
+        mt_report *r =
+            ran_as("lens",
+                   "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the cat\",\"the dog "
+                   "ran\"]%s}",
+                   how[i]);
         REQUIRE(r);
         CHECK(shows(r, "interval"));
         snprintf(hash[i], sizeof hash[i], "%s", mt_report_hash(r));
@@ -218,12 +214,11 @@ static double share_of(const mt_report *r, const double *dla, int n_prompt, int 
 /* Our parts are finer than the reference's: its MLP has the bias, its 'bias' is of all attentions. */
 static void dla_agrees(const char *name, int n_head, bool biased)
 {
-    char request[2600], path[1200], label[100];
+    char path[1200], label[100];
     const char *dir = shared_path(name);
     container *golden = NULL;
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"precision\":\"f64\"}", dir, dir);
-    mt_report *r = ran("dla", request);
+    mt_report *r = ran_as(
+        "dla", "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"precision\":\"f64\"}", dir, dir);
     REQUIRE(r && !mt_report_failed(r));
     snprintf(path, sizeof path, "%s/golden_f64.safetensors", dir);
     REQUIRE(container_open(&golden, path, NULL) == E_OK);
@@ -397,13 +392,12 @@ TEST("a neuron's share is what the logit loses without it while the norms are he
 
 TEST("the stream so far, norm anew, is the lens; at the end both forms are the logit")
 {
-    char request[1800];
     if (!shared_path("goldens/models/gemma2")) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"precision\":\"f64\",\"answer\":\"#4\","
-             "\"wrong\":\"#9\"}",
-             shared_path("goldens/models/gpt2"));
-    mt_report *r = ran("dla", request);
+    mt_report *r =
+        ran_as("dla",
+               "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"precision\":\"f64\",\"answer\":\"#4\","
+               "\"wrong\":\"#9\"}",
+               shared_path("goldens/models/gpt2"));
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n, m;
@@ -411,11 +405,10 @@ TEST("the stream so far, norm anew, is the lens; at the end both forms are the l
            *dla = values(c, "dla", &m);
     CHECK(fabs(lens[n - 1] - far[n - 1]) < 1e-12 && fabs(far[n - 1] - sum_of(dla, m)) < 1e-12);
     container_free(c), mt_report_free(r);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"precision\":\"f64\",\"logits\":true,"
-             "\"what\":\"pre,mid,post\"}",
-             shared_path("goldens/models/gpt2"));
-    r = ran("lens", request);
+    r = ran_as("lens",
+               "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"precision\":\"f64\",\"logits\":true,"
+               "\"what\":\"pre,mid,post\"}",
+               shared_path("goldens/models/gpt2"));
     REQUIRE(r);
     c = tensors_in(r);
     double *all = values(c, "logit_lens", &m);
@@ -453,11 +446,8 @@ TEST("dla refuses what it cannot attribute")
                                           { ",\"neurons\":-1}", "expected 0 to" },
                                           { ",\"pairs\":\"x.json\"}", "both --pairs and --prompt" },
                                           { ",\"answer\":\"the cat\"}", "token" } };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char request[300];
-        snprintf(request, sizeof request, "%s%s", head, bad[i][0]);
-        refuses("dla", request, bad[i][1]);
-    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refuses_as("dla", bad[i][1], "%s%s", head, bad[i][0]);
     mt_report *r = ran("dla", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"edit\":["
                               "\"logits += 5\"]}");
     REQUIRE(r);
@@ -520,11 +510,9 @@ TEST("two models that differ in one weight part at the site that it makes, and n
                { "transformer.ln_f.weight", "They part at ln_final.out, position 0" } };
     if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
-        char request[3000];
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"with\":\"%s\",\"tokens\":\"[[1,5,2,7],[3,4]]\"}",
-                 shared_path("goldens/models/gpt2"), spoiled_model("gpt2", of[i].weight, 1.5));
-        mt_report *r = ran("compare", request);
+        mt_report *r =
+            ran_as("compare", "{\"model\":\"%s\",\"with\":\"%s\",\"tokens\":\"[[1,5,2,7],[3,4]]\"}",
+                   shared_path("goldens/models/gpt2"), spoiled_model("gpt2", of[i].weight, 1.5));
         REQUIRE(r);
         CHECK(shows(r, of[i].site) && shows(r, "interval"));
         mt_report_free(r);
@@ -620,11 +608,9 @@ TEST("compare refuses what it cannot compare")
         refuses("compare", request, bad[i][1]);
     }
     if (!shared_path("goldens/models/gpt2")) return;
-    char request[1400];
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"with\":\"%s\"}",
-             shared_path("goldens/models/gpt2"));
-    refuses("compare", request, "tokens");
+    refuses_as("compare", "tokens",
+               "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"with\":\"%s\"}",
+               shared_path("goldens/models/gpt2"));
 }
 
 /* ---- embed ---- */
@@ -638,7 +624,7 @@ static double cosine_of(const double *a, const double *b, int64_t n)
 
 TEST("cosines of a sum of tokens with all tokens are those of the table's rows")
 {
-    char request[1400], path[1300];
+    char path[1300];
     container *file = NULL;
     int64_t n, m;
     if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
@@ -646,9 +632,8 @@ TEST("cosines of a sum of tokens with all tokens are those of the table's rows")
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     REQUIRE(container_open(&file, path, NULL) == E_OK);
     double *w = values(file, "transformer.wte.weight", &n), v[256];
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"expr\":[\"2 * #3 - #5 + #7\",\"#5\"],\"top\":1000}", dir);
-    mt_report *r = ran("embed", request);
+    mt_report *r = ran_as(
+        "embed", "{\"model\":\"%s\",\"expr\":[\"2 * #3 - #5 + #7\",\"#5\"],\"top\":1000}", dir);
     REQUIRE(r);
     container *c = tensors_in(r);
     double *cosine = values(c, "cosine", &m), *near = values(c, "nearest", &m),

@@ -227,10 +227,8 @@ static bool same_logits(const char *golden, const char *fork, const char *opened
 
 static void refused(const char *golden, const char *text, const char *says)
 {
-    char request[3000];
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"edit\":[\"%s\"]}",
-             golden, text);
-    refuses("run", request, says);
+    refuses_as("run", says, "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"edit\":[\"%s\"]}", golden,
+               text);
 }
 
 /* Two adapters of llama_gqa: one of q in both blocks, one of v in the first. */
@@ -285,7 +283,7 @@ TEST("weights += F * lora(DIR) is the adapter at that scale; adapters stack, and
 
 TEST("an adapter's files are in the certificate, and a report of a fork that has one replays")
 {
-    char a[1200], b[1200], more[1400], path[1300], request[1400];
+    char a[1200], b[1200], more[1400], path[1300];
     const char *golden = two_adapters(a, b);
     if (!golden) SKIP("no ../shared");
     snprintf(more, sizeof more, "\"edit\":[\"weights += lora(%s)\"]", a);
@@ -295,8 +293,7 @@ TEST("an adapter's files are in the certificate, and a report of a fork that has
     char *json = mt_report_render(r, "json", 0, false, NULL);
     REQUIRE(json && !mt_write_file(strcpy(path, test_path("r.json")), json, NULL));
     mt_text_free(json);
-    snprintf(request, sizeof request, "{\"report\":\"%s\"}", path);
-    mt_report *again = ran("replay", request);
+    mt_report *again = ran_as("replay", "{\"report\":\"%s\"}", path);
     CHECK(again && !mt_report_failed(again) && shows(again, mt_report_hash(r)));
     mt_report_free(r), mt_report_free(again);
     snprintf(path, sizeof path, "%s/adapter_config.json", a);
@@ -308,21 +305,19 @@ TEST("an adapter's files are in the certificate, and a report of a fork that has
 
 TEST("an adapter is one edit: it is enough that what is asked for depends on part of it")
 {
-    char a[1200], b[1200], request[3000];
+    char a[1200], b[1200];
     const char *golden = two_adapters(a, b);
     if (!golden) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"sites\":\"blocks.0.attn.out\","
-             "\"edit\":[\"weights += lora(%s)\"]}",
-             golden, a);
-    mt_report *r = ran("cache", request);
+    mt_report *r = ran_as("cache",
+                          "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"sites\":\"blocks.0.attn.out\","
+                          "\"edit\":[\"weights += lora(%s)\"]}",
+                          golden, a);
     CHECK(r != NULL);
     mt_report_free(r);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"sites\":\"blocks.0.attn.k\","
-             "\"edit\":[\"weights += lora(%s)\"]}",
-             golden, a);
-    refuses("cache", request, "nothing asked for depends on the edit");
+    refuses_as("cache", "nothing asked for depends on the edit",
+               "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"sites\":\"blocks.0.attn.k\","
+               "\"edit\":[\"weights += lora(%s)\"]}",
+               golden, a);
 }
 
 TEST("adapters that an edit cannot mean are refused by name")
@@ -354,7 +349,7 @@ TEST("an adapter of GPT-2's unembedding, which is its embedding, and of embeddin
     float v[83 * RANK] = { 0 };
     const char *gpt2 = shared_path("goldens/models/gpt2"), *dir = dir_of("head");
     if (!gpt2) SKIP("no ../shared");
-    char text[1400], request[2000];
+    char text[1400];
     static const char *const name[2][2] = {
         { "base_model.model.lm_head.lora_A.weight", "base_model.model.lm_head.lora_B.weight" },
         { "base_model.model.transformer.wte.lora_embedding_A",
@@ -377,9 +372,8 @@ TEST("an adapter of GPT-2's unembedding, which is its embedding, and of embeddin
         REQUIRE(tensors_write(path, a.t, 2, NULL, 0, NULL) == E_OK);
         snprintf(text, sizeof text, "weights += lora(%s)", dir);
         refused(gpt2, text, says[i]);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"tokens\":\"1,5\",\"adapter\":\"%s\"}", gpt2, dir);
-        refuses("run", request, says[i]);
+        refuses_as("run", says[i], "{\"model\":\"%s\",\"tokens\":\"1,5\",\"adapter\":\"%s\"}", gpt2,
+                   dir);
     }
 }
 /* SPDX-License-Identifier: MIT */

@@ -73,7 +73,7 @@ TEST("a head's and a number's largest values are those that looking at every pos
 
 TEST("a direction that is one number of the site has that number's largest values")
 {
-    char request[2500], path[1200];
+    char path[1200];
     double v[2][200] = { { 0 } };
     int64_t n, d;
     const char *text = some_text(300);
@@ -93,11 +93,11 @@ TEST("a direction that is one number of the site has that number's largest value
                             .bytes = (size_t)(2 * d) * 8 };
     snprintf(path, sizeof path, "%s/d.safetensors", test_dir());
     REQUIRE(!tensors_write(path, &t, 1, NULL, 0, NULL));
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":20,\"directions\":\"%s\","
-             "\"unit\":[\"blocks.1.resid_pre[dim=9]\"],\"random\":2,\"samples\":0}",
-             text, path);
-    mt_report *r = ran("maxact", request);
+    mt_report *r =
+        ran_as("maxact",
+               "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":20,\"directions\":\"%s\","
+               "\"unit\":[\"blocks.1.resid_pre[dim=9]\"],\"random\":2,\"samples\":0}",
+               text, path);
     REQUIRE(r);
     int64_t m;
     double *a = tensor_of(r, "act.blocks.1.resid_pre[d_model=9]", &n),
@@ -113,7 +113,6 @@ TEST("a direction that is one number of the site has that number's largest value
 
 TEST("a gaze is the share of attention that goes to a key which is neither the first nor the query")
 {
-    char request[2000];
     int64_t n, n_p;
     const char *text = some_text(20);
     double *p = cached(text, "blocks.0.attn.pattern[head=1]", &n_p), best = 0;
@@ -122,11 +121,11 @@ TEST("a gaze is the share of attention that goes to a key which is neither the f
     for (int q = 3; q < 20; q++)
         for (int k = 1; k < q; k++)
             if (p[q * 20 + k] > best) best = p[q * 20 + k], row = q;
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"skip\":3,\"before\":3,"
-             "\"after\":2,\"unit\":[\"blocks.0.attn.pattern[head=1]\"]}",
-             text);
-    mt_report *r = ran("maxact", request);
+    mt_report *r = ran_as(
+        "maxact",
+        "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"skip\":3,\"before\":3,"
+        "\"after\":2,\"unit\":[\"blocks.0.attn.pattern[head=1]\"]}",
+        text);
     REQUIRE(r);
     double *a = tensor_of(r, "act.blocks.0.attn.pattern[head=1]", &n);
     REQUIRE(a && n == 6 && best > 0.9);
@@ -163,11 +162,10 @@ TEST("stopped and gone on from its journal, a text comes to the same hash")
         mt_report_free(r);
     }
     CHECK(!strcmp(hash[0], hash[1]));
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":8,\"samples\":6,"
-             "\"unit\":[\"blocks.1.attn.z\",\"blocks.1.resid_post[dim=3]\"],\"resume\":\"%s\"}",
-             text, journal);
-    refuses("maxact", request, "journal");
+    refuses_as("maxact", "journal",
+               "{\"model\":\"demo:induction\",\"text\":\"%s\",\"window\":8,\"samples\":6,"
+               "\"unit\":[\"blocks.1.attn.z\",\"blocks.1.resid_post[dim=3]\"],\"resume\":\"%s\"}",
+               text, journal);
 }
 
 TEST("a unit that says nothing of single positions, or a direction that fits no site, is refused")
@@ -182,9 +180,8 @@ TEST("a unit that says nothing of single positions, or a direction that fits no 
     char request[2500], path[1200];
     const char *text = some_text(30);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"text\":\"%s\",%s}", text,
-                 bad[i][0]);
-        refuses("maxact", request, bad[i][1]);
+        refuses_as("maxact", bad[i][1], "{\"model\":\"demo:induction\",\"text\":\"%s\",%s}", text,
+                   bad[i][0]);
     }
     static const double v[3] = { 1, 2, 3 };
     const tensor_view t = {
@@ -206,14 +203,13 @@ TEST("a unit that says nothing of single positions, or a direction that fits no 
 
 TEST("documents shorter than what is skipped are passed over, and do not end the text")
 {
-    char request[2500];
     const char *text =
         test_text("short.jsonl", "[1, 2, 3, 4, 5, 6, 7, 8]\n[1, 2]\n[3, 4, 5, 6, 7, 8]\n");
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"skip\":4,\"unit\":"
-             "[\"blocks.1.resid_pre[dim=3]\",\"blocks.1.attn.pattern\"]}",
-             text);
-    mt_report *r = ran("maxact", request);
+    mt_report *r =
+        ran_as("maxact",
+               "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"skip\":4,\"unit\":"
+               "[\"blocks.1.resid_pre[dim=3]\",\"blocks.1.attn.pattern\"]}",
+               text);
     CHECK(r && shows(r, "3 windows of up to") && shows(r, "within 3 documents"));
     CHECK(shows(r, "catdogbirdmouse\302\253horse\302\273sat")); /* of the last document */
     mt_report_free(r);

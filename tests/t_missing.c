@@ -17,14 +17,12 @@ static bool lacks(const mt_report *r, const char *what)
 
 TEST("where logits are no numbers a lens has no rank, no token and no mean")
 {
-    char request[1400];
     int64_t n, m;
     if (!shared_path("goldens/models/gpt2")) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"1,5,2,7,3\",\"target\":\"#3\",\"pos\":2,"
-             "\"edit\":[\"blocks.0.attn.q[pos=2] = 3e38\"]}", /* scores of infinity */
-             shared_path("goldens/models/gpt2"));
-    mt_report *r = ran("lens", request);
+    mt_report *r = ran_as("lens",
+                          "{\"model\":\"%s\",\"tokens\":\"1,5,2,7,3\",\"target\":\"#3\",\"pos\":2,"
+                          "\"edit\":[\"blocks.0.attn.q[pos=2] = 3e38\"]}", /* scores of infinity */
+                          shared_path("goldens/models/gpt2"));
     REQUIRE(r);
     double *rank = tensor_of(r, "lane0/rank_final", &n),
            *target = tensor_of(r, "lane0/rank_target", &n), *kl = tensor_of(r, "lane0/kl", &n),

@@ -10,11 +10,9 @@
 
 static mt_report *paths(const tiny *t, const char *from, const char *to, int hops, const char *more)
 {
-    char request[5000];
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"hops\":%d%s}",
-             t->dir, t->pairs, from, to, hops, more);
-    mt_report *r = ran("path", request);
+    mt_report *r = ran_as(
+        "path", "{\"model\":\"%s\",\"pairs\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"hops\":%d%s}",
+        t->dir, t->pairs, from, to, hops, more);
     REQUIRE(r);
     return r;
 }
@@ -156,10 +154,8 @@ TEST("a path of one edge is that edge, and with more hops every shorter path is 
     tiny t;
     int at;
     int64_t n;
-    char request[3000];
     if (!tiny_open(&t)) SKIP("no ../shared");
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\"}", t.dir, t.pairs);
-    mt_report *edges = ran("edges", request);
+    mt_report *edges = ran_as("edges", "{\"model\":\"%s\",\"pairs\":\"%s\"}", t.dir, t.pairs);
     double edge = number_of(edges, "denoise.edges", 3 * 49 + 35); /* a0.h1 -> a2.h3<q> */
     for (int hops = 1; hops <= 3; hops++) {
         static const int counts[] = { 0, 1, 18,
@@ -254,11 +250,10 @@ TEST("where heads share keys, a path goes through the key of one query head")
     free(tensor_of(r, "denoise.paths", &n));
     CHECK(n == 3 * (1 + 3 + 2 * 18)); /* direct, three MLPs, q k v of six heads in two layers */
     mt_report_free(r);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"from\":\"a0.h1\",\"to\":"
-             "\"blocks.1.attn.k[head=0]\"}",
-             dir, dir);
-    refuses("path", request, "no whole reader");
+    refuses_as("path", "no whole reader",
+               "{\"model\":\"%s\",\"pairs\":\"%s/prompts.json\",\"from\":\"a0.h1\",\"to\":"
+               "\"blocks.1.attn.k[head=0]\"}",
+               dir, dir);
 }
 
 TEST("path refuses ends and numbers that make no path")
@@ -275,13 +270,11 @@ TEST("path refuses ends and numbers that make no path")
         { "\"from\":\"blocks.0.attn.result[head=1,pos=2]\",\"to\":\"logits\"", "no whole writer" },
         { "\"from\":\"blocks.0.resid_pre\",\"to\":\"logits\"", "resid_pre" },
     };
-    char request[2000];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request,
-                 "{\"model\":\"demo:induction\",\"clean\":\"the cat sat\",\"corrupt\":\"the dog "
-                 "sat\",\"answer\":\"sat\",\"wrong\":\"ran\",%s}",
-                 bad[i][0]);
-        refuses("path", request, bad[i][1]);
+        refuses_as("path", bad[i][1],
+                   "{\"model\":\"demo:induction\",\"clean\":\"the cat sat\",\"corrupt\":\"the dog "
+                   "sat\",\"answer\":\"sat\",\"wrong\":\"ran\",%s}",
+                   bad[i][0]);
     }
 }
 /* SPDX-License-Identifier: MIT */

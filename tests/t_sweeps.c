@@ -16,12 +16,11 @@
 TEST("a neuron's cells are runs with its activation taken, zeroed or set to its mean")
 {
     tiny t;
-    char request[3000], edit[1400];
+    char edit[1400];
     if (!tiny_open(&t)) SKIP("no ../shared");
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"layer\":\"0,2:3\",\"direction\":\"both\"}",
-             t.dir, t.pairs);
-    mt_report *r = ran("neurons", request);
+    mt_report *r = ran_as(
+        "neurons", "{\"model\":\"%s\",\"pairs\":\"%s\",\"layer\":\"0,2:3\",\"direction\":\"both\"}",
+        t.dir, t.pairs);
     REQUIRE(r);
     static const int at[] = { 0, 77, 121 };
     for (int i = 0; i < 3; i++)
@@ -53,7 +52,6 @@ TEST("a neuron's cells are runs with its activation taken, zeroed or set to its 
 TEST("neurons refuses layers and kinds that there are not")
 {
     tiny t;
-    char request[3000];
     static const char *const bad[][2] = {
         { "\"layer\":\"3\"", "layers of 0 to 2" }, { "\"layer\":\"2:1\"", "expected all" },
         { "\"layer\":\"x\"", "expected all" },     { "\"layer\":\"\"", "expected all" },
@@ -62,9 +60,8 @@ TEST("neurons refuses layers and kinds that there are not")
     };
     if (!tiny_open(&t)) SKIP("no ../shared");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\",%s}", t.dir, t.pairs,
-                 bad[i][0]);
-        refuses("neurons", request, bad[i][1]);
+        refuses_as("neurons", bad[i][1], "{\"model\":\"%s\",\"pairs\":\"%s\",%s}", t.dir, t.pairs,
+                   bad[i][0]);
     }
     refuses("neurons",
             "{\"model\":\"demo:induction\",\"clean\":\"the cat\",\"corrupt\":\"the dog\","
@@ -75,14 +72,12 @@ TEST("neurons refuses layers and kinds that there are not")
 TEST("prob is the exponential of logprob, and a probability")
 {
     tiny t;
-    char request[3000];
     double value[2];
     if (!tiny_open(&t)) SKIP("no ../shared");
     for (int i = 0; i < 2; i++) {
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"pairs\":\"%s\",\"metric\":\"%s\",\"precision\":\"f64\"}",
-                 t.dir, t.pairs, i ? "prob" : "logprob");
-        mt_report *r = ran("patch", request);
+        mt_report *r = ran_as(
+            "patch", "{\"model\":\"%s\",\"pairs\":\"%s\",\"metric\":\"%s\",\"precision\":\"f64\"}",
+            t.dir, t.pairs, i ? "prob" : "logprob");
         value[i] = number_of(r, i ? "prob_clean" : "logprob_clean", 0);
         mt_report_free(r);
     }
@@ -98,7 +93,7 @@ TEST("two components ablated are a run with both edits, and interact by what one
      "explain")
 {
     tiny t;
-    char request[3000], edit[3000];
+    char edit[3000];
     static const char *const site[] = { "blocks.0.attn.z[head=1]", "blocks.0.mlp.contribution",
                                         "blocks.2.attn.z[head=4]", "blocks.2.mlp.contribution" };
     static const int at[] = { 1, 5, 10, 11 }; /* of 5 heads and an MLP in each of two layers */
@@ -107,10 +102,9 @@ TEST("two components ablated are a run with both edits, and interact by what one
         const char *fill = mean ? "mean" : "zero";
         char name[40], to[1200] = "0";
         if (mean) snprintf(to, sizeof to, "mean(%s)", t.reference);
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"pairs\":\"%s\",\"layer\":\"0,2\",\"fill\":\"%s\"}", t.dir,
-                 t.pairs, fill);
-        mt_report *r = ran("interact", request);
+        mt_report *r = ran_as(
+            "interact", "{\"model\":\"%s\",\"pairs\":\"%s\",\"layer\":\"0,2\",\"fill\":\"%s\"}",
+            t.dir, t.pairs, fill);
         REQUIRE(r);
         double clean = number_of(r, "logit_diff_clean", 0), one[4];
         snprintf(name, sizeof name, "ablate.%s.pair", fill);
@@ -131,17 +125,14 @@ TEST("two components ablated are a run with both edits, and interact by what one
         CHECK(shows(r, "largest interactions") && shows(r, "self-repair"));
         mt_report_free(r);
     }
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"pairs\":\"%s\",\"components\":\"mlp\","
-             "\"layer\":\"1\"}",
-             t.dir, t.pairs);
-    refuses("interact", request, "one component only");
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\",\"components\":\"q\"}",
-             t.dir, t.pairs);
-    refuses("interact", request, "components is 'q'");
-    snprintf(request, sizeof request, "{\"model\":\"%s\",\"pairs\":\"%s\",\"fill\":\"noise\"}",
-             t.dir, t.pairs);
-    refuses("interact", request, "fill is 'noise'");
+    refuses_as("interact", "one component only",
+               "{\"model\":\"%s\",\"pairs\":\"%s\",\"components\":\"mlp\","
+               "\"layer\":\"1\"}",
+               t.dir, t.pairs);
+    refuses_as("interact", "components is 'q'",
+               "{\"model\":\"%s\",\"pairs\":\"%s\",\"components\":\"q\"}", t.dir, t.pairs);
+    refuses_as("interact", "fill is 'noise'",
+               "{\"model\":\"%s\",\"pairs\":\"%s\",\"fill\":\"noise\"}", t.dir, t.pairs);
 }
 
 /* ---- texts ---- */
@@ -151,16 +142,15 @@ TEST("two components ablated are a run with both edits, and interact by what one
 static void text_is_of_run(const char *model, const char *prompt, const char *edit,
                            const char *sampling, const double *id, double logprob)
 {
-    char request[2400], ids[200] = "";
+    char ids[200] = "";
     int64_t n_vocab = 0;
     double sum = 0;
     for (int k = 0; k < 5; k++)
         snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%s%d", k ? ", " : "ids ",
                  (int)id[k]);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"prompt\":[\"%s\"],\"edit\":[%s],\"n\":5%s,\"threads\":1}", model,
-             prompt, edit, sampling);
-    mt_report *r = ran("run", request);
+    mt_report *r = ran_as(
+        "run", "{\"model\":\"%s\",\"prompt\":[\"%s\"],\"edit\":[%s],\"n\":5%s,\"threads\":1}",
+        model, prompt, edit, sampling);
     CHECK(r && shows(r, ids));
     double *v = tensor_of(r, *edit ? "logits_edited" : "logits", &n_vocab);
     REQUIRE(v);
@@ -176,16 +166,15 @@ TEST("texts written side by side are what each prompt and edit alone gives")
     static const char *const edit[] = { "", "\"blocks.2.mlp.out = 0\"",
                                         "\"blocks.1.attn.z[head=3] *= -2\"" };
     static const char *const sampling[] = { "", ",\"temperature\":1.5,\"top_k\":20,\"seed\":3" };
-    char model[1200], request[2600];
+    char model[1200];
     const char *dir = shared_path("data/lm-stories260K");
     int64_t n;
     if (!dir) SKIP("no ../shared");
     snprintf(model, sizeof model, "%s/stories260K.bin", dir);
     for (int k = 0; k < 2; k++) {
-        snprintf(request, sizeof request,
-                 "{\"model\":\"%s\",\"prompt\":[\"%s\",\"%s\"],\"edit\":[%s,%s],\"n\":5%s}", model,
-                 prompt[0], prompt[1], edit[1], edit[2], sampling[k]);
-        mt_report *r = ran("generate", request);
+        mt_report *r = ran_as(
+            "generate", "{\"model\":\"%s\",\"prompt\":[\"%s\",\"%s\"],\"edit\":[%s,%s],\"n\":5%s}",
+            model, prompt[0], prompt[1], edit[1], edit[2], sampling[k]);
         double *id = tensor_of(r, "tokens", &n), *logprob = tensor_of(r, "logprob", &n);
         REQUIRE(id && logprob && n == 2 * 3 * 5);
         for (int i = 0; i < 6; i++)
@@ -276,12 +265,11 @@ static void noise_edit(char *out, size_t bytes, int pair)
 static void held_edit(const tiny *t, const char *edits, const char *site, int pos, char *out,
                       size_t bytes)
 {
-    char request[3000], path[1200], key[200];
+    char path[1200], key[200];
     int64_t n = 0;
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"tokens\":\"%s\",\"edit\":[%s],\"sites\":\"%s\"}", t->dir,
-             t->tokens, edits, site);
-    mt_report *r = ran("cache", request);
+    mt_report *r =
+        ran_as("cache", "{\"model\":\"%s\",\"tokens\":\"%s\",\"edit\":[%s],\"sites\":\"%s\"}",
+               t->dir, t->tokens, edits, site);
     snprintf(key, sizeof key, "lane0/%s", site);
     double *v = tensor_of(r, key, &n);
     REQUIRE(v && n == N_POS * D_MODEL);
@@ -313,14 +301,14 @@ static double logit_by_hand(const tiny *t, const char *edits)
 TEST("a traced cell is a run with the same noise and the clean values put back")
 {
     tiny t;
-    char request[3000], facts[1100], noise[1300], held[1300], edit[4000];
+    char facts[1100], noise[1300], held[1300], edit[4000];
     if (!tiny_open(&t)) SKIP("no ../shared");
     write_fact(&t, facts, sizeof facts);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"facts\":\"%s\",\"what\":\"state,mlp,attn,state_no_mlp\","
-             "\"metric\":\"logit\",\"noise\":\"2\",\"window\":2,\"samples\":3,\"seed\":7}",
-             t.dir, facts);
-    mt_report *r = ran("trace", request);
+    mt_report *r =
+        ran_as("trace",
+               "{\"model\":\"%s\",\"facts\":\"%s\",\"what\":\"state,mlp,attn,state_no_mlp\","
+               "\"metric\":\"logit\",\"noise\":\"2\",\"window\":2,\"samples\":3,\"seed\":7}",
+               t.dir, facts);
     REQUIRE(r);
     for (int pair = 0; pair < 3; pair += 2) {
         noise_edit(noise, sizeof noise, pair);
@@ -360,13 +348,13 @@ TEST("a traced cell is a run with the same noise and the clean values put back")
 TEST("indirect effects are means over draws, roles means over their positions")
 {
     tiny t;
-    char request[3000], facts[1100];
+    char facts[1100];
     int64_t n;
     if (!tiny_open(&t)) SKIP("no ../shared");
     write_fact(&t, facts, sizeof facts);
-    snprintf(request, sizeof request,
-             "{\"model\":\"%s\",\"facts\":\"%s\",\"what\":\"state\",\"samples\":4}", t.dir, facts);
-    mt_report *r = ran("trace", request);
+    mt_report *r =
+        ran_as("trace", "{\"model\":\"%s\",\"facts\":\"%s\",\"what\":\"state\",\"samples\":4}",
+               t.dir, facts);
     REQUIRE(r);
     double *raw = tensor_of(r, "denoise.state", &n), *base = tensor_of(r, "prob_corrupt", &n);
     REQUIRE(raw && base);
@@ -386,12 +374,10 @@ TEST("indirect effects are means over draws, roles means over their positions")
 
 TEST("noise of nothing has no effect, and its size is three deviations of the embeddings")
 {
-    char request[3000];
     static const char ask[] = "{\"model\":\"demo:induction\",\"prompt\":\"the {} on the cat\","
                               "\"subject\":\"cat sat\",\"what\":\"state\",\"samples\":2,"
                               "\"noise\":\"%s\"}";
-    snprintf(request, sizeof request, ask, "0");
-    mt_report *r = ran("trace", request);
+    mt_report *r = ran_as("trace", ask, "0");
     CHECK(r && number_of(r, "prob_clean", 1) == number_of(r, "prob_corrupt", 1));
     CHECK(r && shows(r, "total effect 0,") && shows(r, "2:cat 3:sat"));
     mt_report_free(r);
@@ -406,31 +392,29 @@ TEST("noise of nothing has no effect, and its size is three deviations of the em
     mt_report_free(r);
     char want[60];
     snprintf(want, sizeof want, "noise sigma %.4f,", 3 * sqrt(sum / (double)(n - 1)));
-    snprintf(request, sizeof request, ask, "s3");
-    r = ran("trace", request);
+    r = ran_as("trace", ask, "s3");
     CHECK(r && shows(r, want));
     mt_report_free(r);
 }
 
 TEST("several facts are laid over each other at the subject's last token")
 {
-    char request[2000], path[1200];
+    char path[1200];
     static const char facts[] =
         "[{\"prompt\":\"the cat sat on the cat\",\"subject\":\"cat sat\",\"x\":1},"
         "{\"requested_rewrite\":{\"prompt\":\"{} ran on the dog\",\"subject\":\"the dog\","
         "\"answer\":\"ran\"}},{\"prompt\":5,\"subject\":\"\"}]";
     snprintf(path, sizeof path, "%s/facts.json", test_dir());
     REQUIRE(file_write(path, facts, sizeof facts - 1, NULL) == E_OK);
-    snprintf(request, sizeof request,
-             "{\"model\":\"demo:induction\",\"facts\":\"%s\",\"what\":\"state,attn\",\"window\":1,"
-             "\"samples\":3,\"noise\":\"1.5\",\"limit\":2}",
-             path);
-    mt_report *r = ran("trace", request);
+    mt_report *r = ran_as(
+        "trace",
+        "{\"model\":\"demo:induction\",\"facts\":\"%s\",\"what\":\"state,attn\",\"window\":1,"
+        "\"samples\":3,\"noise\":\"1.5\",\"limit\":2}",
+        path);
     CHECK(r && shows(r, "subject's last") && shows(r, "95 % over 2 facts") && shows(r, "+3") &&
           shows(r, "blocks.1.attn.contribution[subject+3]"));
     mt_report_free(r);
-    snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"facts\":\"%s\"}", path);
-    refuses("trace", request, "fact 2");
+    refuses_as("trace", "fact 2", "{\"model\":\"demo:induction\",\"facts\":\"%s\"}", path);
 }
 
 TEST("trace refuses what it cannot do, and says what it wants")
@@ -450,10 +434,8 @@ TEST("trace refuses what it cannot do, and says what it wants")
           "metric is 'logit_diff'" },
         { "\"facts\":\"x.json\",\"subject\":\"cat\"", "both --facts and --subject" },
     };
-    char request[600];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(request, sizeof request, "{\"model\":\"demo:induction\",%s}", bad[i][0]);
-        refuses("trace", request, bad[i][1]);
+        refuses_as("trace", bad[i][1], "{\"model\":\"demo:induction\",%s}", bad[i][0]);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "format/format.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,34 @@ void refuses(const char *instrument, const char *request, const char *says)
         mt_run(&r, instrument, request, NULL, NULL, &err) != 0 && !r && strstr(err.message, says);
     if (!fine) printf("  %s %s: %s\n", instrument, request, err.message);
     CHECK(fine);
+}
+
+enum { REQUEST = 4096 };
+
+static void write_request(char out[REQUEST], const char *fmt, va_list args)
+{
+    int n = vsnprintf(out, REQUEST, fmt, args);
+    REQUIRE(n >= 0 && n < REQUEST);
+}
+
+mt_report *ran_as(const char *instrument, const char *fmt, ...)
+{
+    char request[REQUEST];
+    va_list args;
+    va_start(args, fmt);
+    write_request(request, fmt, args);
+    va_end(args);
+    return ran(instrument, request);
+}
+
+void refuses_as(const char *instrument, const char *says, const char *fmt, ...)
+{
+    char request[REQUEST];
+    va_list args;
+    va_start(args, fmt);
+    write_request(request, fmt, args);
+    va_end(args);
+    refuses(instrument, request, says);
 }
 
 bool shows(const mt_report *r, const char *what)

@@ -13,6 +13,11 @@
 mt_report *ran(const char *instrument, const char *request);
 /* It fails, and says this. */
 void refuses(const char *instrument, const char *request, const char *says);
+/* The same, the request as printf writes it (at most 4095 bytes). */
+mt_report *ran_as(const char *instrument, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void refuses_as(const char *instrument, const char *says, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* With the n-th allocation failing, for n growing faster and faster: an error that says so, or the same report. */
 void starve(const char *instrument, const char *request);
 /* The same, so dense (1: n doubles each time); more than `least` fail. */
