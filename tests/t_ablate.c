@@ -27,12 +27,7 @@ static double *golden(const char *path, const char *name, int64_t *n)
 {
     container *c = NULL;
     REQUIRE(!container_open(&c, path, NULL));
-    const tensor_view *t = container_find(c, name);
-    REQUIRE(t);
-    *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
-    double *v = malloc((size_t)*n * sizeof *v);
-    REQUIRE(v);
-    dtype_row_f64(t->dtype, t->data, v, *n);
+    double *v = values_of(c, name, n);
     container_free(c);
     return v;
 }

@@ -19,12 +19,9 @@ enum { D = 45, N_TRAIN = 160, N = 240 };
 
 static double *numbers(const container *c, const char *name, int64_t want)
 {
-    const tensor_view *t = container_find(c, name);
-    if (!t) printf("  there is no %s\n", name);
-    REQUIRE(t && (int64_t)(t->bytes / dtype_bytes(t->dtype)) == want);
-    double *v = malloc((size_t)want * sizeof *v);
-    REQUIRE(v);
-    dtype_row_f64(t->dtype, t->data, v, want);
+    int64_t n;
+    double *v = values_of(c, name, &n);
+    REQUIRE(n == want);
     return v;
 }
 

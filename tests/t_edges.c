@@ -32,13 +32,12 @@ static int agreeing(const mt_report *r, const container *golden, const char *our
 {
     int64_t n, n_pair;
     const tensor_view *t = container_find(golden, theirs);
-    double *v = tensor_of(r, ours, &n), *base = tensor_of(r, "logit_diff_clean", &n_pair), want;
+    double *v = tensor_of(r, ours, &n), *base = tensor_of(r, "logit_diff_clean", &n_pair);
     REQUIRE(t && v && base && n_pair == 3);
     int n_edge = 0, n_wrong = 0;
-    CHECK(n == 3 * (int64_t)(t->bytes / sizeof want));
+    CHECK(n == 3 * tensor_count(t));
     for (int64_t i = 0; i < n / 3; i++) {
-        double mean = 0;
-        dtype_row_f64(t->dtype, (const char *)t->data + i * (int64_t)sizeof want, &want, 1);
+        double mean = 0, want = value_at(t, i);
         for (int k = 0; k < 3; k++) mean += (v[3 * i + k] - base[k]) / 3;
         if (isnan(mean)) n_wrong += want != 0;
         else n_edge++, n_wrong += !(fabs(mean - want) < tolerance);

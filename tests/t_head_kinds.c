@@ -21,14 +21,8 @@ static double *stored(const weights *w, const char *form, int layer)
 {
     char name[100];
     snprintf(name, sizeof name, form, layer);
-    const tensor_view *t = container_find(w->c, name);
-    if (!t) printf("  no %s\n", name);
-    REQUIRE(t);
-    int64_t n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
-    double *v = malloc((size_t)n * sizeof *v);
-    REQUIRE(v);
-    dtype_row_f64(t->dtype, t->data, v, n);
-    return v;
+    int64_t n;
+    return values_of(w->c, name, &n);
 }
 
 /* A LayerNorm without its bias (NULL) or scale: what leaves the order of logits as it is. */

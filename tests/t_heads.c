@@ -12,32 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t count_of(const tensor_view *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->n_dim; i++) n *= t->dim[i];
-    return n;
-}
-
-static double number(const tensor_view *t, int64_t i)
-{
-    double x;
-    dtype_row_f64(t->dtype, (const char *)t->data + (size_t)i * dtype_bytes(t->dtype), &x, 1);
-    return x;
-}
-
 /* The largest distance of two tensors of one shape; infinite when they are not. */
 static double far_apart(const container *a, const char *name, const container *b, const char *other)
 {
     const tensor_view *x = container_find(a, name), *y = container_find(b, other);
-    if (!x || !y || count_of(x) != count_of(y)) {
+    if (!x || !y || tensor_count(x) != tensor_count(y)) {
         printf("  %s (%s), %s (%s)\n", name, x ? "there" : "missing", other,
                y ? "there" : "missing");
         return INFINITY;
     }
     double worst = 0;
-    for (int64_t i = 0; i < count_of(x); i++) {
-        double far = fabs(number(x, i) - number(y, i));
+    for (int64_t i = 0; i < tensor_count(x); i++) {
+        double far = fabs(value_at(x, i) - value_at(y, i));
         worst = worse(worst, far);
     }
     return worst;
@@ -207,12 +193,13 @@ TEST("attend: the demo's heads are what they were built to be")
     int64_t n = t->dim[2], n_head = t->dim[1];
     for (int64_t row = 0; row < t->dim[0] * n_head * n; row++) {
         double sum = 0;
-        for (int64_t k = 0; k < n; k++) sum += number(t, row * n + k);
+        for (int64_t k = 0; k < n; k++) sum += value_at(t, row * n + k);
         CHECK(fabs(sum - 1) < 1e-5);
-        for (int64_t k = row % n + 1; k < n; k++) CHECK(number(t, row * n + k) == 0);
+        for (int64_t k = row % n + 1; k < n; k++) CHECK(value_at(t, row * n + k) == 0);
     }
-    CHECK(number(t, (1 * n + n - 1) * n + n - 2) > 0.99);            /* 0.1: the token before */
-    CHECK(number(t, ((n_head + 2) * n + n - 1) * n + n - 4) > 0.99); /* 1.2: what followed "cat" */
+    CHECK(value_at(t, (1 * n + n - 1) * n + n - 2) > 0.99); /* 0.1: the token before */
+    CHECK(value_at(t, ((n_head + 2) * n + n - 1) * n + n - 4) >
+          0.99); /* 1.2: what followed "cat" */
     container_free(c);
     mt_report_free(r);
 }
@@ -227,7 +214,7 @@ TEST("attend follows edits, takes several prompts, and refuses what is not there
     container *c = tensors_in(r);
     const tensor_view *t = container_find(c, "pattern.0"), *u = container_find(c, "pattern.1");
     REQUIRE(t && u && t->dim[0] == 1 && u->dim[2] < t->dim[2]);
-    CHECK(number(t, 0) == 0.25 && number(t, t->dim[2]) == 0.25);
+    CHECK(value_at(t, 0) == 0.25 && value_at(t, t->dim[2]) == 0.25);
     container_free(c);
     mt_report_free(r);
     refuses("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"query\":9}",
@@ -271,7 +258,7 @@ static double score_of(const container *c, const char *name, int layer, int head
 {
     const tensor_view *t = container_find(c, name);
     REQUIRE(t && t->n_dim == 2);
-    return number(t, layer * t->dim[1] + head);
+    return value_at(t, layer * t->dim[1] + head);
 }
 
 TEST("heads: hand-built heads score what the definitions say a perfect one does")
@@ -408,15 +395,15 @@ static double eigen_apart(const container *got, const container *want, bool size
                       *im = container_find(got, "full_OV_eigenvalues.im");
     const tensor_view *w = container_find(want, sizes ? "full_OV_eigenvalues.abs_sorted"
                                                       : "full_OV_eigenvalues.re_sorted");
-    REQUIRE(re && im && w && re->n_dim == 3 && count_of(re) == count_of(w));
+    REQUIRE(re && im && w && re->n_dim == 3 && tensor_count(re) == tensor_count(w));
     double worst = 0, x[64];
     int64_t n = re->dim[2];
     for (int64_t h = 0; h < re->dim[0] * re->dim[1]; h++) {
         for (int64_t i = 0; i < n; i++)
-            x[i] =
-                sizes ? hypot(number(re, h * n + i), number(im, h * n + i)) : number(re, h * n + i);
+            x[i] = sizes ? hypot(value_at(re, h * n + i), value_at(im, h * n + i))
+                         : value_at(re, h * n + i);
         qsort(x, (size_t)n, sizeof *x, ascending);
-        for (int64_t i = 0; i < n; i++) worst = worse(worst, fabs(x[i] - number(w, h * n + i)));
+        for (int64_t i = 0; i < n; i++) worst = worse(worst, fabs(x[i] - value_at(w, h * n + i)));
     }
     return worst;
 }
@@ -461,11 +448,11 @@ TEST("weights: the hand-built edge is K-composition of 1 / sqrt(1.25 V), and no 
     const tensor_view *k = container_find(c, "composition.K"),
                       *q = container_find(c, "composition.Q"),
                       *v = container_find(c, "composition.V");
-    REQUIRE(k && q && v && count_of(k) == 36);
+    REQUIRE(k && q && v && tensor_count(k) == 36);
     int64_t edge = ((0 * 3 + 1) * 2 + 1) * 3 + 2; /* 0.1 -> 1.2 */
     for (int64_t i = 0; i < 36; i++) {
-        CHECK(fabs(number(k, i) - (i == edge ? 1 / sqrt(1.25 * 40) : 0)) < 1e-6);
-        CHECK(number(q, i) == 0 && number(v, i) == 0);
+        CHECK(fabs(value_at(k, i) - (i == edge ? 1 / sqrt(1.25 * 40) : 0)) < 1e-6);
+        CHECK(value_at(q, i) == 0 && value_at(v, i) == 0);
     }
     CHECK(score_of(c, "copying_score.full_OV", 0, 0) == 0); /* writes nothing */
     container_free(c);
@@ -505,19 +492,19 @@ TEST(
     for (int i = 0; i < 3; i++)
         m[i] = container_find(c[i], "QK"), ov[i] = container_find(c[i], "OV");
     REQUIRE(gain && m[0] && m[1] && m[2] && ov[1] && ov[2]);
-    int64_t d = count_of(gain);
+    int64_t d = tensor_count(gain);
     double worst = 0, sums = 0;
-    for (int64_t i = 0; i < count_of(m[0]); i++) {
-        double want = number(m[0], i) * number(gain, i / d % d) * number(gain, i % d);
-        worst = worse(worst, fabs(number(m[1], i) - want));
+    for (int64_t i = 0; i < tensor_count(m[0]); i++) {
+        double want = value_at(m[0], i) * value_at(gain, i / d % d) * value_at(gain, i % d);
+        worst = worse(worst, fabs(value_at(m[1], i) - want));
     }
-    for (int64_t i = 0; i < count_of(m[0]) / d; i++) {
+    for (int64_t i = 0; i < tensor_count(m[0]) / d; i++) {
         double across[2] = { 0 }, down[2] = { 0 };
         for (int64_t k = 0; k < d; k++) {
             int64_t head = i / d * d * d;
-            across[0] += number(m[2], i * d + k), across[1] += number(ov[2], i * d + k);
-            down[0] += number(m[2], head + k * d + i % d);
-            down[1] += number(ov[2], head + k * d + i % d);
+            across[0] += value_at(m[2], i * d + k), across[1] += value_at(ov[2], i * d + k);
+            down[0] += value_at(m[2], head + k * d + i % d);
+            down[1] += value_at(ov[2], head + k * d + i % d);
         }
         for (int k = 0; k < 2; k++) sums = worse(worse(sums, fabs(across[k])), fabs(down[k]));
     }
@@ -535,7 +522,7 @@ static double form_of(const tensor_view *e, int64_t x, const tensor_view *m, int
     int64_t d = e->dim[1];
     for (int64_t i = 0; i < d; i++)
         for (int64_t j = 0; j < d; j++)
-            sum += number(e, x * d + i) * number(m, first + i * d + j) * number(e, y * d + j);
+            sum += value_at(e, x * d + i) * value_at(m, first + i * d + j) * value_at(e, y * d + j);
     return sum;
 }
 

@@ -11,19 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A tensor as doubles; free it. */
-static double *values(const container *c, const char *name, int64_t *n)
-{
-    const tensor_view *t = container_find(c, name);
-    if (!t) printf("  no tensor %s\n", name);
-    REQUIRE(t);
-    *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
-    double *v = malloc((size_t)*n * sizeof *v + 8);
-    REQUIRE(v);
-    dtype_row_f64(t->dtype, t->data, v, *n);
-    return v;
-}
-
 /* A list of a JSON file as it is written, to be put into a request. */
 static void list_of(const char *path, const char *key, char out[1000])
 {
@@ -114,8 +101,9 @@ TEST("KL, entropy and ranks of the lens are what its logits say")
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n, m;
-    double *logits = values(c, "logit_lens", &n), *kl = values(c, "lane0/kl", &m),
-           *entropy = values(c, "lane0/entropy", &m), *rank = values(c, "lane0/rank_final", &m);
+    double *logits = values_of(c, "logit_lens", &n), *kl = values_of(c, "lane0/kl", &m),
+           *entropy = values_of(c, "lane0/entropy", &m),
+           *rank = values_of(c, "lane0/rank_final", &m);
     int64_t v = n / m;
     for (int64_t i = 0; i < m; i++) {
         double k, e, place;
@@ -134,7 +122,7 @@ TEST("the lens of the demo says nothing before its induction head and the answer
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n;
-    double *rank = values(c, "lane0/rank_target", &n), *h = values(c, "lane0/entropy", &n);
+    double *rank = values_of(c, "lane0/rank_target", &n), *h = values_of(c, "lane0/entropy", &n);
     CHECK(n == 3 * 7);
     CHECK(fabs(h[0] - log(40)) < 1e-6 && fabs(h[13] - log(40)) < 1e-6); /* 40 tokens, no opinion */
     CHECK(rank[13] > 1 && rank[20] == 1);
@@ -224,8 +212,8 @@ static void dla_agrees(const char *name, int n_head, bool biased)
     REQUIRE(container_open(&golden, path, NULL) == E_OK);
     container *c = tensors_in(r);
     int64_t n, m;
-    double *dla = values(c, "dla", &n),
-           *want = values(golden, "dla_gain.full_decomposition.diff", &m);
+    double *dla = values_of(c, "dla", &n),
+           *want = values_of(golden, "dla_gain.full_decomposition.diff", &m);
     double worst = 0;
     for (int l = 0; l < 3; l++) {
         for (int h = 0; h < n_head; h++)
@@ -266,7 +254,7 @@ static double logit_of(const char *request, const char *which, int id)
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n;
-    double *v = values(c, which, &n), y = v[id];
+    double *v = values_of(c, which, &n), y = v[id];
     free(v);
     container_free(c);
     mt_report_free(r);
@@ -311,7 +299,7 @@ TEST("the parts sum to the logit in every architecture, also under edits")
             REQUIRE(r);
             container *c = tensors_in(r);
             int64_t n;
-            double *v = values(c, "dla", &n), sum = sum_of(v, n);
+            double *v = values_of(c, "dla", &n), sum = sum_of(v, n);
             if (of[i].cap > 0) sum = of[i].cap * tanh(sum / of[i].cap);
             if (!(fabs(sum - want) < 1e-12))
                 printf("  %s %s: %.17g, %.17g\n", of[i].name, more, sum, want);
@@ -353,7 +341,7 @@ TEST("a share is what the logit loses when the part is zeroed and the norm held,
         REQUIRE(r);
         container *c = tensors_in(r);
         int64_t n, at = labelled(r, of[i].tensor, of[i].axis, of[i].part);
-        double *v = values(c, of[i].tensor, &n);
+        double *v = values_of(c, of[i].tensor, &n);
         REQUIRE(at >= 0);
         if (!(fabs(v[at] - (before - after)) < 1e-12))
             printf("  %s %s: %.17g, %.17g\n", of[i].name, of[i].part, v[at], before - after);
@@ -376,14 +364,14 @@ TEST("a neuron's share is what the logit loses without it while the norms are he
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n;
-    double *v = values(c, "dla.neuron", &n), sum = sum_of(v + n / 2, n / 2);
+    double *v = values_of(c, "dla.neuron", &n), sum = sum_of(v + n / 2, n / 2);
     strcpy(request + head, "}");
     double before = logit_of(request, "logits", 4);
     snprintf(request + head, sizeof request - head,
              ",\"edit\":[\"blocks.1.mlp.post[neuron=7,pos=-1] = 0\",\"ln_final.scale = @0\"]}");
     double after = logit_of(request, "logits_edited", 4);
     CHECK(fabs(v[n / 2 + 7] - (before - after)) < 1e-12);
-    double *dla = values(c, "dla", &n);
+    double *dla = values_of(c, "dla", &n);
     CHECK(fabs(sum - share_of(r, dla, 1, 0, "blocks.1.mlp.out")) < 1e-12);
     free(v), free(dla);
     container_free(c);
@@ -401,8 +389,8 @@ TEST("the stream so far, norm anew, is the lens; at the end both forms are the l
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n, m;
-    double *lens = values(c, "dla.lens", &n), *far = values(c, "dla.so_far", &n),
-           *dla = values(c, "dla", &m);
+    double *lens = values_of(c, "dla.lens", &n), *far = values_of(c, "dla.so_far", &n),
+           *dla = values_of(c, "dla", &m);
     CHECK(fabs(lens[n - 1] - far[n - 1]) < 1e-12 && fabs(far[n - 1] - sum_of(dla, m)) < 1e-12);
     container_free(c), mt_report_free(r);
     r = ran_as("lens",
@@ -411,7 +399,7 @@ TEST("the stream so far, norm anew, is the lens; at the end both forms are the l
                shared_path("goldens/models/gpt2"));
     REQUIRE(r);
     c = tensors_in(r);
-    double *all = values(c, "logit_lens", &m);
+    double *all = values_of(c, "logit_lens", &m);
     int64_t v = m / n / 3;
     for (int64_t i = 0; i < n; i++) {
         const double *row = all + (i * 3 + 2) * v;
@@ -428,7 +416,7 @@ TEST("the demo's answer is written by its induction head alone")
     REQUIRE(r);
     container *c = tensors_in(r);
     int64_t n;
-    double *v = values(c, "dla", &n);
+    double *v = values_of(c, "dla", &n);
     CHECK(share_of(r, v, 1, 0, "blocks.1.attn.result[head=2]") == 40 && sum_of(v, n) == 40);
     CHECK(!mt_report_failed(r) && shows(r, "at every position"));
     free(v);
@@ -524,7 +512,7 @@ static double *site_values(const char *request, int64_t *n)
     mt_report *r = ran("cache", request);
     REQUIRE(r);
     container *c = tensors_in(r);
-    double *v = values(c, "lane0/blocks.1.resid_post", n);
+    double *v = values_of(c, "lane0/blocks.1.resid_post", n);
     container_free(c);
     mt_report_free(r);
     return v;
@@ -547,8 +535,8 @@ TEST(
     mt_report *r = ran("compare", request);
     REQUIRE(r);
     container *c = tensors_in(r);
-    double *far = values(c, "relative.pos", &m), *max = values(c, "max", &m),
-           *kl = values(c, "kl", &m);
+    double *far = values_of(c, "relative.pos", &m), *max = values_of(c, "max", &m),
+           *kl = values_of(c, "kl", &m);
     double most = 0;
     for (int t = 0; t < 4; t++) {
         double d = 0, size = 0;
@@ -565,7 +553,7 @@ TEST(
     r = ran("run", request);
     REQUIRE(r);
     c = tensors_in(r);
-    double *p = values(c, "logits", &n), *q = values(c, "logits_edited", &n), want, h, rank;
+    double *p = values_of(c, "logits", &n), *q = values_of(c, "logits_edited", &n), want, h, rank;
     brute(q, p, n, &want, &h, &rank);
     CHECK(fabs(kl[3] - want) < 1e-12 && kl[1] == 0);
     free(a), free(b), free(kl), free(p), free(q);
@@ -631,13 +619,13 @@ TEST("cosines of a sum of tokens with all tokens are those of the table's rows")
     const char *dir = shared_path("goldens/models/gpt2");
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     REQUIRE(container_open(&file, path, NULL) == E_OK);
-    double *w = values(file, "transformer.wte.weight", &n), v[256];
+    double *w = values_of(file, "transformer.wte.weight", &n), v[256];
     mt_report *r = ran_as(
         "embed", "{\"model\":\"%s\",\"expr\":[\"2 * #3 - #5 + #7\",\"#5\"],\"top\":1000}", dir);
     REQUIRE(r);
     container *c = tensors_in(r);
-    double *cosine = values(c, "cosine", &m), *near = values(c, "nearest", &m),
-           *id = values(c, "nearest.id", &m), *between = values(c, "between", &m);
+    double *cosine = values_of(c, "cosine", &m), *near = values_of(c, "nearest", &m),
+           *id = values_of(c, "nearest.id", &m), *between = values_of(c, "between", &m);
     int64_t vocab = container_find(c, "cosine")->dim[1], d = n / vocab;
     REQUIRE(d <= 256);
     for (int64_t i = 0; i < d; i++) v[i] = 2 * w[3 * d + i] - w[5 * d + i] + w[7 * d + i];
@@ -666,15 +654,15 @@ TEST("in the space of logits a stream's dot products, by the norm's scale, are i
     snprintf(acts, sizeof acts, "%s/acts.npz", test_dir());
     REQUIRE(mt_report_write_tensors(r, acts, NULL) == 0);
     container *c = tensors_in(r);
-    double *logits = values(c, "lane0/logits", &n),
-           *scale = values(c, "lane0/ln_final.scale", &one);
+    double *logits = values_of(c, "lane0/logits", &n),
+           *scale = values_of(c, "lane0/ln_final.scale", &one);
     container_free(c), mt_report_free(r);
     snprintf(request + head, sizeof request - head,
              ",\"expr\":[\"%s:lane0/blocks.1.resid_post[2]\"],\"by\":\"dot\",\"top\":1000}", acts);
     r = ran("embed", request);
     REQUIRE(r);
     c = tensors_in(r);
-    double *near = values(c, "nearest", &m), *id = values(c, "nearest.id", &m);
+    double *near = values_of(c, "nearest", &m), *id = values_of(c, "nearest.id", &m);
     CHECK(m == n / 3);
     for (int64_t k = 0; k < m; k++)
         CHECK(fabs(near[k] / scale[2] - logits[2 * m + (int64_t)id[k]]) < 1e-12);
@@ -700,8 +688,8 @@ TEST(
     REQUIRE(r);
     CHECK(shows(r, "b - a + c") && shows(r, "2 lines were left out"));
     container *c = tensors_in(r);
-    double *rank = values(c, "analogy.rank", &n), *cosine = values(c, "cosine", &m),
-           *id = values(c, "nearest.id", &one), want = 1;
+    double *rank = values_of(c, "analogy.rank", &n), *cosine = values_of(c, "cosine", &m),
+           *id = values_of(c, "nearest.id", &one), want = 1;
     const double *of = id + one / 5; /* he, his, she, her: each is nearest to itself */
     int64_t step = one / 5, her = (int64_t)of[3 * step];
     for (int64_t t = 0; t < m / 5; t++) {

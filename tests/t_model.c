@@ -3,6 +3,7 @@
 #define TEST_FILE t_model
 #include "test.h"
 #include "opened.h"
+#include "tiny.h"
 #include "model/config.h"
 #include "backend/backend.h"
 #include "base/file.h"
@@ -27,7 +28,7 @@ static const double *golden_types(const container *c, int k, prompt *p)
     snprintf(name, sizeof name, "lane%d/token_type_ids", k);
     const tensor_view *t = container_find(c, name);
     double *v = t ? arena_array(&p->mem, p->n, sizeof *v) : NULL;
-    if (v) dtype_row_f64(t->dtype, t->data, v, p->n);
+    if (v) tensor_values(t, 0, p->n, v);
     return v;
 }
 
@@ -43,11 +44,7 @@ static lane *golden_lane(bench *b, const container *c, int k)
     const tensor_view *t = container_find(c, name);
     if (!t) return NULL;
     int64_t n = t->dim[t->n_dim - 1];
-    for (int64_t i = 0; i < n; i++) {
-        double v;
-        dtype_row_f64(t->dtype, (const char *)t->data + i * (int64_t)dtype_bytes(t->dtype), &v, 1);
-        id[i] = (int64_t)v;
-    }
+    for (int64_t i = 0; i < n; i++) { id[i] = (int64_t)value_at(t, i); }
     REQUIRE(prompt_from_ids(&p, b->m, id, n, &err) == E_OK);
     p->type = golden_types(c, k, p);
     REQUIRE(!lane_new(&l, b->s, NULL, p->n, NULL) && !prompt_give(p, b->m, l, NULL));
@@ -61,9 +58,7 @@ static double stored(const tensor_view *t, const node *n, int32_t len, int32_t r
 {
     int64_t at = n->extent == PAIR ? ((int64_t)a * len + r) * len + node_first_key(n, r) + i
                                    : ((int64_t)r * n->n_part + a) * n->width + i;
-    double v;
-    dtype_row_f64(t->dtype, (const char *)t->data + at * (int64_t)dtype_bytes(t->dtype), &v, 1);
-    return v;
+    return value_at(t, at);
 }
 
 /* Largest absolute difference, and the largest stored entry. */

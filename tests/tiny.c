@@ -108,17 +108,36 @@ container *tensors_in(const mt_report *r)
     return c;
 }
 
+static double *doubles(const tensor_view *t, int64_t *n)
+{
+    *n = tensor_count(t);
+    double *v = malloc((size_t)(*n + 1) * sizeof *v);
+    if (v) tensor_values(t, 0, *n, v);
+    return v;
+}
+
+double *values_of(const container *c, const char *name, int64_t *n)
+{
+    const tensor_view *t = container_find(c, name);
+    if (!t) printf("  there is no tensor %s\n", name);
+    double *v = t ? doubles(t, n) : NULL;
+    REQUIRE(v);
+    return v;
+}
+
+double value_at(const tensor_view *t, int64_t i)
+{
+    double x;
+    tensor_values(t, i, 1, &x);
+    return x;
+}
+
 double *tensor_of(const mt_report *r, const char *name, int64_t *n)
 {
     container *c = tensors_in(r);
-    double *v = NULL;
     const tensor_view *t = container_find(c, name);
     if (!t) printf("  there is no tensor %s\n", name);
-    if (t) {
-        *n = (int64_t)(t->bytes / dtype_bytes(t->dtype));
-        v = malloc((size_t)(*n + 1) * sizeof *v);
-        if (v) dtype_row_f64(t->dtype, t->data, v, *n);
-    }
+    double *v = t ? doubles(t, n) : NULL;
     container_free(c);
     return v;
 }

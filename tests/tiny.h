@@ -28,6 +28,10 @@ bool shows(const mt_report *r, const char *what);
 /* A report's tensors, by way of a file, as users read them (container_free). */
 container *tensors_in(const mt_report *r);
 
+/* A tensor of a file as doubles, which must be there (to be freed); one number of a tensor. */
+double *values_of(const container *c, const char *name, int64_t *n);
+double value_at(const tensor_view *t, int64_t i);
+
 /* A tensor of a report as doubles (to be freed); one of its numbers. */
 double *tensor_of(const mt_report *r, const char *name, int64_t *n);
 double number_of(const mt_report *r, const char *name, int64_t at);
