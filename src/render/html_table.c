@@ -1,7 +1,7 @@
 /* html_table -- a table on a page: headings sort it, marks are explained under it. */
 #include "render/html_part.h"
 
-enum { ROW_MAX = 2000 };
+enum { ROW_MAX = 2000, SHORT = 32 }; /* SHORT: bytes of a text that stays on one line */
 
 static bool is_number(const column *c) { return c->kind == CELL_REAL || c->kind == CELL_INT; }
 
@@ -46,7 +46,7 @@ static void cell_part(str *s, const column *c, const table_cell *cell)
             show_exact(s, cell->x, false);
             str_puts(s, "\"");
         }
-    }
+    } else if (c->kind == CELL_TEXT && cell->n <= SHORT) str_puts(s, " class=\"short\"");
     str_puts(s, ">");
     cell_value(s, c, cell);
     if (cell->mark != MARK_NONE)
