@@ -131,6 +131,22 @@ TEST("the lens of the demo says nothing before its induction head and the answer
     mt_report_free(r);
 }
 
+TEST("ranks are counted from 1 in the pictures too, in text as on a page, and short texts stay "
+     "whole")
+{
+    mt_report *r = ran("lens", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"]}"),
+              *e = ran("embed", "{\"model\":\"demo:induction\",\"expr\":[\"cat\"]}");
+    REQUIRE(r && e);
+    char *page = mt_report_render(r, "html", 0, false, NULL);
+    CHECK(shows(r, "as each layer has it, rank 1") && page && strstr(page, "rank 1"));
+    CHECK(page && strstr(page, "<td class=\"short\">L0 post"));
+    char *of = mt_report_render(e, "json", 0, false, NULL);
+    CHECK(of && strstr(of, "\"rank\": [{\"text\": \"1\"}"));
+    mt_text_free(of);
+    mt_text_free(page);
+    mt_report_free(r), mt_report_free(e);
+}
+
 TEST("a lens does not depend on the backend or threads, and mean KL over prompts has an interval")
 {
     static const char *const how[] = { "", ",\"backend\":\"reference\",\"threads\":1" };

@@ -470,11 +470,7 @@ static void keep(embed *x, const looked *k)
             c[i * k->n + j] = dot / (q->norm * query_of(k, j, SELF)->norm);
         }
     }
-    for (int j = 0; j < x->top; j++) {
-        char label[24];
-        int n = snprintf(label, sizeof label, "%d", j + 1);
-        report_axis_token(r, "nearest", "rank", j, label, (size_t)n);
-    }
+    work_label_ranks(x->w, "nearest", x->top);
     report_axis_labels(r, "nearest", "expr", k->n, k->label);
     report_axis_labels(r, "nearest.id", "expr", k->n, k->label);
     if (v) report_axis_labels(r, "cosine", "expr", k->n, k->label);

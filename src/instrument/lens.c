@@ -182,15 +182,6 @@ static void *tensor(lens *x, const seen *s, const char *what, dtype type, const 
     return v;
 }
 
-static void label_ranks(lens *x, const char *name)
-{
-    char text[24];
-    for (int k = 0; k < x->top; k++) {
-        int n = snprintf(text, sizeof text, "%d", k + 1);
-        report_axis_token(x->w->r, name, "rank", k, text, (size_t)n);
-    }
-}
-
 /* Everything is missing until it is there. */
 static status open_tensors(lens *x, seen *s, error *err)
 {
@@ -209,7 +200,7 @@ static status open_tensors(lens *x, seen *s, error *err)
     s->top_p = tensor(x, s, "top_prob", DTYPE_F64, "site pos rank", dim);
     snprintf(name, sizeof name, "lane%d/top_prob", s->which);
     s->mark = report_marks(x->w->r, name);
-    label_ranks(x, name);
+    work_label_ranks(x->w, name, x->top);
     for (int64_t i = 0; s->top_p && i < dim[0] * len * x->top; i++) s->top_p[i] = (double)NAN;
     for (int64_t i = 0; s->top_id && i < dim[0] * len * x->top; i++) s->top_id[i] = -1;
     if (s->mark) memset(s->mark, MARK_INCOMPLETE, (size_t)(dim[0] * len * x->top));

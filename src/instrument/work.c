@@ -318,6 +318,15 @@ void work_label_layers(work *w, const char *tensor, const char *axis, const int 
     }
 }
 
+void work_label_ranks(work *w, const char *tensor, int n)
+{
+    char text[24];
+    for (int i = 0; i < n; i++) {
+        int bytes = snprintf(text, sizeof text, "%d", i + 1);
+        report_axis_token(w->r, tensor, "rank", i, text, (size_t)bytes);
+    }
+}
+
 void work_row_token(const work *w, table *t, int32_t id)
 {
     size_t n = 0;

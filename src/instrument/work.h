@@ -158,10 +158,11 @@ status work_means(work *w, node *const *n, int n_node, prompt *const *p, int n_p
  * [err: kept by the report (NOMEM) | owns: stream is borrowed | thread: w's own | cost: O(2000 n)] */
 interval work_interval(work *w, const double *x, int64_t n, const char *stream, const char *name);
 
-/* Label an axis with layers: "L3".
+/* Label an axis with layers: "L3"; an axis named rank from 1 on, as people count.
  *
  * [err: kept by the report | owns: nothing | thread: w's own | cost: O(n)] */
 void work_label_layers(work *w, const char *tensor, const char *axis, const int *layer, int n);
+void work_label_ranks(work *w, const char *tensor, int n);
 
 /* A cell for a token: its text where there is a tokenizer, else #ID; the id with it.
  *

@@ -77,9 +77,12 @@ static void caption(view *v, const figure *f)
 {
     str text = { 0 };
     str_puts(&text, *f->title ? f->title : f->array->t.name);
-    for (int i = 0; i < f->array->t.n_dim; i++)
-        if (i != f->row_axis && i != f->col_axis && f->array->t.dim[i] > 1)
-            str_printf(&text, ", %s %lld", f->array->axis[i], (long long)f->at[i]);
+    for (int i = 0; i < f->array->t.n_dim; i++) {
+        char number[24];
+        if (i == f->row_axis || i == f->col_axis || f->array->t.dim[i] < 2) continue;
+        str_printf(&text, ", %s ", f->array->axis[i]);
+        show_label(&text, figure_label(f, i, f->at[i], number), v->unicode);
+    }
     v->s->failed |= text.failed;
     view_ink(v, INK_BOLD);
     if (!text.failed) view_wrap(v, text.p, text.n, 0, 0);
