@@ -13,11 +13,11 @@
 #include "tensor/blocks.h"
 #include "backend/panel.h"
 
-/* A sum waits for the one before, so one row has ONE vecs of outputs at once: others fill the time. */
+/* A sum waits for the one before; with one row of x, ONE vecs of outputs take turns to fill the time. */
 enum {
     STEP = 16,      /* columns unpacked at once */
     CHUNK = 256,    /* columns of a panel that stays in the nearest caches */
-    ONE = 32 / VEC, /* as many rows as a panel of sixteen has */
+    ONE = 64 / VEC, /* vecs of outputs for one row of x */
     LOW_WORDS = 16, /* most words that a part's lower bits take, */
     HIGH_WORDS = 8, /* and its higher bits, where they lie elsewhere */
 };
@@ -211,14 +211,13 @@ VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
         for (int h = 0; h < ONE; h++) span_begin(&s[h], k, t);
         for (; k < stop; k += STEP) {
             fetch(next, ONE * VEC, k - p->k0, t);
-            for (int h = 0; h < ONE; h++) {
-                const float *x = p->x[0] + p->x0 + (k - p->k0);
-                for (int i = 0; i < STEP; i += 4) {
+            const float *x = p->x[0] + p->x0 + (k - p->k0);
+            for (int i = 0; i < STEP; i += 4)
+                for (int h = 0; h < ONE; h++) {
                     vec w[4];
                     weights(&s[h], (int)(k - begin), i / 4, w, t);
                     for (int j = 0; j < 4; j++) acc[h] = vec_fma(vec_splat(x[i + j]), w[j], acc[h]);
                 }
-            }
         }
     }
 }
