@@ -7,11 +7,23 @@
 
 /* ---- reading ---- */
 
-status added_put(tokenizer *t, int64_t room, added_token a, bool late, const char *path, error *err)
+/* Room for one more; most vocabularies have few. */
+static bool make_room(arena *mem, added_set *set)
+{
+    enum { FEW = 16 };
+    if (set->n < set->room) return true;
+    int32_t room = set->room ? 2 * set->room : FEW;
+    added_token *list = arena_array(mem, room, sizeof *list);
+    if (!list) return false;
+    if (set->n) memcpy(list, set->list, (size_t)set->n * sizeof *list);
+    set->list = list, set->room = room;
+    return true;
+}
+
+status added_put(tokenizer *t, added_token a, bool late, const char *path, error *err)
 {
     added_set *set = late ? &pipe_of(t)->late : &pipe_of(t)->early;
-    if (!set->list) set->list = arena_array(&t->mem, room, sizeof *set->list);
-    if (!set->list) return no_memory(err, path);
+    if (!make_room(&t->mem, set)) return no_memory(err, path);
     a.p = pipe_of(t)->symbol[a.id].p, a.n = pipe_of(t)->symbol[a.id].n;
     set->list[set->n++] = a;
     return E_OK;
@@ -73,8 +85,7 @@ status added_index(tokenizer *t, const char *path, error *err)
     return st == E_OK ? show_normalized(t, path, err) : st;
 }
 
-static status read_one(tokenizer *t, const json_t *v, size_t i, int64_t room, const char *path,
-                       error *err)
+static status read_one(tokenizer *t, const json_t *v, size_t i, const char *path, error *err)
 {
     pipeline *own = pipe_of(t);
     const json_t *text = json_object_get(v, "content"), *id = json_object_get(v, "id");
@@ -97,7 +108,7 @@ static status read_one(tokenizer *t, const json_t *v, size_t i, int64_t room, co
                       .single_word = json_is_true(json_object_get(v, "single_word")),
                       .lstrip = json_is_true(json_object_get(v, "lstrip")),
                       .rstrip = json_is_true(json_object_get(v, "rstrip")) };
-    return added_put(t, room, a, json_is_true(json_object_get(v, "normalized")), path, err);
+    return added_put(t, a, json_is_true(json_object_get(v, "normalized")), path, err);
 }
 
 status added_read(tokenizer *t, const json_t *v, const char *path, error *err)
@@ -107,7 +118,7 @@ status added_read(tokenizer *t, const json_t *v, const char *path, error *err)
     status st = E_OK;
     json_array_foreach(v, i, one)
     {
-        st = read_one(t, one, i, (int64_t)json_array_size(v), path, err);
+        st = read_one(t, one, i, path, err);
         if (st != E_OK) return st;
     }
     return E_OK;

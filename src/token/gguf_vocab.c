@@ -58,7 +58,7 @@ static status add_tokens(tokenizer *t, const token_vocab *v, const char *name, e
         st = pipeline_token(t, i, v->text[i].p, v->text[i].n, !added, name, err);
         t->text[i].special = type == VOCAB_CONTROL || type == VOCAB_UNKNOWN;
         if (st == E_OK && added && v->text[i].n)
-            st = added_put(t, v->n, (added_token){ .id = (int32_t)i }, false, name, err);
+            st = added_put(t, (added_token){ .id = (int32_t)i }, false, name, err);
     }
     return st;
 }

@@ -55,7 +55,7 @@ typedef struct added_token {
 
 typedef struct added_set {
     added_token *list;
-    int32_t n;
+    int32_t n, room;
     trie trie;       /* to indices of list */
     bool first[256]; /* bytes some of them begin with */
 } added_set;
@@ -121,8 +121,7 @@ status added_read(tokenizer *t, const json_t *v, const char *path, error *err);
  * added_index when all are there.
  *
  * [err: NOMEM; what normalizing it gives | owns: t | thread: t's own | cost: O(bytes)] */
-status added_put(tokenizer *t, int64_t room, added_token a, bool late, const char *path,
-                 error *err);
+status added_put(tokenizer *t, added_token a, bool late, const char *path, error *err);
 status added_index(tokenizer *t, const char *path, error *err);
 
 typedef struct bpe_options {

@@ -112,7 +112,7 @@ static status add_tokens(tokenizer *t, const token_vocab *v, char *user, const c
         user[i] = type == VOCAB_USER && model;
         t->text[i].special = type == VOCAB_CONTROL || type == VOCAB_UNKNOWN;
         if (st == E_OK && t->text[i].special && v->text[i].n)
-            st = added_put(t, v->n, (added_token){ .id = (int32_t)i }, false, path, err);
+            st = added_put(t, (added_token){ .id = (int32_t)i }, false, path, err);
     }
     return st;
 }

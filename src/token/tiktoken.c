@@ -147,7 +147,7 @@ static status add_special(tokenizer *t, const encoding *x, const char *path, err
         st = pipeline_token(t, id, text, strlen(text), false, path, err);
         if (st != E_OK) break;
         t->text[id].special = true;
-        st = added_put(t, MAX_SPECIAL, (added_token){ .id = id }, false, path, err);
+        st = added_put(t, (added_token){ .id = id }, false, path, err);
     }
     return st;
 }

@@ -79,7 +79,7 @@ static status add_end(tokenizer *t, const char *path, error *err)
     int32_t id = table_find(&pipe_of(t)->by_symbol, pipe_of(t)->symbol, end, sizeof end - 1);
     if (id < 0) return E_OK;
     t->text[id].special = true;
-    return added_put(t, 1, (added_token){ .id = id }, false, path, err);
+    return added_put(t, (added_token){ .id = id }, false, path, err);
 }
 
 /* The steps, as JSON: what tokenizer.json would say. */
