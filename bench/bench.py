@@ -35,6 +35,10 @@ SWEEP = {  # task: targets against TransformerLens and the expert, p0 = 0 and 10
     "8 pairs at once, resid_pre": ((8, 30), None),
 }
 
+GGUF = ["gpt2-small F32", "gpt2-small Q8_0", "gpt2-small Q4_0", "gpt2-small Q4_K", "gpt2-small Q6_K", "llama-1b Q8_0",
+        "llama-1b Q4_K"]  # the first four are run where QUICK is set
+GGUF_TARGET = {"F32": (1.0, 1.4), "Q8_0": (0.9, None), "Q4_K": (0.9, None)}  # speed of decoding, prefill over llama.cpp's
+
 
 def run(command):
     print("$ " + " ".join(os.path.relpath(c, ROOT) if c.startswith(ROOT) else c for c in command), flush=True)
@@ -125,6 +129,37 @@ def sweeps(lines, peers):
             + table(["sweep", "p0", "seconds", "bound", "done / least", "of sgemm", "TransformerLens", "expert"], rows))
 
 
+def gguf_row(name, lines, peers):
+    """Seconds become tokens a second; both programs ran the same file, one after the other."""
+    ours = {f[0]: float(f[2]) for f in fields(lines, "gguf")}
+    theirs = {f[0]: float(f[3]) for f in fields(peers, "peer")}
+    most, size, _ = (int(n) for n in fields(lines, "gguf_memory")[0])
+    row = [name, "%.0f" % (size / 1024)]
+    for i, (task, tokens) in enumerate((("decode one token", 1), ("prefill 512, last logits", 512))):
+        target = GGUF_TARGET.get(name.split()[1], (None, None))[i]
+        row += ["%.0f" % (tokens / ours[task]), "%.0f" % (tokens / theirs[task]) if theirs else "-",
+                times(ours[task], theirs.get(task), target)]
+    peer_memory = fields(peers, "peer_memory")
+    row.append("%.2f (%s 1.15)" % (most / size, "met:" if most <= 1.15 * size else "**not met:**"))
+    return row + ["%.2f" % (int(peer_memory[0][0]) / size) if peer_memory else "-"]
+
+
+def gguf(build, folder, python, threads, quick):
+    rows = []
+    for name in GGUF[:4] if quick else GGUF:
+        shape, kind = name.split()
+        path = os.path.join(folder, "%s.%s.gguf" % (shape, kind))
+        run([sys.executable, os.path.join(ROOT, "bench/gguf_shape.py"), shape, kind, path])
+        lines = run([os.path.join(build, "bench_gguf"), path])
+        peers = run([python, os.path.join(ROOT, "bench/peer_gguf.py"), path, threads]) if python else []
+        rows.append(gguf_row(name, lines, peers))
+    return ("## GGUF\n\nAll weights of one type; a token decoded behind 64 to 88, and 512 at once, in tokens a second; the most memory of the"
+            " process\nafter a prompt of 64 tokens over the size of the file (llama.cpp's with Python's). llama.cpp ran the same file just after. It multiplies blocks as integers,"
+            " with rows\nof x rounded to eight bits; here a number of a block is the float that the format defines, and sums are the canonical ones.\n\n"
+            + table(["file", "MB", "decode", "llama.cpp", "times its speed", "prefill", "llama.cpp", "times its speed",
+                     "memory / file", "llama.cpp"], rows))
+
+
 def main():
     build, model = sys.argv[1:3]
     python = os.environ.get("PYTHON") or os.path.join(ROOT, "build/peers/bin/python")
@@ -140,12 +175,13 @@ def main():
     text = HEAD + "%s: %s, backend %s, %s threads; sgemm %s GFLOP/s (OpenBLAS)%s; %s GB/s read.\n\n" % (
         datetime.date.today(), processor(), name, threads, sgemm, ", %s (MKL)" % mkl[0][0] if mkl else "", read)
     text += sweeps(one["sweep"], peers) + forward(one["forward"], peers) + linear(one["linear"], lines)
+    text += gguf(build, os.path.dirname(model), python if peers else None, threads, bool(os.environ.get("QUICK")))
     text += "## Scale\n\nMost memory of a process beside its file and values; the target is 1.2 x.\n\n```\n"
     text += "\n".join(one["scale"]) + "\n```\n\n## Planning\n\n```\n" + "\n".join(one["plan"]) + "\n```\n"
     for script in ("bench_open.sh", "bench_start.sh"):
         out = run(["sh", os.path.join(ROOT, "bench", script), os.path.join(build, "microtome"), model])
         text += "\n`%s`:\n\n```\n%s\n```\n" % (script, "\n".join(out))
-    text += "\nllama.cpp is not measured here.\n" + ("" if peers else "\nNo peers in this run.\n")
+    text += "" if peers else "\nNo peers in this run.\n"
     with open(os.path.join(ROOT, "docs/benchmarks.md"), "w") as f:
         f.write(text)
     print("wrote docs/benchmarks.md")

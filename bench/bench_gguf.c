@@ -1,0 +1,58 @@
+/* bench_gguf -- GGUF files: decoding, prefill, and the most memory beside the file's size.
+ *
+ *     bench_gguf FILE...
+ *
+ * gguf_shape.py writes files, peer_gguf.py does the same with llama.cpp.  Each file is measured in a process of its own,
+ * so that the most memory it had is its own: that of a prompt of 64 tokens, whose values are few beside the file.
+ * Lines for bench.py: gguf|task|tokens|seconds|GFLOP/s|sgemm GFLOP/s and gguf_memory|KiB|KiB of the file|KiB when open. */
+#include "measure.h"
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static long most_memory(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return u.ru_maxrss;
+}
+
+static void measure(const char *path)
+{
+    bench b;
+    struct stat st;
+    timed best = { .seconds = 1e9 };
+    if (stat(path, &st)) return;
+    bench_open(&b, path);
+    long open = most_memory();
+    measure_forward(&b, 1, 64, false, false, 1);
+    printf("gguf_memory|%ld|%ld|%ld\n", most_memory(), (long)(st.st_size / 1024), open);
+    for (int i = 0; i < 3; i++) {
+        timed t = measure_decode(&b);
+        if (t.seconds < best.seconds) best = t;
+    }
+    timed_show(best, "gguf", "decode one token", 1, 0);
+    timed_show(measure_forward(&b, 1, 512, false, false, 3), "gguf", "prefill 512, last logits",
+               512, 0);
+    bench_close(&b);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        printf("gguf_file|%s\n", argv[i]);
+        fflush(stdout);
+        pid_t child = fork();
+        int how = 1;
+        if (child == 0) {
+            measure(argv[i]);
+            fflush(stdout);
+            _exit(0);
+        }
+        if (child < 0 || waitpid(child, &how, 0) < 0 || how) return 1;
+    }
+    return 0;
+}
+/* SPDX-License-Identifier: MIT */
