@@ -169,7 +169,7 @@ TEST("a lens refuses what it cannot show")
 {
     refuses("lens", "{\"model\":\"demo:induction\"}", "needs a prompt");
     refuses("lens", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"what\":\"out\"}",
-            "no place of the stream");
+            "what is 'out'");
     refuses("lens", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"what\":\",\"}",
             "names nothing");
     refuses("lens", "{\"model\":\"demo:induction\",\"prompt\":[\"the\"],\"top\":0}",

@@ -24,10 +24,11 @@ static const param params[] = {
       ROLE_WHAT },
     { "what", PARAM_SOME_OF("attention successor suppression"), "attention",
       "which scores: where heads look, ordinal successors, copy suppression", ROLE_WHAT },
-    { "length", PARAM_INT, "50", "tokens that are said twice (T)", ROLE_WHAT },
-    { "sequences", PARAM_INT, "10", "how many random sequences", ROLE_WHAT },
-    { "low", PARAM_INT, "0", "the lowest token id that is drawn", ROLE_WHAT },
-    { "high", PARAM_INT, NULL, "the id after the highest; all there are unless given", ROLE_WHAT },
+    { "length", PARAM_INT_FROM(2), "50", "tokens that are said twice (T)", ROLE_WHAT },
+    { "sequences", PARAM_INT_IN(1, 1000), "10", "how many random sequences", ROLE_WHAT },
+    { "low", PARAM_INT_FROM(0), "0", "the lowest token id that is drawn", ROLE_WHAT },
+    { "high", PARAM_INT_FROM(1), NULL, "the id after the highest; all there are unless given",
+      ROLE_WHAT },
     { "bos", PARAM_BOS, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     { "tokens", PARAM_TEXT, NULL,
@@ -38,7 +39,7 @@ static const param params[] = {
     { "fold", PARAM_ONE_OF("none gain all"), "all",
       "successor: norms folded into what reads them: none, gain, all (gain, and centring)",
       ROLE_WHAT },
-    { "top", PARAM_INT, "5", "so many heads are listed for each score", ROLE_WHAT },
+    { "top", PARAM_INT_FROM(1), "5", "so many heads are listed for each score", ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
@@ -66,21 +67,16 @@ typedef struct heads {
 
 /* ---- sequences ---- */
 
-static status bad_number(const char *name, int64_t got, int64_t least, int64_t most, error *err)
-{
-    return error_set(err, E_USAGE, "heads: %s is %lld, expected %lld to %lld", name, (long long)got,
-                     (long long)least, (long long)most);
-}
-
 /* The ids that may be drawn: in the range, and not special. */
 static status candidates(work *w, int64_t **out, int64_t *n, error *err)
 {
     int64_t n_vocab = w->m->config.n_vocab, low = work_int(w, "low");
     int64_t high = json_object_get(w->request, "high") ? work_int(w, "high") : n_vocab;
-    if (high < 1 || high > n_vocab) return bad_number("high", high, 1, n_vocab, err);
-    if (low < 0 || low >= high) return bad_number("low", low, 0, high - 1, err);
+    status st = param_bounds("heads", "high", (double)high, 1, (double)n_vocab, err);
+    if (st == E_OK) st = work_int_check(w, "low", 0, high - 1, err);
+    if (st != E_OK) return st;
     *out = arena_array(&w->mem, high - low, sizeof **out);
-    if (!*out) return error_set(err, E_NOMEM, "heads: out of memory");
+    if (!*out) return work_nomem(w, err);
     *n = 0;
     for (int64_t id = low; id < high; id++) {
         bool special = id == w->m->config.bos_token_id ||
@@ -135,13 +131,13 @@ static status draw_sequences(heads *h, error *err)
     int64_t most = (w->m->config.n_ctx - h->bos) / 2;
     if (n_from < most) most = n_from;
     if (!json_object_get(w->request, "length") && period > most) period = most;
-    if (period < 2 || period > most) return bad_number("length", period, 2, most, err);
-    if (n_seq < 1 || n_seq > 1000) return bad_number("sequences", n_seq, 1, 1000, err);
+    st = param_bounds("heads", "length", (double)period, 2, (double)most, err);
+    if (st != E_OK) return st;
     h->period = (int32_t)period, h->n_seq = (int)n_seq;
     int64_t *id = arena_array(&w->mem, 2 * period + 1, sizeof *id);
     h->repeated = arena_array(&w->mem, n_seq, sizeof *h->repeated);
     h->other = n_from >= 2 * period ? arena_array(&w->mem, n_seq, sizeof *h->other) : NULL;
-    if (!id || w->mem.failed) return error_set(err, E_NOMEM, "heads: out of memory");
+    if (!id || w->mem.failed) return work_nomem(w, err);
     for (int i = 0; i < n_seq && st == E_OK; i++) {
         shuffle(w, from, n_from, h->other ? 2 * period : period, i);
         st = make_prompt(h, &h->repeated[i], from, from, bos, id, err);
@@ -244,7 +240,7 @@ static status even_scores(heads *h, const lane *l, error *err)
     int32_t n = lane_len(l), first;
     arena_mark here = arena_here(&h->w->mem);
     double *a = arena_array(&h->w->mem, (int64_t)n * n, sizeof *a);
-    if (!a) return error_set(err, E_NOMEM, "heads: out of memory");
+    if (!a) return work_nomem(h->w, err);
     for (int i = 0; i < h->x.n_layer; i++) {
         memset(a, 0, (size_t)n * (size_t)n * sizeof *a);
         for (int32_t q = 0; q < n; q++) {
@@ -315,7 +311,7 @@ static status score_all(heads *h, error *err)
     int64_t n = h->n_seq * (h->other ? 2 : 1), len = h->repeated[0]->n;
     lane *l[WAVE];
     double *v = arena_array(&w->mem, h->n_head * len * len, sizeof *v);
-    status st = v ? E_OK : error_set(err, E_NOMEM, "heads: out of memory");
+    status st = v ? E_OK : work_nomem(w, err);
     for (int64_t first = 0; first < n && st == E_OK; first += WAVE) {
         int64_t some = n - first < WAVE ? n - first : WAVE;
         for (int k = 0; k < WAVE; k++) l[k] = NULL;
@@ -435,10 +431,9 @@ static status show_stripes(heads *h, error *err)
 {
     double *ends[N_STRIPE][2];
     int64_t n_top = work_int(h->w, "top");
-    if (n_top < 1) return bad_number("top", n_top, 1, h->n_head, err);
     if (n_top > h->n_head) n_top = h->n_head;
     int64_t *top = arena_array(&h->w->mem, n_top + 1, sizeof *top);
-    status st = top ? E_OK : error_set(err, E_NOMEM, "heads: out of memory");
+    status st = top ? E_OK : work_nomem(h->w, err);
     for (int k = 0; k < N_STRIPE && st == E_OK; k++) st = put_stripe(h, k, ends[k], err);
     if (st != E_OK) return st;
     table *t = report_table(h->w->r, "heads", 8,
@@ -510,7 +505,7 @@ static status allocate(heads *h, error *err)
         h->stripe[k] = arena_array(mem, N_STRIPE * h->n_head * h->n_seq, sizeof(double));
     h->detect = arena_array(mem, (int64_t)N_DETECT * 2 * N_MASK * h->n_head, sizeof(double));
     h->even = arena_array(mem, h->x.n_layer, sizeof *h->even);
-    return mem->failed ? error_set(err, E_NOMEM, "heads: out of memory") : E_OK;
+    return mem->failed ? work_nomem(h->w, err) : E_OK;
 }
 
 static status attention(heads *h, error *err)

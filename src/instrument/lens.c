@@ -17,11 +17,13 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { N_NOISE = 8, MAX_TOP = 50, N_STAT = 8, MAX_KEPT = 1 << 24 };
+
 static const param params[] = {
-    { "what", PARAM_TEXT, "pre,post", "with commas: pre mid post, of every layer", ROLE_WHAT },
+    { "what", PARAM_SOME_OF("pre mid post"), "pre,post", "which places of every layer", ROLE_WHAT },
     { "layer", PARAM_TEXT, "all",
       "which layers: all, or 3 or 0,4:8; the last one's output is always there", ROLE_WHAT },
-    { "top", PARAM_INT, "3", "how many tokens to keep of each place", ROLE_WHAT },
+    { "top", PARAM_INT_IN(1, MAX_TOP), "3", "how many tokens to keep of each place", ROLE_WHAT },
     { "pos", PARAM_INT, "-1", "the position that the table is about; from the end if negative",
       ROLE_WHAT },
     { "target", PARAM_TEXT, NULL, "a token to follow (\" Mary\", or #17)", ROLE_WHAT },
@@ -30,7 +32,6 @@ static const param params[] = {
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 
-enum { N_NOISE = 8, MAX_TOP = 50, N_STAT = 8, MAX_KEPT = 1 << 24 };
 enum { KL, ENTROPY, P_FINAL, CE_NEXT, P_TARGET, RANK_FINAL, RANK_TARGET, KL_BEFORE };
 
 static const struct {
@@ -81,25 +82,6 @@ typedef struct seen {
 
 /* ---- what is looked at ---- */
 
-static status check_what(const work *w, error *err)
-{
-    const char *list = work_text(w, "what");
-    size_t n;
-    int count = 0;
-    for (const char *word; (word = str_word(&list, &n)); count++) {
-        if (str_is(word, n, "pre") || str_is(word, n, "mid") || str_is(word, n, "post")) continue;
-        error_set(err, E_USAGE, "lens: '%.*s' is no place of the stream", (int)(n < 60 ? n : 60),
-                  word);
-        error_hint(err, "what is one or more of pre, mid, post");
-        return E_USAGE;
-    }
-    if (!count) return error_set(err, E_USAGE, "lens: --what names nothing");
-    if (work_int(w, "top") < 1 || work_int(w, "top") > MAX_TOP)
-        return error_set(err, E_USAGE, "lens: top %lld, expected 1 to %d",
-                         (long long)work_int(w, "top"), MAX_TOP);
-    return E_OK;
-}
-
 /* A layer's output is the next one's input: each node once, under its first name. */
 static void add_place(lens *x, int layer, const char *what, node *n)
 {
@@ -119,7 +101,7 @@ static status find_places(lens *x, error *err)
     char name[64];
     bool *on = arena_array(&w->mem, n_layer, sizeof *on);
     x->place = arena_array(&w->mem, 3 * (int64_t)n_layer + 1, sizeof *x->place);
-    if (!on || !x->place) return error_set(err, E_NOMEM, "lens: out of memory");
+    if (!on || !x->place) return work_nomem(w, err);
     status st = work_layers(w, "layer", on, err);
     for (int l = 0; l < n_layer && st == E_OK; l++)
         for (int k = 0; k < 3; k++) {
@@ -160,7 +142,7 @@ static status open_buffers(lens *x, const seen *s, error *err)
     x->agree = arena_array(mem, (int64_t)x->n_place * x->n_prompt, sizeof *x->agree);
     for (int k = 0; k < N_STAT; k++)
         x->mean[k] = arena_array(mem, (int64_t)x->n_place * x->n_prompt, sizeof *x->mean[k]);
-    return mem->failed ? error_set(err, E_NOMEM, "lens: out of memory") : E_OK;
+    return mem->failed ? work_nomem(x->w, err) : E_OK;
 }
 
 static void label(lens *x, const seen *s, const char *name)
@@ -273,7 +255,7 @@ static status stream_rms(lens *x, const seen *s, double *out, error *err)
     int64_t n = (int64_t)s->p->n * x->u.d_model;
     arena_mark here = arena_here(&x->w->mem);
     double *v = arena_array(&x->w->mem, n, sizeof *v), sum = 0;
-    if (!v) return error_set(err, E_NOMEM, "lens: out of memory");
+    if (!v) return work_nomem(x->w, err);
     status st = lane_read(s->l, x->u.stream, node_all(x->u.stream, s->l), v, err);
     for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
     *out = sqrt(sum / (double)n);
@@ -287,7 +269,7 @@ static status against_model(lens *x, const seen *s, int32_t pos, const view *fin
     box b = { pos, pos + 1, 0, x->u.n_vocab };
     arena_mark here = arena_here(&x->w->mem);
     double *v = arena_array(&x->w->mem, x->u.n_vocab, sizeof *v);
-    if (!v) return error_set(err, E_NOMEM, "lens: out of memory");
+    if (!v) return work_nomem(x->w, err);
     status st = lane_read(s->l, x->w->m->logits, b, v, err);
     for (int32_t i = 0; st == E_OK && i < x->u.n_vocab; i++) {
         double gap = number_gap(v[i], final->logits[i]);
@@ -312,7 +294,7 @@ static void keep_top(lens *x, seen *s, int64_t at, const view *v, error *err, st
     arena_mark here = arena_here(&x->w->mem);
     int32_t n = x->u.n_vocab;
     double *left = arena_copy(&x->w->mem, v->logits, (size_t)n * sizeof *left);
-    if (!left) *st = error_set(err, E_NOMEM, "lens: out of memory");
+    if (!left) *st = work_nomem(x->w, err);
     for (int k = 0; left && k < x->top; k++) {
         int32_t id = next_largest(left, n);
         s->top_id[at * x->top + k] = id;
@@ -572,7 +554,7 @@ static status find_scenes(lens *x, seen **out, bool *edited, error *err)
     if (st == E_OK) st = scenes_lanes(list, x->n_prompt, x->w, edited, err);
     if (st != E_OK) return st;
     seen *s = arena_array(&x->w->mem, x->n_prompt, sizeof *s);
-    if (!s) return error_set(err, E_NOMEM, "lens: out of memory");
+    if (!s) return work_nomem(x->w, err);
     for (int i = 0; i < x->n_prompt && st == E_OK; i++) {
         s[i] = (seen){ .p = list[i].p, .l = list[i].l, .which = i, .target = list[i].answer };
         st = scene_position(&s[i].pos, x->w, &list[i], i, work_int(x->w, "pos"), err);
@@ -593,8 +575,7 @@ static status run(work *w, error *err)
     seen *s = NULL;
     bool edited = false;
     double rms = 0;
-    status st = check_what(w, err);
-    if (st == E_OK) st = unembed_open(&x.u, w, err);
+    status st = unembed_open(&x.u, w, err);
     if (st == E_OK) st = find_scenes(&x, &s, &edited, err);
     if (st == E_OK) st = find_places(&x, err);
     if (x.top > x.u.n_vocab) x.top = x.u.n_vocab;
