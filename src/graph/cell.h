@@ -85,6 +85,7 @@ struct lane {
     int64_t chunk_bytes; /* of the values that stay, in the run under way */
     char *chunk;
     bool keep, sweep, dropped;
+    bool idle;   /* an edit of its own was seen to leave values as they are (idle.c) */
     bool ran;    /* inputs and edits are fixed */
     bool asks;   /* something asked for is not held yet */
     bool busy;   /* it has something to do in the run under way */

@@ -51,6 +51,7 @@ void edit_may(lane *l, const edit *e, region *may)
             arena_mark here = arena_here(&l->mem);
             bool stays = row_stays(l, e, (box){ r, r + 1, w.a0, w.a1 });
             arena_rewind(&l->mem, here);
+            l->idle |= stays;
             if (stays) continue;
             if (open.r1 < r) {
                 region_add(&l->mem, may, open);

@@ -385,7 +385,7 @@ effect lane_effect(const lane *l)
                     return EFFECT_CHANGED;
         }
     }
-    return best;
+    return best == EFFECT_NONE && l->idle ? EFFECT_EQUAL : best;
 }
 
 /* ---- a fresh lane like this one ---- */
