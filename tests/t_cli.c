@@ -45,6 +45,8 @@ TEST("wrong arguments exit with 2 and say what would be right")
     CHECK(is("run --prompt the", 2, "needs a model"));
     CHECK(is("run demo:induction --prompt ''", 2, "empty"));
     CHECK(is("run demo:induction --prompt the --edit 'embed'", 2, "SITE"));
+    CHECK(is("run demo:induction --prompt the --edit 'embed = 1e999'", 2, "a float can hold"));
+    CHECK(is("run demo:induction --prompt the --edit 'embed += 1e999 * a:b'", 2, "a float can"));
     CHECK(is("help nothing", 2, "nothing"));
     CHECK(is("run demo:induction --prompt the --seed 99999999999999999999", 2, "out of range"));
     CHECK(is("run demo:induction --prompt the --memory 99999999999999999", 2, "memory"));

@@ -215,6 +215,18 @@ TEST("documents shorter than what is skipped are passed over, and do not end the
     mt_report_free(r);
 }
 
+TEST("a text of nothing but what is skipped has no values, and says so")
+{
+    char request[2500];
+    snprintf(request, sizeof request,
+             "{\"model\":\"demo:induction\",\"text\":\"%s\",\"bos\":\"no\",\"unit\":"
+             "[\"blocks.1.resid_pre[dim=3]\"]}",
+             test_text("two.jsonl", "[1, 2]\n"));
+    mt_report *r = ran("maxact", request);
+    CHECK(r && shows(r, "no position was looked at") && !shows(r, "nan"));
+    mt_report_free(r);
+}
+
 TEST("one unit too many is refused, however few each address names")
 {
     str s = { 0 };

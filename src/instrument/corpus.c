@@ -386,7 +386,7 @@ static status show_loss(count *c, table *t, const char *what, int which, error *
     status st = ratio(c, which, 0, N_BUCKET, &v, &local);
     if (st == E_NOMEM) return error_set(err, st, "%s", local.msg);
     table_row(t), row_text(t, "%s", what), row_real(t, mean);
-    row_number(t, v.low), row_number(t, v.high);
+    row_number(t, v.low), row_number(t, v.high), row_int(t, (int64_t)n);
     if (st == E_OK) report_interval(c->x.w->r, what, &v);
     return E_OK;
 }
@@ -394,7 +394,7 @@ static status show_loss(count *c, table *t, const char *what, int which, error *
 static void show_number(table *t, const char *what, double value)
 {
     table_row(t), row_text(t, "%s", what), row_real(t, value);
-    row_none(t), row_none(t);
+    row_none(t), row_none(t), row_none(t);
 }
 
 static void show_in_context(count *c, table *t)
@@ -409,12 +409,12 @@ static status show_summary(count *c, error *err)
     report *r = c->x.w->r;
     double n = total(c->pos_n, c->window), mean = total(c->pos_sum[0], c->window) / n,
            entropy = unigram(c, n);
-    table *t = report_table(r, "loss", 4,
+    table *t = report_table(r, "loss", 5,
                             (column[]){ { "what", NULL, CELL_TEXT, 0, false },
                                         { "value", NULL, CELL_REAL, 5, false },
                                         { "95 % low", NULL, CELL_REAL, 0, false },
-                                        { "high", NULL, CELL_REAL, 0, false } });
-    table_row(t), row_text(t, "tokens predicted"), row_real(t, n), row_none(t), row_none(t);
+                                        { "high", NULL, CELL_REAL, 0, false },
+                                        { "tokens predicted", NULL, CELL_INT, 0, false } });
     status st = show_loss(c, t, "loss, nats a token", 0, err);
     if (st == E_OK && c->x.edits) st = show_loss(c, t, "loss with edits", 1, err);
     if (st == E_OK && c->x.edits) st = show_loss(c, t, "what edits change", 2, err);

@@ -329,7 +329,7 @@ static void show_base_pair(duel *d, table *t, int i)
     else row_none(t);
     row_real(t, d->value[1][i]), row_real(t, d->value[0][i]),
         row_real(t, d->value[1][i] - d->value[0][i]);
-    if (!raw || d->p->single) return;
+    if (!raw || d->p->single || d->spoil) return;
     row_mark(t, MARK_RAW);
     report_warn(d->w->r,
                 "pair %d: the two base runs differ by %.3g only; its effects are not normalised", i,
@@ -413,7 +413,7 @@ double duel_effect(const duel *d, int direction, int pair, double value, bool *r
     double base = d->value[direction != DENOISE][pair],
            other = d->value[direction == DENOISE][pair], gap = other - base;
     double rounding = (d->w->e->real_bytes == 8 ? 1e-9 : 1e-4) * d->scale[pair];
-    *raw = direction == ABLATE ||
+    *raw = direction == ABLATE || d->spoil ||
            !(fabs(gap) > 1e-3 * (fabs(base) + fabs(other)) && fabs(gap) > rounding);
     return *raw ? value - base : (value - base) / gap;
 }

@@ -7,7 +7,8 @@
  * A result is a tensor D.NAME with the raw metric of every cell and pair (the last axis): NaN where there is no
  * such cell.  Beside it `effect.D.NAME`: the mean over pairs of (metric - base) / (other - base), 0: as the base
  * run, 1: as the other.  A gap too small to divide by is said, and the difference stands undivided.  Ablations have
- * no other run: NAME, and as effect the mean of metric - clean.  With several metrics, which one run of each cell gives,
+ * no other run: NAME, and as effect the mean of metric - clean.  Corrupted runs made by noise (duel_open_spoiled) differ
+ * from draw to draw, some not at all or the other way: their effect is the mean gain, metric - base.  With several metrics, which one run of each cell gives,
  * every name ends in ".METRIC".
  *
  * What is swept is said as plans beforehand; duel_run does the rest: every cell of every pair is marked incomplete
@@ -331,7 +332,8 @@ typedef status duel_shard(void *user, const char *path, int shard, int n_shard, 
 status duel_each_shard(const char *path, duel_shard *fn, void *user, error *err);
 int64_t duel_shard_lacks(const struct journal *j, int64_t n_cell, int shard, int n_shard);
 
-/* The normalised effect of one value; *raw: the gap was too small (or there is none), and it is the plain difference.
+/* The normalised effect of one value; *raw: the gap was too small (or there is none, or it is a draw's), and it is the plain
+ * difference.
  * Too small: below a thousandth of the two values, or of what rounding makes of logits that large.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */

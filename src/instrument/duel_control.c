@@ -184,7 +184,7 @@ static void show_one(duel *d, const duel_plan *p, const duel_tensor *t, int firs
          i++) {
         double e = duel_effect(d, p->direction, (int)(i % d->p->n), t->v[i], &raw);
         n_open += t->mark && t->mark[i] == MARK_INCOMPLETE;
-        if (!isnan(e) && !raw) sum += fabs(e), n++;
+        if (!isnan(e) && (!raw || d->spoil)) sum += fabs(e), n++;
     }
     snprintf(name, sizeof name, "%s.%s%s %s", duel_direction(p->direction), p->name, d->suffix,
              what);

@@ -268,6 +268,12 @@ static double mean_effect(const duel *d, const duel_tensor *t, int direction, in
     return n ? sum / n : (double)NAN;
 }
 
+/* Differences are what is meant of ablations and of draws of noise; elsewhere they stand for effects. */
+static bool marked_raw(const duel *d, const duel_plan *p, bool raw)
+{
+    return raw && p->direction != ABLATE && !d->spoil;
+}
+
 /* Largest first, with an interval where there are several pairs. */
 static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ranked *list,
                            int64_t n, bool raw, error *err)
@@ -285,12 +291,14 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
                     t->name);
         return E_OK;
     }
-    table *out = report_table(
-        d->w->r, name, many ? 4 : 2,
-        (column[]){ { "where", NULL, CELL_TEXT, 0, false },
-                    { raw ? "change" : "effect", raw ? d->def->unit : NULL, CELL_REAL, 0, false },
-                    { "95 % low", NULL, CELL_REAL, 0, false },
-                    { "high", NULL, CELL_REAL, 0, false } });
+    table *out = report_table(d->w->r, name, many ? 4 : 2,
+                              (column[]){ { "where", NULL, CELL_TEXT, 0, false },
+                                          { d->spoil ? "gain"
+                                            : raw    ? "change"
+                                                     : "effect",
+                                            raw ? d->def->unit : NULL, CELL_REAL, 0, false },
+                                          { "95 % low", NULL, CELL_REAL, 0, false },
+                                          { "high", NULL, CELL_REAL, 0, false } });
     for (int64_t i = 0; i < n && i < (p->n_top ? p->n_top : 10) && list[i].v != 0; i++) {
         int k = 0;
         for (int q = 0; q < d->p->n; q++) {
@@ -300,7 +308,7 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
         }
         p->label(p, list[i].at, text, sizeof text);
         table_row(out), row_text(out, "%s", text), row_real(out, list[i].v);
-        if (raw && p->direction != ABLATE) row_mark(out, MARK_RAW);
+        if (marked_raw(d, p, raw)) row_mark(out, MARK_RAW);
         if (!many) continue;
         snprintf(name, sizeof name, "%s %s", t->name, text);
         interval v = work_interval(d->w, e, k, "duel.pairs", i ? NULL : name);
@@ -335,7 +343,7 @@ static status show_effects(duel *d, const duel_plan *p, error *err)
         return error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
     for (int64_t i = 0; i < t.n_cell; i++) {
         v[i] = mean_effect(d, &t, p->direction, i, raw, &mark[i]);
-        if (raw && p->direction != ABLATE && mark[i] == MARK_NONE) mark[i] = MARK_RAW;
+        if (marked_raw(d, p, raw) && mark[i] == MARK_NONE) mark[i] = MARK_RAW;
         if (!isnan(v[i])) list[n++] = (ranked){ v[i], i };
     }
     if (raw) report_unit(d->w->r, name, d->def->unit);

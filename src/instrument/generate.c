@@ -61,6 +61,11 @@ static status begin_tensors(work *w, texts *x, error *err)
     uint8_t *mark = x->mark = report_marks(w->r, "logprob");
     x->t = arena_zero(&w->mem, (size_t)(x->n_prompt * x->n_edit) * sizeof *x->t);
     if (!id || !logprob || !mark || !x->t) return work_nomem(w, err);
+    const char **called = arena_array(&w->mem, x->n_edit, sizeof *called);
+    if (!called) return work_nomem(w, err);
+    for (int k = 0; k < x->n_edit; k++) called[k] = edit_called(w, k);
+    report_axis_labels(w->r, "tokens", "edit", x->n_edit, called);
+    report_axis_labels(w->r, "logprob", "edit", x->n_edit, called);
     report_unit(w->r, "logprob", "nat");
     for (int64_t i = 0; i < n; i++) id[i] = -1, logprob[i] = (double)NAN, mark[i] = MARK_ABSENT;
     for (int i = 0; i < x->n_prompt * x->n_edit; i++) {

@@ -432,7 +432,7 @@ static status row_mean(maxact *m, table *t, int k, error *err)
     for (int i = 0; i < f->n_block; i++) x[i] = f->block[i].sum, n[i] = f->block[i].n;
     status st = interval_ratio(&ci, x, n, f->n_block, 0.95, m->w->seed, "maxact.windows", &local);
     if (st == E_NOMEM) return error_set(err, st, "%s", local.msg);
-    row_real(t, share(f, false));
+    row_number(t, share(f, false));
     if (st == E_OK) row_real(t, ci.low), row_real(t, ci.high);
     else row_none(t), row_none(t);
     if (st == E_OK && !k) report_interval(m->w->r, "mean of the first unit", &ci);
@@ -455,7 +455,7 @@ static status show_units(maxact *m, error *err)
         table_row(t), row_text(t, "%s", m->u.at[k].name);
         row_number(t, f->n_top ? f->top[0].value : (double)NAN);
         st = row_mean(m, t, k, err);
-        row_real(t, share(f, true));
+        row_number(t, share(f, true));
         row_number(t, f->r2);
     }
     return st;
@@ -594,6 +594,11 @@ static void show_controls(maxact *m)
 static status show(maxact *m, error *err)
 {
     status st = token_controls(m, err);
+    if (m->u.n && isnan(share(&m->f[0], false)))
+        report_warn(m->w->r,
+                    "no position was looked at: BOS and the first %d tokens of a window are "
+                    "skipped (--skip)",
+                    m->skip);
     if (st == E_OK) st = show_units(m, err);
     if (st != E_OK) return st;
     for (int k = 0; k < m->u.n; k++) draw_unit(m, k);

@@ -501,11 +501,12 @@ static status trace_facts(work *w, tracing *t, error *err)
     if (st == E_OK) st = duel_open_spoiled(&d, w, p, t->n_draw, spoil, t, err);
     if (st != E_OK) return st;
     report_seed(w->r, "trace.noise", w->seed);
+    if (t->n_draw > 1)
+        report_note(w->r, "A pair is one draw of the noise for one fact; a gain is the metric with "
+                          "the clean value put back minus the metric without, mean over pairs.");
     if (t->f->n > 1 && t->n_draw > 1)
-        report_note(w->r,
-                    "A pair is one draw of the noise for one fact. Intervals of 'largest' take "
-                    "pairs as independent, which draws of one fact are not: those by role are "
-                    "over facts.");
+        report_note(w->r, "Intervals of 'largest' take pairs as independent, which draws of one "
+                          "fact are not: those by role are over facts.");
     for (int k = 0; k < d.n_metric && st == E_OK; k++)
         duel_metric_at(&d, k), st = total_effect(&d, err);
     duel_metric_at(&d, 0);

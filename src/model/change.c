@@ -1,5 +1,6 @@
 /* change -- see change.h: SITE OP VALUE, parsed from the outside in. */
 #include "model/change.h"
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -59,13 +60,21 @@ static const char *outside(const char *p, const char *what)
 /* Infinities are meant (masking a score); NaN is not, nor what only rounds to one. */
 static bool fits_float(double y) { return !isnan(y) && (isinf(y) || fabs(y) <= (double)FLT_MAX); }
 
+/* A number as written: one too large for a double is no infinity, which is written inf. */
+static double read_number(const char *p, char **stop)
+{
+    errno = 0;
+    double y = strtod(p, stop);
+    return errno == ERANGE && isinf(y) ? (double)NAN : y;
+}
+
 static status parse_vector(parser *x, const char *p, change *c, const char **end)
 {
     double *v = NULL;
     int n = 0, cap = 0;
     for (p = spaces(p + 1); *p != ']';) {
         char *stop;
-        double y = strtod(p, &stop);
+        double y = read_number(p, &stop);
         if (stop == p) return grammar(x, p, "a number or ']'");
         if (!fits_float(y)) return grammar(x, p, "a number that a float can hold");
         if (n == MAX_VECTOR) return grammar(x, p, "fewer numbers");
@@ -118,13 +127,14 @@ static status parse_plain(parser *x, const char *p, const char *end, bool scaled
         status st = parse_vector(x, p, c, &after);
         return st == E_OK && after != end ? grammar(x, after, "the end") : st;
     }
-    double y = strtod(p, &stop);
+    double y = read_number(p, &stop);
     if (stop != p && stop == end) {
         c->number = y;
         return fits_float(y) ? E_OK : grammar(x, p, "a number that a float can hold");
     }
     const char *star = stop != p ? spaces(stop) : p;
     if (scaled && stop != p && *star == '*') {
+        if (!fits_float(y)) return grammar(x, p, "a factor that a float can hold");
         c->factor *= y;
         return parse_plain(x, star + 1, end, false, c);
     }
@@ -173,7 +183,7 @@ static status parse_project(parser *x, const char *p, change *c)
 static const char *lora_of(const char *p, change *c)
 {
     char *stop;
-    double y = strtod(p, &stop);
+    double y = read_number(p, &stop);
     const char *star = spaces(stop);
     bool scaled = stop != p && *star == '*';
     p = scaled ? spaces(star + 1) : p;

@@ -134,7 +134,7 @@ static void help_all(const json_t *all)
            "microtome INSTRUMENT SUBJECT [--parameter value ...]\n\n",
            MT_VERSION);
     for (size_t i = 0; i < json_array_size(all); i++)
-        printf("  %-8s  %s\n", text_of(json_array_get(all, i), "name"),
+        printf("  %-9s  %s\n", text_of(json_array_get(all, i), "name"),
                text_of(json_array_get(all, i), "says"));
     printf("\nmicrotome help INSTRUMENT shows its parameters.  demo:induction is a model that is "
            "always there:\n\n"
