@@ -38,6 +38,10 @@ TEST("an edit is shown beside the run without it, and one that can do nothing is
                               "cat\"],\"edit\":[\"blocks.0.attn.z[head=1] = 0\"]}");
     REQUIRE(r);
     CHECK(shows(r, "without edits") && shows(r, "sat"));
+    CHECK(shows(r, "edit          blocks.0.attn.z[head=1] = 0"));
+    char *page = form(r, "html");
+    CHECK(strstr(page, "<li><b>edit</b> blocks.0.attn.z[head=1] = 0</li>"));
+    mt_text_free(page);
     mt_report_free(r);
     mt_error err = { 0 };
     r = NULL;

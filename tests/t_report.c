@@ -79,6 +79,42 @@ TEST("no byte of a token or a prompt opens a tag, ends a quote or moves a cursor
     report_free(r);
 }
 
+/* Two rows of three bars, one of which has no interval. */
+static report *bars_of(int row)
+{
+    static const char *const role[] = { "first", "last" };
+    report *r = report_new("direction", "A title");
+    const char *name[] = { "x", "x.low", "x.high" };
+    for (int k = 0; k < 3; k++) {
+        double *v = report_tensor(r, name[k], DTYPE_F64, "role site", (int64_t[]){ 2, 3 });
+        for (int i = 0; v && i < 6; i++) v[i] = k && i % 3 == 1 ? (double)NAN : i + k * 0.25;
+    }
+    report_axis_labels(r, "x", "role", 2, role);
+    report_bars(r, "bars", "x", "site",
+                &(figure_options){
+                    .at = (int64_t[]){ row }, .value = "v", .low = "x.low", .high = "x.high" });
+    report_lane(r, "clean", "a   b ", (int64_t[]){ 1 }, 1);
+    REQUIRE(report_finish(r, NULL) == E_OK);
+    return r;
+}
+
+TEST("a place without an interval shows none, a slice its label, a prompt all its spaces")
+{
+    for (int row = 0; row < 2; row++) {
+        report *r = bars_of(row);
+        str text = { 0 }, page = { 0 };
+        REQUIRE(render_text(r, &text, NULL, NULL) == E_OK && render_html(r, &page, NULL) == E_OK);
+        const char *bar = strstr(page.p, "<h2>bars"), *end = strstr(page.p, "<details");
+        CHECK(!strstr(text.p, "nan") && strstr(text.p, row ? "[5.25" : "[2.25"));
+        CHECK(strstr(text.p, row ? "bars, role last" : "bars, role first"));
+        CHECK(strstr(text.p, "\"a   b \""));
+        REQUIRE(bar && end);
+        CHECK(!strstr(bar, "nan") || strstr(bar, "nan") > end);
+        str_release(&text), str_release(&page);
+        report_free(r);
+    }
+}
+
 TEST("JSON is JSON, and its numbers come back to the same bits")
 {
     report *r = sample(0);

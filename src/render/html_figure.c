@@ -249,11 +249,12 @@ static void one_bar(str *s, const figure *f, const track *t, int64_t j)
     bool ends = f->low && f->high, shown = valued(figure_mark(f, 0, j)) && isfinite(x);
     double low = ends ? array_value(f->low, figure_index(f, 0, j)) : 0;
     double high = ends ? array_value(f->high, figure_index(f, 0, j)) : 0;
+    ends = ends && isfinite(low) && isfinite(high);
     str_puts(s, "<span class=\"label\">");
     html_label(s, label(f, f->col_axis, j, number));
     str_puts(s, "</span><span class=\"track\">");
     if (shown) span_between(s, x < f->centre ? "down" : "up", t, f->centre, x);
-    if (shown && ends && isfinite(low) && isfinite(high)) span_between(s, "whisker", t, low, high);
+    if (shown && ends) span_between(s, "whisker", t, low, high);
     str_printf(s, "<i class=\"zero\" style=\"left:%.3f%%\"></i></span>", at_percent(t, t->zero));
     bar_value(s, f, j, ends, low, high);
 }

@@ -57,8 +57,7 @@ const char *const page_style[] = {
     ".data .num,.data th.num{text-align:right}.data td.num,.data td.short{white-space:nowrap}\n"
     ".tok,.label{font-family:var(--mono);font-size:.88em}\n"
     "td .tok{padding:.05rem "
-    ".3rem;border-radius:.25rem;background:var(--hover);white-space:pre-wrap;overflow-wrap:normal}"
-    "\n"
+    ".3rem;border-radius:.25rem;background:var(--hover);white-space:pre}\n"
     ".sign{color:var(--soft);margin-left:.3em}\n",
 
     /* heatmaps */
@@ -127,7 +126,7 @@ const char *const page_style[] = {
     "code,pre{font-family:var(--mono);font-size:.84rem}\n"
     "dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.35rem 1.2rem;margin:0;"
     "padding:.2rem 1.2rem 1.2rem;font-size:.9rem}\n"
-    "dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere}\n"
+    "dt{color:var(--soft)}dd{margin:0;min-width:0;white-space:pre-wrap;overflow-wrap:anywhere}\n"
     "pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}\n"
     "footer{padding-bottom:2.5rem;color:var(--soft);font-size:.82rem}\n"
     "@media (max-width:40rem){header{flex-direction:column}.bars{grid-template-columns:max-content "

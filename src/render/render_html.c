@@ -59,6 +59,13 @@ static void head(str *s, const report *r)
     str_puts(s, "</style>\n</head>\n<body>\n");
 }
 
+static void edits(str *s, const certificate *c)
+{
+    const json_t *edit = json_object_get(c->request, "edit"), *x;
+    size_t i;
+    json_array_foreach(edit, i, x) badge(s, NULL, "edit", json_string_value(x));
+}
+
 static void title(str *s, const report *r)
 {
     const certificate *c = &r->cert;
@@ -68,6 +75,7 @@ static void title(str *s, const report *r)
     html_text(s, r->title ? r->title : "");
     str_puts(s, "</h1><ul class=\"facts\">");
     if (c->model) badge(s, NULL, "model", c->model);
+    edits(s, c);
     if (c->precision) badge(s, NULL, "precision", c->precision);
     if (c->approximation) badge(s, NULL, "approximation", c->approximation);
     if (!c->complete) badge(s, "bad", "incomplete", "stopped before the end");

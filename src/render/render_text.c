@@ -86,7 +86,7 @@ static void fact_text(view *v, const char *name, const char *text, const char *m
     str s = { 0 };
     if (!text && !more) return;
     if (text) str_puts(&s, text);
-    if (text && more) str_puts(&s, "  ");
+    if (text && more) str_puts(&s, " ");
     if (more) str_puts(&s, more);
     fact(v, name, &s);
 }
@@ -104,6 +104,19 @@ static void lanes(view *v, const certificate *c)
         for (int64_t i = 0; i < l->n; i++)
             str_printf(&s, "%s %lld", i ? "," : "", (long long)l->id[i]);
         fact(v, l->name, &s);
+    }
+}
+
+/* What was edited, as it was written: without it nobody could say what the numbers are of. */
+static void edits(view *v, const certificate *c)
+{
+    const json_t *edit = json_object_get(c->request, "edit"), *x;
+    size_t i;
+    json_array_foreach(edit, i, x)
+    {
+        str s = { 0 };
+        show_text(&s, json_string_value(x), json_string_length(x));
+        fact(v, "edit", &s);
     }
 }
 
@@ -176,6 +189,7 @@ static void certificate_part(view *v, const certificate *c)
     fact_text(v, "tokenizer", c->tokenizer ? c->tokenizer : "none", c->tokenizer_hash);
     fact_text(v, "inputs", c->input_hash, NULL);
     lanes(v, c);
+    edits(v, c);
     files(v, c);
     fact_text(v, "precision", c->precision, NULL);
     fact_text(v, "approximation", c->approximation, NULL);

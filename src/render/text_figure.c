@@ -285,10 +285,12 @@ static str *ends(view *v, const figure *f, int64_t j)
     str *s = view_scratch(v);
     if (!f->low || !f->high) return s;
     int64_t at = figure_index(f, 0, j);
+    double low = array_value(f->low, at), high = array_value(f->high, at);
+    if (!isfinite(low) || !isfinite(high)) return s;
     str_puts(s, "[");
-    show_real(s, array_value(f->low, at), 4);
+    show_real(s, low, 4);
     str_puts(s, ", ");
-    show_real(s, array_value(f->high, at), 4);
+    show_real(s, high, 4);
     str_puts(s, "]");
     return s;
 }

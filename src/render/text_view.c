@@ -68,11 +68,12 @@ static void next_line(view *v, int indent, int *used)
     *used = indent;
 }
 
-/* One word: on this line if it fits, else on the next; cut when it fits on none. */
-static void put_word(view *v, const char *p, size_t n, int indent, int *used, bool first)
+/* One word, behind as many spaces as the text has there: on this line if it fits, else on the next; cut when it
+ * fits on none. */
+static void put_word(view *v, const char *p, size_t n, int indent, int *used, int gap)
 {
-    int w = show_width(p, n), gap = first ? 0 : 1;
-    if (!first && *used + gap + w > v->width) next_line(v, indent, used), gap = 0;
+    int w = show_width(p, n);
+    if (gap && *used + gap + w > v->width) next_line(v, indent, used), gap = 0;
     view_spaces(v, gap);
     *used += gap;
     while (n) {
@@ -87,6 +88,7 @@ static void put_word(view *v, const char *p, size_t n, int indent, int *used, bo
 void view_wrap(view *v, const char *p, size_t n, int used, int indent)
 {
     bool first = true;
+    int gap = 0;
     while (n && !v->s->failed) {
         size_t len = 0;
         while (len < n && p[len] != ' ' && p[len] != '\n') len++;
@@ -94,10 +96,11 @@ void view_wrap(view *v, const char *p, size_t n, int used, int indent)
             str *word = view_scratch(v);
             show_text(word, p, len);
             v->s->failed |= word->failed;
-            if (!word->failed) put_word(v, word->p, word->n, indent, &used, first);
-            first = false;
+            if (!word->failed) put_word(v, word->p, word->n, indent, &used, gap);
+            first = false, gap = 0;
         }
-        if (len < n && p[len] == '\n') next_line(v, indent, &used), first = true;
+        if (len < n && p[len] == '\n') next_line(v, indent, &used), first = true, gap = 0;
+        else gap += !first;
         if (len < n) len++;
         p += len, n -= len;
     }
