@@ -376,6 +376,33 @@ TEST("indirect effects are means over draws, roles means over their positions")
     mt_report_free(r);
 }
 
+TEST("a trace is planned, stopped by its time and filled coarse to fine like any sweep")
+{
+    static const char ask[] = "{\"model\":\"demo:induction\",\"prompt\":\"the cat sat on the cat\","
+                              "\"subject\":\"cat sat\",\"what\":\"state\",\"samples\":2%s}";
+    char request[600], hash[80];
+    mt_error err = { 0 };
+    snprintf(request, sizeof request, ask, "");
+    mt_report *r = ran("trace", request);
+    REQUIRE(r);
+    snprintf(hash, sizeof hash, "%s", mt_report_hash(r));
+    mt_report_free(r);
+    snprintf(request, sizeof request, ask, ",\"order\":\"coarse\"");
+    r = ran("trace", request);
+    CHECK(r && !strcmp(mt_report_hash(r), hash));
+    mt_report_free(r);
+    snprintf(request, sizeof request, ask, ",\"plan\":true");
+    r = ran("trace", request);
+    CHECK(r && shows(r, "multiply-adds") && shows(r, "Nothing was swept"));
+    mt_report_free(r);
+    r = NULL;
+    snprintf(request, sizeof request, ask, ",\"seconds\":1e-9");
+    mt_status st = mt_run(&r, "trace", request, NULL, NULL, &err);
+    CHECK((st == MT_INTERRUPTED || !st) &&
+          r); /* one wave is always done, and may be all there are */
+    mt_report_free(r);
+}
+
 TEST("a value patched with itself is said to be equal, not out of reach")
 {
     mt_report *r =

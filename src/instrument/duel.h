@@ -19,9 +19,16 @@
 #include "instrument/work.h"
 
 /* What every sweep takes: duel_journal.c. */
-#define DUEL_JOURNAL_PARAMS                                                                        \
-    { "resume", PARAM_TEXT, NULL, "a journal of finished waves: go on from it, or begin it",       \
-      ROLE_RUN },                                                                                  \
+#define DUEL_SWEEP_PARAMS                                                                          \
+    { "plan", PARAM_FLAG, NULL, "say what the sweep would cost, and leave it at that",             \
+      ROLE_WHAT },                                                                                 \
+        { "seconds", PARAM_REAL_FROM(0), "0",                                                      \
+          "stop after so long, the rest marked incomplete; 0: never", ROLE_HOW },                  \
+        { "order", PARAM_ONE_OF("depth coarse"), "depth",                                          \
+          "cells of the same depth together, or coarse: every 8th first (no bit differs)",         \
+          ROLE_HOW },                                                                              \
+        { "resume", PARAM_TEXT, NULL, "a journal of finished waves: go on from it, or begin it",   \
+          ROLE_RUN },                                                                              \
     {                                                                                              \
         "shard", PARAM_TEXT, NULL, "i/n: only these cells, into FILE.i-of-n; mpi: as mpirun says", \
             ROLE_RUN                                                                               \
@@ -44,14 +51,7 @@
           "denoise, noise or both; denoise, and with --all both", ROLE_WHAT },                     \
         { "bos", PARAM_BOS, "auto", "texts begin with BOS: auto (as the tokenizer does), yes, no", \
           ROLE_WHAT },                                                                             \
-        { "plan", PARAM_FLAG, NULL, "say what the sweep would cost, and leave it at that",         \
-          ROLE_WHAT },                                                                             \
-        { "seconds", PARAM_REAL_FROM(0), "0",                                                      \
-          "stop after so long, the rest marked incomplete; 0: never", ROLE_HOW },                  \
-        { "order", PARAM_ONE_OF("depth coarse"), "depth",                                          \
-          "cells of the same depth together, or coarse: every 8th first (no bit differs)",         \
-          ROLE_HOW },                                                                              \
-        DUEL_JOURNAL_PARAMS,                                                                       \
+        DUEL_SWEEP_PARAMS,                                                                         \
     {                                                                                              \
         "all", PARAM_FLAG, NULL, "every sweep there is", ROLE_WHAT                                 \
     }

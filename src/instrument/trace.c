@@ -39,7 +39,7 @@ static const param params[] = {
       "of the answer (a fact has no wrong one, so no logit_diff)", ROLE_WHAT },
     { "bos", PARAM_BOS, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
-    DUEL_JOURNAL_PARAMS,
+    DUEL_SWEEP_PARAMS,
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
 

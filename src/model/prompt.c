@@ -115,7 +115,8 @@ status prompt_from_text(prompt **out, const model *m, const char *text, size_t n
     int64_t k = 0;
     if (!m->tokens) {
         error_set(err, E_USAGE, "%s came without a tokenizer: a prompt must be token ids", m->name);
-        error_hint(err, "give ids with --tokens 1,2,3, or put its tokenizer beside the model "
+        error_hint(err, "give ids (--tokens 1,2,3; in files of prompts or pairs lists [1, 2, 3]), "
+                        "or put its tokenizer beside the model "
                         "(tokenizer.json, tokenizer.model; tok*.bin beside a llama2.c file)");
         return E_USAGE;
     }
