@@ -497,6 +497,7 @@ TEST("what cache writes, verify and --against read")
     snprintf(path, sizeof path, "%s/acts.safetensors", test_dir());
     mt_report *r = ran(
         "cache", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat sat\",\"a dog ran on\"]}");
+    CHECK(shows(r, "pos 4, d_model 184") && shows(r, "pos 5, head 3, d_head 64"));
     REQUIRE(r && mt_report_write_tensors(r, path, NULL) == 0);
     char *text = mt_report_against(r, path, 0, &n_wrong, NULL);
     CHECK(text && n_wrong == 0);

@@ -108,6 +108,18 @@ static void store_tokens(work *w, const prompt *p, int which)
     for (int32_t i = 0; out && i < p->n; i++) out[i] = p->id[i];
 }
 
+/* "pos 3, d_model 64". */
+static void extents(const work *w, const char *tensor, char *out, size_t bytes)
+{
+    const report_array *a = report_find_tensor(w->r, tensor);
+    *out = 0;
+    for (int i = 0; a && i < a->t.n_dim; i++) {
+        size_t n = strlen(out);
+        snprintf(out + n, bytes - n, "%s%s %lld", i ? ", " : "", a->axis[i],
+                 (long long)a->t.dim[i]);
+    }
+}
+
 static status one_prompt(work *w, const prompt *p, const named_lane *named, int n_named, int which,
                          table *t, error *err)
 {
@@ -129,14 +141,14 @@ static status one_prompt(work *w, const prompt *p, const named_lane *named, int 
     if (st == E_OK) st = work_run(w, err);
     if (st == E_OK) store_tokens(w, p, which);
     for (int i = 0; i < n && st == E_OK; i++) {
-        char text[180], axes[80], tensor[220];
+        char text[180], axes[160], tensor[220];
         address_text(&a[i], text, sizeof text);
         snprintf(tensor, sizeof tensor, "lane%d/%s", which, text);
         if (report_find_tensor(w->r, tensor)) continue; /* by two of its names, perhaps */
         arena_mark here = arena_here(&w->mem);
         st = store(w, l, p, &a[i], nodes[i], which, err);
         arena_rewind(&w->mem, here);
-        site_axes(a[i].n, axes, sizeof axes);
+        extents(w, tensor, axes, sizeof axes);
         table_row(t), row_text(t, "%s", tensor), row_text(t, "%s", axes);
     }
     return st;
