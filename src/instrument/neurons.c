@@ -42,7 +42,9 @@ static status find_layers(work *w, about *x, error *err)
         snprintf(name, sizeof name, "blocks.%d.mlp.post", l);
         node *n = graph_find(&w->m->g, name);
         if (!n)
-            return error_set(err, E_NOSITE, "neurons: %s has no %s: no MLP there, so no neurons",
+            return error_set(err, E_NOSITE,
+                             "neurons: %s has no %s: no MLP there, or experts, whose neurons are "
+                             "no site",
                              w->m->name, name);
         if (x->n_layer && n->n_part != x->n[0]->n_part)
             return error_set(err, E_UNSUPPORTED,
