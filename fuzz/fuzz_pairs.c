@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (int64_t limit = 0; limit < 2; limit++) {
         pairs *p = NULL;
         error err = { 0 };
-        status st = pairs_read(&p, m, scratch("pairs"), BOS_AUTO, limit, &err);
+        pairs_how how = { .limit = limit };
+        status st = pairs_read(&p, m, scratch("pairs"), &how, &err);
         if (st != E_OK && !*err.msg) abort();
         if (st == E_OK) check(m, p, limit);
         pairs_free(p);

@@ -40,7 +40,7 @@ static pairs *pairs_of(const model *m, const char *holds, int64_t limit)
 {
     pairs *p = NULL;
     error err = { 0 };
-    if (pairs_read(&p, m, test_text("pairs", holds), BOS_AUTO, limit, &err))
+    if (pairs_read(&p, m, test_text("pairs", holds), &(pairs_how){ .limit = limit }, &err))
         printf("  %s\n", err.msg);
     REQUIRE(p);
     return p;
@@ -154,13 +154,14 @@ TEST("a file of pairs that is none is refused, with what was found where")
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
         pairs *p = NULL;
         error err = { 0 };
-        CHECK(pairs_read(&p, m, test_text("pairs", WRONG[i][0]), BOS_AUTO, 0, &err) && !p);
+        CHECK(pairs_read(&p, m, test_text("pairs", WRONG[i][0]), &(pairs_how){ 0 }, &err) && !p);
         if (!strstr(err.msg, WRONG[i][1])) printf("  %zu: %s\n", i, err.msg);
         CHECK(strstr(err.msg, WRONG[i][1]));
     }
     pairs *p = NULL;
     error err = { 0 };
-    CHECK(pairs_read(&p, m, test_file("nul", "clean,\0\n", 8), BOS_AUTO, 0, &err) == E_FORMAT);
+    CHECK(pairs_read(&p, m, test_file("nul", "clean,\0\n", 8), &(pairs_how){ 0 }, &err) ==
+          E_FORMAT);
     CHECK(strstr(err.msg, "NUL"));
     model_free(m);
 }
@@ -173,7 +174,7 @@ TEST("a cut file of pairs is an error or the pairs before the cut, and a huge li
         for (size_t n = 0; n < strlen(FORMS[i]); n += 5) {
             pairs *p = NULL;
             error err = { 0 };
-            status st = pairs_read(&p, m, test_file("cut", FORMS[i], n), BOS_AUTO, 0, &err);
+            status st = pairs_read(&p, m, test_file("cut", FORMS[i], n), &(pairs_how){ 0 }, &err);
             CHECK(st ? *err.msg && !p : p->n >= 1 && p->n <= 2);
             if (!st) CHECK(same_prompt(p->clean[0], ours->clean[0]));
             pairs_free(p);
@@ -185,7 +186,7 @@ TEST("a cut file of pairs is an error or the pairs before the cut, and a huge li
     str_puts(&s, "cat\",the dog,on\n");
     pairs *p = NULL;
     error err = { 0 };
-    CHECK(pairs_read(&p, m, test_file("huge", s.p, s.n), BOS_AUTO, 0, &err) == E_LIMIT);
+    CHECK(pairs_read(&p, m, test_file("huge", s.p, s.n), &(pairs_how){ 0 }, &err) == E_LIMIT);
     CHECK(strstr(err.msg, "row 2: a cell of over a MiB"));
     str_release(&s);
     model_free(m);
@@ -219,7 +220,7 @@ TEST("pairs of AutoCircuit, EAP and the feature circuits with GPT-2's tokenizer:
         snprintf(path, sizeof path, "data/%s", of[i].file);
         snprintf(left, sizeof left, "%d of %d pairs are left out", of[i].n_left_out,
                  of[i].n + of[i].n_left_out);
-        REQUIRE(!pairs_read(&p, m, shared_path(path), BOS_AUTO, 0, NULL));
+        REQUIRE(!pairs_read(&p, m, shared_path(path), &(pairs_how){ 0 }, NULL));
         if (p->n != of[i].n) printf("  %s: %d pairs\n", of[i].file, p->n);
         CHECK(p->n == of[i].n && strstr(p->note, of[i].note));
         CHECK(!of[i].n_left_out == !strstr(p->note, left));
@@ -303,6 +304,36 @@ TEST("every instrument that takes pairs takes every form of them, and a limit")
     }
     CHECK(n >= 8);
 }
+TEST("the two prompts of a pair may differ in length where they are not laid side by side")
+{
+    static const char both[] =
+        "{\"prompts\":[{\"clean\":\"the cat sat\",\"corrupt\":\"dog sat\",\"answers\":[\"on\"]},"
+        "{\"clean\":\"a dog\",\"corrupt\":\"a cat\",\"answers\":[\"ran\"]}]}";
+    static const struct {
+        const char *instrument, *more;
+        bool both;
+    } of[] = {
+        { "lens", "", true },
+        { "dla", "", true },
+        { "direction", ",\"method\":\"mean\",\"site\":\"embed\",\"test\":0.5,\"draws\":1", true },
+        { "compare", ",\"align\":\"end\"", true },
+        { "compare", "", false },
+        { "patch", "", false },
+    };
+    const char *file = test_text("ragged", both);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char request[1500];
+        snprintf(request, sizeof request, "{\"model\":\"demo:induction\",\"pairs\":\"%s\"%s}", file,
+                 of[i].more);
+        mt_report *r = ran(of[i].instrument, request);
+        REQUIRE(r);
+        char *text = mt_report_render(r, "text", 400, false, NULL);
+        CHECK(text && !strstr(text, "1 of 2 pairs are left") == of[i].both);
+        mt_text_free(text);
+        mt_report_free(r);
+    }
+}
+
 TEST("what says nothing beside the pairs, or without them, is refused by name")
 {
     for (int k = 0; instrument_all[k]; k++) {

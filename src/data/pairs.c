@@ -145,8 +145,9 @@ static status check_answers(const pairs *p, error *err)
     return E_OK;
 }
 
-static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, error *err)
+static status fill(pairs *p, const model *m, const json_t *v, const pairs_how *how, error *err)
 {
+    bos_policy bos = how->bos;
     int n_corrupt;
     prompt **corrupt;
     const json_t *reference = json_object_get(v, "ablation_reference_set"),
@@ -166,7 +167,7 @@ static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, er
     }
     p->corrupt = corrupt;
     if (!p->n) st = error_set(err, E_FORMAT, "there are no pairs");
-    if (st == E_OK) st = check_lengths(p, err);
+    if (st == E_OK && !how->ragged) st = check_lengths(p, err);
     if (st == E_OK) st = answers(&p->correct, p, m, json_object_get(v, "correct"), "correct", err);
     if (st == E_OK && wrong) st = answers(&p->wrong, p, m, wrong, "wrong", err);
     if (st == E_OK) st = check_answers(p, err);
@@ -176,13 +177,18 @@ static status fill(pairs *p, const model *m, const json_t *v, bos_policy bos, er
     return st;
 }
 
-status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err)
+static status make(pairs **out, const model *m, const json_t *v, const pairs_how *how, error *err)
 {
     pairs *p = mem_zero(sizeof *p);
-    status st = p ? fill(p, m, v, bos, err) : nomem(err);
+    status st = p ? fill(p, m, v, how, err) : nomem(err);
     if (st == E_OK) *out = p;
     else pairs_free(p);
     return st;
+}
+
+status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err)
+{
+    return make(out, m, v, &(pairs_how){ .bos = bos }, err);
 }
 
 static const char *const lists[] = { "clean", "corrupt", "correct", "wrong" };
@@ -234,13 +240,13 @@ typedef struct sieve {
     error why; /* why the first of the others cannot */
 } sieve;
 
-static status sieve_pair(sieve *x, const model *m, const json_t *v, size_t i, bos_policy bos,
+static status sieve_pair(sieve *x, const model *m, const json_t *v, size_t i, const pairs_how *how,
                          error *err)
 {
     error why = { 0 };
     pairs *p = NULL;
     json_t *one = alone(v, i);
-    status st = one ? pairs_from_json(&p, m, one, bos, &why) : E_NOMEM;
+    status st = one ? make(&p, m, one, how, &why) : E_NOMEM;
     json_decref(one), pairs_free(p);
     if (st == E_NOMEM) return nomem(err);
     if (st == E_OK) {
@@ -260,8 +266,8 @@ static void describe(pairs *p, const sieve *x, const char *note)
                  at ? "; " : "", x->n_left_out, x->n_left_out + x->n_kept, x->why.msg);
 }
 
-static status sieve_all(pairs **out, sieve *x, const model *m, const pair_file *f, bos_policy bos,
-                        int64_t limit, error *err)
+static status sieve_all(pairs **out, sieve *x, const model *m, const pair_file *f,
+                        const pairs_how *how, error *err)
 {
     size_t n = json_array_size(json_object_get(f->v, "clean"));
     bool wrong = json_object_get(f->v, "wrong") != NULL;
@@ -269,27 +275,25 @@ static status sieve_all(pairs **out, sieve *x, const model *m, const pair_file *
     if (!x->kept || (wrong && json_object_set_new(x->kept, "wrong", json_array())))
         return nomem(err);
     status st = E_OK;
-    for (size_t i = 0; i < n && st == E_OK && (!limit || x->n_kept < limit); i++)
-        st = sieve_pair(x, m, f->v, i, bos, err);
+    for (size_t i = 0; i < n && st == E_OK && (!how->limit || x->n_kept < how->limit); i++)
+        st = sieve_pair(x, m, f->v, i, how, err);
     if (st == E_OK && !x->n_kept) {
         st = error_set(err, x->why.code, "no pair fits this model; the first: %s", x->why.msg);
         if (*x->why.hint) error_hint(err, "%s", x->why.hint);
     }
-    if (st == E_OK) st = pairs_from_json(out, m, x->kept, bos, err);
+    if (st == E_OK) st = make(out, m, x->kept, how, err);
     if (st == E_OK) describe(*out, x, f->note);
     return st;
 }
 
-status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, int64_t limit,
-                  error *err)
+status pairs_read(pairs **out, const model *m, const char *path, const pairs_how *how, error *err)
 {
     pair_file f = { 0 };
     sieve x = { 0 };
     status st = pair_file_read(&f, path, err);
     if (st != E_OK) return st;
-    if (!f.foreign) shorten(f.v, limit);
-    st = f.foreign ? sieve_all(out, &x, m, &f, bos, limit, err)
-                   : pairs_from_json(out, m, f.v, bos, err);
+    if (!f.foreign) shorten(f.v, how->limit);
+    st = f.foreign ? sieve_all(out, &x, m, &f, how, err) : make(out, m, f.v, how, err);
     if (st != E_OK) error_prefix(err, "%s", path);
     json_decref(x.kept);
     pair_file_release(&f);

@@ -19,14 +19,18 @@ typedef struct pairs {
     bool single;              /* there is no other prompt: corrupt is the clean one again */
 } pairs;
 
+/* How a file is read. */
+typedef struct pairs_how {
+    bos_policy bos;
+    int64_t limit; /* only the first so many that fit; 0: all */
+    bool ragged;   /* the two prompts of a pair need not have equally many tokens */
+} pairs_how;
+
 /* Read a file, or the JSON value that is in one, or make one pair of texts.  The two prompts of a pair must have equally
- * many tokens; of another tool's file, pairs that do not fit the model (that, or an answer of several tokens) are left out.
- *
- *   limit   only the first so many that fit; 0: all
+ * many tokens unless `how` says otherwise; of another tool's file, pairs that do not fit the model (that, or an answer of several tokens) are left out.
  *
  * [err: IO, FORMAT, SHAPE (lengths differ), what prompts and token_find return, NOMEM | owns: the caller, pairs_free | thread: any | cost: O(tokens)] */
-status pairs_read(pairs **out, const model *m, const char *path, bos_policy bos, int64_t limit,
-                  error *err);
+status pairs_read(pairs **out, const model *m, const char *path, const pairs_how *how, error *err);
 status pairs_from_json(pairs **out, const model *m, const json_t *v, bos_policy bos, error *err);
 status pairs_from_texts(pairs **out, const model *m, const char *clean, const char *corrupt,
                         const char *correct, const char *wrong, bos_policy bos, error *err);

@@ -108,7 +108,7 @@ static status add_duo(compare *x, const prompt *a, const prompt *b, error *err)
 static status duos_of_pairs(compare *x, const char *file, error *err)
 {
     pairs *p = NULL;
-    status st = work_pairs(x->w, file, &p, err);
+    status st = work_pairs(x->w, file, work_text(x->w, "align") != NULL, &p, err);
     x->duo = st == E_OK ? arena_array(&x->w->mem, p->n, sizeof *x->duo) : NULL;
     if (st == E_OK && !x->duo) st = work_nomem(x->w, err);
     for (int i = 0; st == E_OK && i < p->n; i++) {

@@ -109,7 +109,7 @@ static status read_prompts(study *s, error *err)
         if (st != E_OK) return st;
     }
     if (both) {
-        st = work_pairs(w, both, &p, err);
+        st = work_pairs(w, both, true, &p, err);
         return st == E_OK ? labelled_from_pairs(&s->l, p, err) : st;
     }
     if (data) return labelled_read_table(&s->l, w->m, data, &f, work_bos(w), err);

@@ -14,7 +14,7 @@ status duel_pairs(work *w, pairs **out, error *err)
     status st = work_not_beside(w, "pairs", "clean corrupt answer wrong", err);
     if (st == E_OK) st = work_only_beside(w, "pairs", "limit", err);
     if (st != E_OK) return st;
-    if (file) return work_pairs(w, file, out, err);
+    if (file) return work_pairs(w, file, false, out, err);
     return pairs_from_texts(out, w->m, clean, corrupt ? corrupt : clean, work_text(w, "answer"),
                             work_text(w, "wrong"), work_bos(w), err);
 }

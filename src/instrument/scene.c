@@ -13,7 +13,7 @@ static status find_token(int32_t *out, const work *w, const char *name, error *e
 static status from_pairs(scene **out, int *n, work *w, const char *file, error *err)
 {
     pairs *p = NULL;
-    status st = work_pairs(w, file, &p, err);
+    status st = work_pairs(w, file, true, &p, err);
     scene *s = st == E_OK ? arena_array(&w->mem, p->n, sizeof *s) : NULL;
     if (st == E_OK && !s) st = work_nomem(w, err);
     for (int i = 0; st == E_OK && i < p->n; i++) {

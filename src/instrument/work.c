@@ -228,10 +228,11 @@ status work_file(work *w, const char *path, error *err)
     return st;
 }
 
-status work_pairs(work *w, const char *path, pairs **out, error *err)
+status work_pairs(work *w, const char *path, bool ragged, pairs **out, error *err)
 {
+    pairs_how how = { work_bos(w), work_int(w, "limit"), ragged };
     status st = work_file(w, path, err);
-    if (st == E_OK) st = pairs_read(out, w->m, path, work_bos(w), work_int(w, "limit"), err);
+    if (st == E_OK) st = pairs_read(out, w->m, path, &how, err);
     if (st == E_OK && *(*out)->note) report_warn(w->r, "%s: %s", path, (*out)->note);
     return st;
 }

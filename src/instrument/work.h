@@ -106,8 +106,10 @@ status work_file(work *w, const char *path, error *err);
 
 /* The pairs of a file, noted as work_file does, --limit of them; what reading it left out is warned of.
  *
+ *   ragged   the two prompts of a pair need not have equally many tokens
+ *
  * [err: as pairs_read | owns: the caller, pairs_free | thread: w's own | cost: O(tokens)] */
-status work_pairs(work *w, const char *path, pairs **out, error *err);
+status work_pairs(work *w, const char *path, bool ragged, pairs **out, error *err);
 
 /* A tensor of a file as doubles, the file noted as work_file does.  It is read once: whoever asks again gets the same
  * numbers, which are not to be changed.
