@@ -522,10 +522,16 @@ TEST("a state dict is opened with what is said of it, and what is not built is r
         { "{\"positional_embedding_type\": \"rotary\", \"normalization_type\": null, "
           "\"act_fn\": \"relu\"}",
           E_UNSUPPORTED, "rotary" },
+        { "{\"normalization_type\": null, \"act_fn\": \"relu\", \"attention_dir\": "
+          "\"bidirectional\"}",
+          E_UNSUPPORTED, "bidirectional" },
         { "{", E_FORMAT, "config" },
         { "no/such.json", E_IO, "no/such.json" },
     };
     const char *path = shared_path("data/org-group-composition/C113_T_seed1");
+    bench b = open_with(path, "{\"normalization_type\": null, \"act_fn\": \"relu\", "
+                              "\"attention_dir\": \"causal\"}");
+    close_bench(&b);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error err = { 0 };
         model *m = NULL;
@@ -575,12 +581,13 @@ TEST("clock and pizza: all sums modulo 59 are right, and the logits tell which a
     static const struct {
         const char *run;
         double at_least, at_most; /* distance irrelevance */
-    } run[] = { { "p99zdpze5l", 0, 0.4 },
-                { "q9rsl94xlv", 0.6, 1 },
-                { "l8k1hzciux", 0.6, 1 },
-                { "2fsoiei4o2", 0.6, 1 },
-                { "h9m153uuh9", 0, 0.4 } };
-    for (int i = 0; i < 5; i++) {
+    } run[] = {
+        { "p99zdpze5l", 0, 0.4 }, { "q9rsl94xlv", 0.6, 1 },
+        { "l8k1hzciux", 0.6, 1 }, { "2fsoiei4o2", 0.6, 1 },
+        { "h9m153uuh9", 0, 0.4 }, { "7r4zst7evs", 0.9, 1 }, /* linear models: no attention */
+        { "qlvxqhkvit", 0.9, 1 }
+    };
+    for (size_t i = 0; i < sizeof run / sizeof *run; i++) {
         char rel[80];
         double right;
         snprintf(rel, sizeof rel, "org-pizza-clock/model_%s.pt", run[i].run);
@@ -590,6 +597,57 @@ TEST("clock and pizza: all sums modulo 59 are right, and the logits tell which a
         CHECK(right == 1 && q >= run[i].at_least && q <= run[i].at_most);
         close_bench(&b);
     }
+}
+
+/* A bare state dict of n positions under the paper's names, a file of zeros. */
+static const char *bare_dict(const char *name, int n_ctx)
+{
+    static float v[64];
+    dict d = { .n = 0 };
+    put(&d, "embed.W_E", v, 2, 2, 4, 0), put(&d, "pos_embed.W_pos", v, 2, n_ctx, 2, 0);
+    put(&d, "blocks.0.attn.W_Q", v, 3, 1, 2, 2), put(&d, "blocks.0.attn.W_K", v, 3, 1, 2, 2);
+    put(&d, "blocks.0.attn.W_V", v, 3, 1, 2, 2), put(&d, "blocks.0.attn.W_O", v, 2, 2, 2, 0);
+    put(&d, "blocks.0.mlp.W_in", v, 2, 8, 2, 0), put(&d, "blocks.0.mlp.W_out", v, 2, 2, 8, 0);
+    put(&d, "unembed.W_U", v, 2, 2, 4, 0);
+    REQUIRE(!tensors_write(test_path(name), d.t, d.n, NULL, 0, NULL));
+    return test_path(name);
+}
+
+static status opened_as(const char *path, const char *config, bool *both, error *err)
+{
+    model *m = NULL;
+    *err = (error){ 0 };
+    status st = model_open_with(&m, path, &(model_options){ .config = config }, err);
+    *both = m && m->config.both_ways;
+    model_free(m);
+    return st;
+}
+
+TEST("a bare state dict of two or three positions is the paper's or the pizza's only as it is said")
+{
+    error err;
+    bool both;
+    for (int n = 2; n <= 3; n++) { /* 3: the pizza's eqn_sign runs */
+        const char *path = bare_dict("bare.safetensors", n);
+        CHECK(opened_as(path, NULL, &both, &err) == E_UNSUPPORTED && strstr(err.msg, "attn_coeff"));
+        CHECK(opened_as(path, "{\"attn_coeff\": null}", &both, &err) == E_OK && !both);
+        CHECK(opened_as(path, "{\"attn_coeff\": 0.5}", &both, &err) == E_OK && both);
+    }
+    CHECK(opened_as(bare_dict("long.safetensors", 4), NULL, &both, &err) == E_OK && !both);
+}
+
+TEST("a pizza run is what config_RUN.json beside it says: its coefficient, and its activation")
+{
+    error err;
+    bool both;
+    const char *path = bare_dict("model_run.safetensors", 3);
+    test_text("config_run.json", "{\"attn_coeff\": 1, \"act_fn\": \"Tanh\", \"eqn_sign\": 1}");
+    CHECK(opened_as(path, NULL, &both, &err) == E_UNSUPPORTED && strstr(err.msg, "Tanh"));
+    test_text("config_run.json", "{\"attn_coeff\": 0, \"act_fn\": \"GeLU\", \"eqn_sign\": 1}");
+    bench b = open_with(path, NULL);
+    CHECK(b.m->config.both_ways && b.m->config.n_ctx == 3 &&
+          !strcmp(b.m->config.activation, "gelu_erf"));
+    close_bench(&b);
 }
 
 TEST("a pizza model without its configuration is not taken for one of the paper's")

@@ -23,7 +23,7 @@ static const config_key KEYS[] = {
     { "type_vocab_size", KEY_READ, NULL },
     { "is_decoder", KEY_MUST, "false" },
     { "add_cross_attention", KEY_MUST, "false" },
-    { "position_embedding_type", KEY_MUST, "\"absolute\"" },
+    { "position_embedding_type", KEY_MUST, "absolute" },
     { "attention_probs_dropout_prob", KEY_SAYS, NULL },
     { "hidden_dropout_prob", KEY_SAYS, NULL },
     { "classifier_dropout", KEY_SAYS, NULL },

@@ -17,7 +17,7 @@
  *
  *     c softmax_h(q_h k_h' s) + (1 - c)                                rows do not sum to 1 but where c = 1
  *
- * Prompts of two numbers and no "=" are the pizza's: with two positions attn_coeff must be said (null: causal, no mixture).
+ * A bare state dict of two or three positions could be either's: attn_coeff must be said (null: causal, no mixture).
  *
  * A state dict says its sizes itself.  What it cannot say (the activation; whether norms without weights are there)
  * must be said, but for progress_measures, whose code has one answer: ReLU, no norms. */
@@ -49,7 +49,7 @@ static const config_key KEYS[] = {
     { "d_hidden", KEY_ALIAS, "d_mlp" },
     { "num_heads", KEY_ALIAS, "n_heads" },
     { "num_layers", KEY_ALIAS, "n_layers" },
-    { "attention_dir", KEY_MUST, "\"causal\"" },
+    { "attention_dir", KEY_MUST, "causal" },
     { "attn_scale", KEY_MUST, "-1" }, /* TransformerLens writes -1 for 1/sqrt(d_head) */
     { "attn_scores_soft_cap", KEY_MUST, "-1" },
     { "final_rms", KEY_MUST, "false" },
@@ -117,20 +117,27 @@ static const tensor_view *block_tensor(const container *c, int32_t i, const char
     return t ? t : container_find(c, full);
 }
 
-/* "The clock and the pizza" has the paper's names and another attention; config_RUN.json beside model_RUN.pt says so. */
+/* "The clock and the pizza" has the paper's names and another attention: config_RUN.json beside model_RUN.pt says so,
+ * and which activation it has. */
 static void read_sibling(json_t *j, const char *path)
 {
-    char file[1024];
-    const char *slash = strrchr(path, '/'), *run = slash ? slash + 1 : path,
-               *dot = strrchr(run, '.');
-    json_t *own = NULL;
-    if (!j || strncmp(run, "model_", 6) || !dot) return;
-    int n = snprintf(file, sizeof file, "%.*sconfig_%.*s.json", (int)(run - path), path,
-                     (int)(dot - run) - 6, run + 6);
-    if (n < 0 || (size_t)n >= sizeof file || json_open(&own, file, 1 << 20, NULL) != E_OK) return;
-    json_t *coeff = json_object_get(own, "attn_coeff");
-    if (coeff) json_object_set(j, "attn_coeff", coeff);
+    static const char *const key[] = { "attn_coeff", "act_fn" };
+    json_t *own = config_sibling(path);
+    for (int i = 0; j && i < 2; i++) {
+        json_t *said = json_object_get(own, key[i]);
+        if (said) json_object_set(j, key[i], said);
+    }
     json_decref(own);
+}
+
+/* Could it be either's?  The paper's checkpoints keep the state dict under "model", beside the optimiser; the pizza's are
+ * bare, take two numbers and perhaps a sign, and answer with any token. */
+static bool is_either(const container *c, json_int_t n_ctx, const tensor_view *e,
+                      const tensor_view *u)
+{
+    const char *nest = container_meta(c, "nested");
+    return n_ctx <= 3 && e->dim[1] == u->dim[1] && !(nest && !strcmp(nest, "model")) &&
+           !container_find(c, "attn_blocks.0.attn.W_Q");
 }
 
 static json_t *infer(const container *c, const char *path)
@@ -151,6 +158,8 @@ static json_t *infer(const container *c, const char *path)
                           (json_int_t)p->dim[0], "d_vocab", (json_int_t)e->dim[old], "d_vocab_out",
                           (json_int_t)u->dim[1], "attn_only", !in);
     if (j && in) json_object_set_new(j, "d_mlp", json_integer(in->dim[!old]));
+    if (j && old && !is_either(c, p->dim[0], e, u))
+        json_object_set_new(j, "attn_coeff", json_null());
     if (j && container_find(c, "blocks.0.ln1.w"))
         json_object_set_new(j, "normalization_type",
                             json_string(container_find(c, "blocks.0.ln1.b") ? "LN" : "RMS"));
@@ -205,10 +214,9 @@ static status configure_act(builder *b, error *err)
     status st = json_text(b->json, "act_fn", NULL, &name, err);
     if (st != E_OK) return st;
     if (!name && !is_old(b)) return must_say("act_fn", "\"relu\"", err);
-    if (!name || !strcmp(name, "ReLU")) {
-        b->c->activation = "relu";
-        return E_OK;
-    }
+    b->c->activation = !name || !strcmp(name, "ReLU") ? "relu" : "gelu_erf";
+    if (!name || !strcmp(name, "ReLU") || !strcmp(name, "GeLU"))
+        return E_OK; /* the pizza's names */
     return config_activation(b->json, "act_fn", "relu", &b->c->activation, err);
 }
 
@@ -232,12 +240,12 @@ static status configure_sizes(builder *b, error *err)
     return st;
 }
 
-/* The pizza's coefficient.  Its weights look like the paper's own: two positions could be either. */
+/* The pizza's coefficient.  Its weights look like the paper's own. */
 static status configure_coeff(builder *b, error *err)
 {
     const json_t *said = json_object_get(b->json, "attn_coeff");
     double c;
-    if (!said && is_old(b) && b->c->n_ctx == 2) return must_say("attn_coeff", "1", err);
+    if (!said && is_old(b)) return must_say("attn_coeff", "1", err);
     b->c->both_ways = said && !json_is_null(said);
     status st = b->c->both_ways ? json_number(b->json, "attn_coeff", 1, &c, err) : E_OK;
     if (st == E_OK && b->c->both_ways && !(c >= 0 && c <= 1))

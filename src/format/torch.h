@@ -60,7 +60,8 @@ int torch_key_order(const char *a, size_t n_a, const char *b, size_t n_b);
  * [err: FORMAT (a storage that is not there, or shorter than said), NOMEM | owns: borrowed | thread: l's own | cost: O(n log n)] */
 status torch_resolve(torch_load *l, torch_blob *blob, int32_t n, error *err);
 
-/* The tensors of the root value, by name, into l->c (docs/formats.md says how they are named).
+/* The tensors of the root value, by name, into l->c (docs/formats.md says how they are named); the metadata "nested" is
+ * the key under which they lay, where they did.
  *
  * [err: FORMAT (none; a view outside its storage), UNSUPPORTED, LIMIT, NOMEM | owns: l->c | thread: l's own | cost: O(tensors), and the bytes of those that are not contiguous] */
 status torch_state(torch_load *l, pick *root, error *err);

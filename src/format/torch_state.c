@@ -52,13 +52,15 @@ static status look(walk *w, pick *v, int depth)
     return E_OK;
 }
 
-static const pick *unwrap(const pick *root)
+/* *nest: the innermost that was entered. */
+static const pick *unwrap(const pick *root, const char **nest)
 {
     for (int depth = 0; depth < 4; depth++) {
         const pick *in = NULL;
         for (int i = 0; NESTS[i] && !in; i++) {
             in = pick_find(root, NESTS[i]);
             if (in && (in->kind != PICK_DICT || in->tag != HOLDS)) in = NULL;
+            if (in) *nest = NESTS[i];
         }
         if (!in) break;
         root = in;
@@ -183,7 +185,9 @@ status torch_state(torch_load *l, pick *root, error *err)
     status st = look(&w, root, 0);
     if (st != E_OK) return st;
     if (is_tensor(root)) return take(&w, root, name, 0);
-    if (has_items(root) && root->tag == HOLDS) st = take(&w, (pick *)unwrap(root), name, 0);
+    const char *nest = NULL;
+    if (has_items(root) && root->tag == HOLDS) st = take(&w, (pick *)unwrap(root, &nest), name, 0);
+    if (st == E_OK && nest) st = container_note(l->c, "nested", nest, err);
     if (st != E_OK) return st;
     if (l->c->n == first) return error_set(err, E_FORMAT, "%s: holds no tensors", l->path);
     for (int i = 0; WRAPS[i] && !first; i++) strip(l->c, WRAPS[i]);

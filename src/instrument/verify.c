@@ -188,7 +188,7 @@ static status fires(work *w, table *t, lane *base, error *err)
 /* Forks against fresh runs, and identity edits, at sampled sites. */
 static status forks(work *w, table *t, lane *base, error *err)
 {
-    int n = 0, wrong = 0, changed = 0;
+    int n = 0, wrong = 0, changed = 0, seen = 0;
     char text[200];
     status st = E_OK;
     node *y = w->m->logits;
@@ -196,7 +196,7 @@ static status forks(work *w, table *t, lane *base, error *err)
     for (int32_t i = 0; i < w->m->g.n_site && st == E_OK; i++) {
         node *x = w->m->g.site[i].n;
         lane *f = NULL, *fresh = NULL, *same = NULL;
-        if (!x->op || !sampled(w, i, 24) || (w->m->n_site <= 24 * 4 && i % 4)) continue;
+        if (!x->op || !sampled(w, i, 24) || (w->m->n_site <= 24 * 4 && seen++ % 4)) continue;
         arena_mark here = arena_here(&w->mem);
         char *a = arena_get(&w->mem, bytes), *b = arena_get(&w->mem, bytes);
         edit e = whole(x, base, EDIT_SCALE, 0.5), id = edit_take(e, base);

@@ -319,9 +319,22 @@ status config_activation(const json_t *json, const char *key, const char *otherw
     return E_UNSUPPORTED;
 }
 
+json_t *config_sibling(const char *path)
+{
+    char file[1024];
+    const char *slash = strrchr(path, '/'), *run = slash ? slash + 1 : path,
+               *dot = strrchr(run, '.');
+    json_t *own = NULL;
+    if (strncmp(run, "model_", 6) || !dot) return NULL;
+    int n = snprintf(file, sizeof file, "%.*sconfig_%.*s.json", (int)(run - path), path,
+                     (int)(dot - run) - 6, run + 6);
+    bool fits = n > 0 && (size_t)n < sizeof file;
+    return fits && json_open(&own, file, 1 << 20, NULL) == E_OK ? own : NULL;
+}
+
 status config_agree(const model_config *c, error *err)
 {
-    if (c->n_head % c->n_kv_head)
+    if (c->n_kv_head && c->n_head % c->n_kv_head)
         return error_set(err, E_SHAPE,
                          "config.json: %d query heads on %d key-value heads, expected a multiple",
                          c->n_head, c->n_kv_head);

@@ -20,6 +20,11 @@ status config_check(builder *b, error *err);
 status config_count(const json_t *json, const char *key, int64_t otherwise, int64_t most,
                     int32_t *out, error *err);
 
+/* DIR/config_RUN.json beside DIR/model_RUN.pt, as "The clock and the pizza" keeps them.
+ *
+ * [err: NULL when there is none that can be read | owns: the caller, json_decref | thread: any | cost: reads it] */
+json_t *config_sibling(const char *path);
+
 /* json[key] as a finite number above zero.
  *
  * [err: FORMAT, RANGE | owns: nothing | thread: any | cost: one lookup] */

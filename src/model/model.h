@@ -24,6 +24,7 @@ typedef struct model_config {
     int32_t n_layer, n_head, n_kv_head, d_model, d_head;
     int32_t d_mlp;          /* 0: attention only */
     int32_t n_vocab, n_ctx; /* n_ctx: the longest prompt that is taken */
+    int32_t n_least;        /* the shortest; 0: one token */
     int32_t n_vocab_out;    /* logits: n_vocab, or fewer, the first tokens (TransformerLens) */
     const char *norm;       /* "layernorm", "rmsnorm", "none" */
     double norm_eps;

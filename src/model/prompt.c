@@ -38,6 +38,12 @@ static status check_length(const model *m, int64_t n, error *err)
         error_hint(err, "give some text, or token ids with --tokens");
         return E_USAGE;
     }
+    if (n < m->config.n_least) {
+        error_set(err, E_USAGE, "the prompt has %lld token%s, %s takes no fewer than %d",
+                  (long long)n, n == 1 ? "" : "s", m->name, m->config.n_least);
+        error_hint(err, "it stacks the embeddings of %d numbers", m->config.n_least);
+        return E_USAGE;
+    }
     if (n <= m->config.n_ctx) return E_OK;
     error_set(err, E_LIMIT, "the prompt has %lld tokens, %s takes at most %d", (long long)n,
               m->name, m->config.n_ctx);
