@@ -188,7 +188,7 @@ static const char MODELS_HEAD[] =
     "its largest entry | tokenizer: kind, vectors exact |\n|---|---|---|---|---|---|---|---|\n";
 
 static const char MODELS_TAIL[] =
-    "\nNot built, and refused by name: Falcon's new decoder (40B), BERT "
+    "\nNot built, and refused by name: BERT "
     "without its masked language model head, rope types `dynamic` and `longrope`.\n";
 
 /* The tokenizer of a family's published models is of the kind of this one. */
@@ -346,8 +346,6 @@ TEST("what changes with the prompt's length, and what is not built, is refused b
         { "bert", "\"is_decoder\": false", "\"is_decoder\": true", "is_decoder" },
         { "bert", "\"is_decoder\"", "\"position_embedding_type\": \"absolute\", \"is_decoder\"",
           NULL }, /* as published */
-        { "falcon", "\"new_decoder_architecture\": false", "\"new_decoder_architecture\": true",
-          "new_decoder_architecture" },
         { "gemma2", "\"sliding_attention\"", "\"chunked_attention\"", "chunked_attention" },
         { "mixtral", "\"num_experts_per_tok\": 2", "\"num_experts_per_tok\": 6", "6 experts" },
         { "gptj", "\"rotary_dim\": 6", "\"rotary_dim\": 13", "rotary_dim" },

@@ -272,7 +272,7 @@ static const struct {
     { "linear", 0x2b373f65b8c63571 },        { "ln_normalized", 0x2e923ba016675cd0 },
     { "ln_scale", 0x279bfb50d10a6a10 },      { "log_softmax", 0xfa9c835cdc8bd909 },
     { "mix", 0xbf3aade81b7bfc90 },           { "multiply", 0xffff9907a480d70d },
-    { "normalized", 0xf4a6427cdeece977 },    { "parts", 0xc1e284ddadb14280 },
+    { "normalized", 0xf4a6427cdeece977 },    { "parts", 0x6d13afb2279c2c63 },
     { "pick", 0x5df763ce9aab9811 },          { "position", 0x8449f8b5ec9c2174 },
     { "relu", 0x5a977bcf4f87044f },          { "repeat", 0x909105b7cf4a0cdc },
     { "reshape", 0xc47f65ee53660160 },       { "result", 0x5d1686e5c981258f },

@@ -1,15 +1,18 @@
-/* arch: falcon -- Falcon 7B and RW: one key head or as many as query heads, rotary positions or slopes.
+/* arch: falcon -- Falcon 7B, RW, 40B, 180B, 11B: one key head, groups, or as many as query heads; rotary or slopes.
  *
  *     parallel_attn    x' = x + attn(n) + mlp(n),  n = ln_1(x)
  *     else             x' = x_mid + mlp(ln_2(x_mid)),  x_mid = x + attn(ln_1(x))
+ *     new decoder      x' = x + attn(ln_1(x)) + mlp(ln_2(x))       40B, 180B: ln_attn, ln_mlp
+ *                      x' = x + attn(n) + mlp(n)                    11B: num_ln_in_parallel_attn is 1
  *
  *     attn(n)  = sum_h softmax(rot(q_h) rot(k)' / sqrt(d_head)) v W_O[h] + b_O
  *     alibi    = sum_h softmax((q_h k_h' + half(slope_h key)) / sqrt(d_head)) v_h W_O[h] + b_O
  *     mlp(m)   = act(m W_1 + b_1) W_2 + b_2
  *     logits   = ln_f(x) W_U'                               W_U = W_E when tied
  *
- * Weights are [out, in].  query_key_value's rows are [q heads, k, v] with multi_query, else [head, (q, k, v), d_head].  Slopes, and
- * slopes times keys, are rounded to bfloat16: that is the model.  The new decoder (40B: two norms, groups) is not built.
+ * Weights are [out, in].  query_key_value's rows are [q heads, k, v] with multi_query, else [head, (q, k, v), d_head]; of the
+ * new decoder [key head, (its queries, k, v), d_head], num_kv_heads of them, whatever multi_query says.  Slopes, and slopes
+ * times keys, are rounded to bfloat16: that is the model.
  */
 #include "model/decoder.h"
 #include "ops.gen.h"
@@ -26,10 +29,11 @@ static const config_key KEYS[] = {
     { "ffn_hidden_size", KEY_ALIAS, "intermediate_size" },
     { "n_head", KEY_ALIAS, "num_attention_heads" },
     { "n_layer", KEY_ALIAS, "num_hidden_layers" },
-    { "new_decoder_architecture", KEY_MUST, "false" },
-    { "num_kv_heads", KEY_SAYS, NULL }, /* multi_query says it */
-    { "num_ln_in_parallel_attn", KEY_MUST, "1" },
+    { "new_decoder_architecture", KEY_READ, NULL },
+    { "num_kv_heads", KEY_READ, NULL }, /* of the new decoder; else multi_query says it */
+    { "num_ln_in_parallel_attn", KEY_READ, NULL },
     { "apply_residual_connection_post_layernorm", KEY_SAYS, NULL },
+    { "ff_factor", KEY_SAYS, NULL }, /* ffn_hidden_size says it */
     { "hidden_dropout", KEY_SAYS, NULL },
     { NULL, KEY_SAYS, NULL },
 };
@@ -37,6 +41,38 @@ static const config_key KEYS[] = {
 static const char *const TYPES[] = { "falcon", NULL };
 /* Masks and tables that old checkpoints carry. */
 static const char *const IGNORED[] = { "transformer.h.*.self_attention.rotary_emb.inv_freq", NULL };
+
+static bool is_new(const builder *b)
+{
+    return json_is_true(json_object_get(b->json, "new_decoder_architecture"));
+}
+
+/* Norms on the stream before a parallel block: two of the new decoder, unless it says one. */
+static status configure_norms(builder *b, error *err)
+{
+    int32_t n;
+    status st = config_count(b->json, "num_ln_in_parallel_attn", is_new(b) ? 2 : 1, 2, &n, err);
+    if (st == E_OK && n == 2 && !is_new(b))
+        return error_set(err, E_UNSUPPORTED,
+                         "config.json: 'num_ln_in_parallel_attn' is 2 without "
+                         "'new_decoder_architecture', which is not built");
+    return st;
+}
+
+static status configure_heads(builder *b, error *err)
+{
+    model_config *c = b->c;
+    bool one = true;
+    if (is_new(b) && !c->parallel)
+        return error_set(err, E_UNSUPPORTED,
+                         "config.json: 'parallel_attn' is false with 'new_decoder_architecture', "
+                         "which is not built");
+    status st = json_flag(b->json, "multi_query", true, &one, err);
+    c->n_kv_head = one ? 1 : c->n_head;
+    if (st == E_OK && is_new(b))
+        st = config_count(b->json, "num_kv_heads", c->n_head, c->n_head, &c->n_kv_head, err);
+    return st;
+}
 
 static status configure(builder *b, error *err)
 {
@@ -51,14 +87,14 @@ static status configure(builder *b, error *err)
                                         .eps_key = "layer_norm_epsilon",
                                         .act_key = "activation" };
     model_config *c = b->c;
-    bool bias, alibi = false, one = true;
+    bool bias, alibi = false;
     c->norm = "layernorm", b->layers = "transformer.h";
     status st = decoder_configure(b, &d, err);
     if (st == E_OK) st = json_flag(b->json, "bias", false, &bias, err);
     if (st == E_OK) st = json_flag(b->json, "alibi", false, &alibi, err);
-    if (st == E_OK) st = json_flag(b->json, "multi_query", true, &one, err);
     if (st == E_OK) st = json_flag(b->json, "parallel_attn", true, &c->parallel, err);
-    c->n_kv_head = one ? 1 : c->n_head;
+    if (st == E_OK) st = configure_heads(b, err);
+    if (st == E_OK) st = configure_norms(b, err);
     if (alibi) c->position = "alibi";
     return st;
 }
@@ -107,7 +143,7 @@ static node *attend(builder *b, node *x, node *inv_freq, node *slope)
     attention a = { .layout = OUT_IN, .scale = c->score_scale, .inv_freq = inv_freq };
     a.rotary_factor = c->rope_factor;
     a.slope = slope, a.slope_factor = c->score_scale, a.slope_half = true;
-    if (c->n_kv_head == 1 && c->n_head > 1) one_key(b, x, &a);
+    if (c->n_kv_head == 1 && c->n_head > 1 && !is_new(b)) one_key(b, x, &a);
     else decoder_by_head(b, x, "self_attention.query_key_value", has_bias(b), &a);
     a.w_out = decoder_weight(b, c->d_model, (int64_t)c->n_head * c->d_head, "self_attention.dense");
     if (has_bias(b)) a.b_out = decoder_bias(b, c->d_model, "self_attention.dense");
@@ -120,13 +156,21 @@ static node *feed_forward(builder *b, node *x)
     return build_mlp(b, x, &p);
 }
 
+static bool has_two_norms(const builder *b)
+{
+    const json_t *n = json_object_get(b->json, "num_ln_in_parallel_attn");
+    return is_new(b) && (!json_is_integer(n) || json_integer_value(n) == 2);
+}
+
 static node *block(builder *b, node *x, node *inv_freq, node *slope)
 {
-    node *n = decoder_norm(b, x, "ln1", "input_layernorm", true);
+    const bool two = has_two_norms(b), parallel = b->c->parallel;
+    node *n = decoder_norm(b, x, "ln1", two ? "ln_attn" : "input_layernorm", true);
     node *y = attend(b, n, inv_freq, slope);
-    node *mid = b->c->parallel ? op_add(b->g, x, y) : build_add(b, x, y, "resid_mid");
-    node *m = b->c->parallel ? build_view(b, n)
-                             : decoder_norm(b, mid, "ln2", "post_attention_layernorm", true);
+    node *mid = parallel ? op_add(b->g, x, y) : build_add(b, x, y, "resid_mid");
+    node *m = two        ? decoder_norm(b, x, "ln2", "ln_mlp", true)
+              : parallel ? build_view(b, n)
+                         : decoder_norm(b, mid, "ln2", "post_attention_layernorm", true);
     return build_add(b, mid, feed_forward(b, m), "resid_post");
 }
 
@@ -147,7 +191,7 @@ static void build(builder *b)
 
 const arch_def arch_falcon_def = {
     .name = "falcon",
-    .says = "Falcon: LayerNorm, one key head or all, parallel or not, rotary or ALiBi",
+    .says = "Falcon: LayerNorm, one key head, groups or all, parallel or not, rotary or ALiBi",
     .model_type = TYPES,
     .key = KEYS,
     .prefix = "transformer.",

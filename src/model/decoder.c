@@ -207,14 +207,14 @@ mlp decoder_plain_mlp(builder *b, const char *in, const char *out, bool has_bias
 void decoder_by_head(builder *b, node *x, const char *name, bool has_bias, attention *a)
 {
     const model_config *c = b->c;
-    int32_t h = c->n_head;
-    int64_t wide = 3 * (int64_t)h * c->d_head;
+    int32_t kv = c->n_kv_head, group = c->n_head / kv, step = group + 2;
+    int64_t wide = (int64_t)kv * step * c->d_head;
     node *w = decoder_weight(b, wide, c->d_model, name);
     node *bias = has_bias ? decoder_bias(b, wide, name) : NULL;
-    node *all = build_linear(b, x, w, bias, OUT_IN, 0, 3 * (int64_t)h, c->d_head);
-    a->q = op_parts(b->g, all, 0, 3, h);
-    a->k = op_parts(b->g, all, 1, 3, h);
-    a->v = op_parts(b->g, all, 2, 3, h);
+    node *all = build_linear(b, x, w, bias, OUT_IN, 0, (int64_t)kv * step, c->d_head);
+    a->q = op_parts(b->g, all, 0, step, c->n_head, group);
+    a->k = op_parts(b->g, all, group, step, kv, 1);
+    a->v = op_parts(b->g, all, group + 1, step, kv, 1);
 }
 
 node *decoder_final_norm(builder *b, node *x, const char *name)

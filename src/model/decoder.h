@@ -106,7 +106,7 @@ mlp decoder_mlp(builder *b, bool has_bias);
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 mlp decoder_plain_mlp(builder *b, const char *in, const char *out, bool has_bias);
 
-/* q, k, v of a fused [head, (q, k, v), d_head]; as many key heads as query heads.
+/* q, k, v of a fused [key head, (its queries, k, v), d_head].
  *
  * [err: b->g->err | owns: the model | thread: b's own | cost: O(1)] */
 void decoder_by_head(builder *b, node *x, const char *name, bool has_bias, attention *a);
