@@ -16,6 +16,12 @@ const param param_of_prompts[] = {
       ROLE_WHAT },
     { "tokens", PARAM_TEXT, NULL, "token ids instead: 1,2,3 or a JSON file of lists of ids",
       ROLE_FILE }, /* the ids themselves are inputs that are hashed */
+    { "second", PARAM_LIST, NULL,
+      "a text behind each prompt, as BERT reads two: [CLS] a [SEP] b [SEP], b of type 1",
+      ROLE_WHAT },
+    { "token_types", PARAM_TEXT, NULL,
+      "token types (BERT's segments) of the tokens: 0,0,1,1 or a JSON file of lists [0]",
+      ROLE_WHAT },
     { "bos", PARAM_BOS, "auto", "begin with BOS: auto (as the tokenizer does), yes, no",
       ROLE_WHAT },
     { "edit", PARAM_LIST, NULL, "an edit, SITE = VALUE; give it again for several", ROLE_EDITS },

@@ -1,6 +1,6 @@
 /* instrument: verify -- the engine's promises on a model of one's own, and its values against a dump of another tool's.
  *
- * A dump holds lane{k}/tokens and lane{k}/SITE; what else is in it is named and left alone. */
+ * A dump holds lane{k}/tokens, lane{k}/SITE and, of BERT, lane{k}/token_type_ids; what else is in it is named and left alone. */
 #include "base/rand.h"
 #include "instrument/work.h"
 #include <math.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { MAX_LENGTH = 4096, MAX_NAMED = 200, MAX_DUMP = 8192 };
+#define TYPES "token_type_ids" /* of a dump's lane, beside its tokens; none: all 0 */
 
 static const param params[] = {
     { "against", PARAM_TEXT, NULL,
@@ -327,33 +328,61 @@ static status compare_site(work *w, table *t, lane *l, const char *name, node *n
     return st;
 }
 
+/* A dump's whole numbers, one a token: NAME's, at most MAX_DUMP. */
+static status dump_ids(const tensor_view *t, const char *name, int64_t *id, int64_t *n, error *err)
+{
+    *n = tensor_count(t);
+    if (*n > MAX_DUMP || *n < 1)
+        return error_set(err, E_LIMIT, "%s has %lld entries, expected 1 to %d tokens", name,
+                         (long long)*n, MAX_DUMP);
+    for (int64_t i = 0; i < *n; i++) {
+        double x;
+        tensor_values(t, i, 1, &x);
+        if (!(x >= 0 && x <= INT32_MAX) || x != floor(x))
+            return error_set(err, E_FORMAT, "%s: entry %lld is %g, expected a whole number", name,
+                             (long long)i, x);
+        id[i] = (int64_t)x;
+    }
+    return E_OK;
+}
+
+/* The lane's prompt: its tokens, and their types where the dump has them. */
+static status dump_prompt(work *w, const container *c, int64_t k, const tensor_view *tokens,
+                          prompt **out, error *err)
+{
+    char key[64];
+    int64_t id[MAX_DUMP], n;
+    prompt *p = NULL;
+    snprintf(key, sizeof key, "lane%lld/tokens", (long long)k);
+    status st = dump_ids(tokens, key, id, &n, err);
+    if (st != E_OK) return st;
+    if ((st = prompt_from_ids(&p, w->m, id, n, err)) != E_OK) {
+        error_prefix(err, "%s", key);
+        return st;
+    }
+    if ((st = work_keep(w, p, err)) != E_OK) return st;
+    snprintf(key, sizeof key, "lane%lld/" TYPES, (long long)k);
+    const tensor_view *type = container_find(c, key);
+    if (!type) {
+        *out = p;
+        return E_OK;
+    }
+    st = dump_ids(type, key, id, &n, err);
+    if (st == E_OK && (st = prompt_types(p, w->m, id, n, err)) != E_OK)
+        error_prefix(err, "%s", key);
+    if (st == E_OK) *out = p;
+    return st;
+}
+
 static status dump_lane(work *w, const container *c, table *t, int64_t k, error *err)
 {
     char key[64];
-    int64_t id[MAX_DUMP];
     lane *l = NULL;
     prompt *p;
     snprintf(key, sizeof key, "lane%lld/tokens", (long long)k);
     const tensor_view *tokens = container_find(c, key);
     if (!tokens) return E_OK; /* named with what is left alone */
-    int64_t n = tensor_count(tokens);
-    if (n > MAX_DUMP || n < 1)
-        return error_set(err, E_LIMIT, "%s has %lld tokens, expected 1 to %d", key, (long long)n,
-                         MAX_DUMP);
-    for (int64_t i = 0; i < n; i++) {
-        double x;
-        tensor_values(tokens, i, 1, &x);
-        if (!(x >= 0 && x <= INT32_MAX) || x != floor(x))
-            return error_set(err, E_FORMAT, "%s: entry %lld is %g, expected a token id", key,
-                             (long long)i, x);
-        id[i] = (int64_t)x;
-    }
-    status st = prompt_from_ids(&p, w->m, id, n, err);
-    if (st != E_OK) {
-        error_prefix(err, "%s", key);
-        return st;
-    }
-    st = work_keep(w, p, err);
+    status st = dump_prompt(w, c, k, tokens, &p, err);
     snprintf(key, sizeof key, "lane%lld", (long long)k);
     if (st == E_OK) st = work_lane(w, &l, NULL, p, key, err);
     if (st == E_OK) st = ask_all(w->m, l, err);
@@ -395,7 +424,8 @@ static void name_ignored(work *w, const container *c)
         int64_t k = lane_of(name, &thing);
         snprintf(tokens, sizeof tokens, "lane%lld/tokens", (long long)k);
         node *site = k >= 0 ? graph_find(&w->m->g, thing) : NULL;
-        bool known = k >= 0 && (!strcmp(thing, "tokens") || (site && site->op));
+        bool known =
+            k >= 0 && (!strcmp(thing, "tokens") || !strcmp(thing, TYPES) || (site && site->op));
         if (known && container_find(c, tokens)) continue;
         if (!n++)
             t = report_table(w->r, "left alone", 2,

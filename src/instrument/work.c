@@ -186,19 +186,20 @@ static status prompt_of_chat(work *w, prompt **out, int i, error *err)
 
 static status prompt_of_text(work *w, prompt **out, int i, error *err)
 {
-    const char *text = work_item(w, "prompt", i);
-    return prompt_from_text(out, w->m, text, strlen(text), work_bos(w), err);
+    const char *text = work_item(w, "prompt", i), *second = work_item(w, "second", i);
+    if (!work_item(w, "second", 0))
+        return prompt_from_text(out, w->m, text, strlen(text), work_bos(w), err);
+    if (!second) return error_set(err, E_USAGE, "expected a --second for each --prompt, or none");
+    if (work_bos(w) != BOS_AUTO)
+        return error_set(err, E_USAGE, "--bos with --second: two texts begin with [CLS]");
+    return prompt_from_pair(out, w->m, (const char *[]){ text, second }, err);
 }
 
-status work_prompts(work *w, prompt ***out, int *n, error *err)
+static status prompts_written(work *w, prompt ***out, int *n, error *err)
 {
-    const char *tokens = work_text(w, "tokens");
     bool chats = work_chats(w);
     status st;
     int k = 0;
-    if ((tokens != NULL) + chats + (work_item(w, "prompt", 0) != NULL) > 1)
-        return error_set(err, E_USAGE, "expected one of --prompt, --chat and --tokens");
-    if (tokens) return work_listed(w, out, n, err);
     while (work_item(w, chats ? "chat" : "prompt", k)) k++;
     if (!k) return needs_prompt(w, err);
     prompt **list = arena_array(&w->mem, k, sizeof *list);
@@ -212,6 +213,22 @@ status work_prompts(work *w, prompt ***out, int *n, error *err)
     }
     *out = list, *n = k;
     return E_OK;
+}
+
+status work_prompts(work *w, prompt ***out, int *n, error *err)
+{
+    const char *types = work_text(w, "token_types");
+    bool tokens = work_text(w, "tokens") != NULL, texts = work_item(w, "prompt", 0) != NULL;
+    int n_second = 0;
+    if (tokens + work_chats(w) + texts > 1)
+        return error_set(err, E_USAGE, "expected one of --prompt, --chat and --tokens");
+    status st = tokens ? work_listed(w, out, n, err) : prompts_written(w, out, n, err);
+    while (work_item(w, "second", n_second)) n_second++;
+    if (st == E_OK && n_second && (!texts || n_second != *n))
+        return error_set(err, E_USAGE, "expected a --second for each --prompt, or none");
+    if (st == E_OK && n_second && types)
+        return error_set(err, E_USAGE, "--token-types with --second: two texts have their types");
+    return st == E_OK && types ? prompt_list_types(*out, *n, &w->mem, w->m, types, err) : st;
 }
 
 status work_file(work *w, const char *path, error *err)

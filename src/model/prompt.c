@@ -139,6 +139,48 @@ status prompt_from_text(prompt **out, const model *m, const char *text, size_t n
     return st;
 }
 
+static status join_pair(prompt **out, const model *m, const token_span *const s[2],
+                        const int64_t k[2], int32_t n_before, arena *mem, error *err)
+{
+    int64_t n = 0, most = k[0] + k[1], *id = arena_array(mem, most, sizeof *id),
+            *type = arena_array(mem, most, sizeof *type);
+    if (!id || !type) return nomem(err);
+    for (int which = 0; which < 2; which++)
+        for (int64_t i = which ? n_before : 0; i < k[which]; i++, n++)
+            id[n] = s[which][i].id, type[n] = which;
+    prompt *p = NULL;
+    status st = prompt_from_ids(&p, m, id, n, err);
+    if (st == E_OK) st = prompt_types(p, m, type, n, err);
+    if (st == E_OK) *out = p;
+    else prompt_free(p);
+    return st;
+}
+
+status prompt_from_pair(prompt **out, const model *m, const char *const text[2], error *err)
+{
+    arena mem = { 0 };
+    token_span *s[2];
+    int64_t k[2];
+    int32_t n_before;
+    if (!m->type)
+        return error_set(err, E_UNSUPPORTED, "%s does not tell a second text from the first",
+                         m->name);
+    if (!m->tokens || !tokenizer_pairs(m->tokens, &n_before)) {
+        error_set(err, E_UNSUPPORTED,
+                  "%s has no tokenizer that puts two texts together as BERT's does", m->name);
+        error_hint(err, "give ids and their types: --tokens 1,2,3 --token-types 0,0,1");
+        return E_UNSUPPORTED;
+    }
+    status st = E_OK;
+    for (int i = 0; i < 2 && st == E_OK; i++)
+        st = tokenizer_encode(m->tokens, &mem, text[i], strlen(text[i]), TOKEN_BOS_AUTO, &s[i],
+                              &k[i], err);
+    if (st == E_OK)
+        st = join_pair(out, m, (const token_span *[]){ s[0], s[1] }, k, n_before, &mem, err);
+    arena_release(&mem);
+    return st;
+}
+
 /* ---- into a lane ---- */
 
 static status types_give(const double *type, const model *m, lane *l, error *err)
@@ -157,6 +199,25 @@ static status types_give(const double *type, const model *m, lane *l, error *err
     return st;
 }
 
+status prompt_types(prompt *p, const model *m, const int64_t *type, int64_t n, error *err)
+{
+    if (!m->type)
+        return error_set(err, E_UNSUPPORTED, "%s has no token types: they are BERT's", m->name);
+    if (n != p->n)
+        return error_set(err, E_SHAPE, "%lld token types for %d tokens, expected one for each",
+                         (long long)n, p->n);
+    double *v = arena_array(&p->mem, n, sizeof *v);
+    if (!v) return nomem(err);
+    for (int64_t i = 0; i < n; i++) {
+        if (type[i] < 0 || type[i] >= m->config.n_type)
+            return error_set(err, E_RANGE, "token type %lld at position %lld, expected 0 to %d",
+                             (long long)type[i], (long long)i, m->config.n_type - 1);
+        v[i] = (double)type[i];
+    }
+    p->type = v;
+    return E_OK;
+}
+
 status ids_give(const double *id, const double *type, const model *m, lane *l, error *err)
 {
     status st = lane_give(l, m->token, id, err);
@@ -170,7 +231,8 @@ status prompt_give(const prompt *p, const model *m, lane *l, error *err)
 
 /* ---- lists of ids ---- */
 
-static status from_json_ids(prompt **out, arena *mem, const model *m, const json_t *v, error *err)
+/* A list's whole numbers, in mem. */
+static status json_ids(int64_t **out, arena *mem, const json_t *v, error *err)
 {
     size_t i;
     const json_t *x;
@@ -183,7 +245,15 @@ static status from_json_ids(prompt **out, arena *mem, const model *m, const json
                              json_kind(x));
         id[i] = json_integer_value(x);
     }
-    return prompt_from_ids(out, m, id, (int64_t)json_array_size(v), err);
+    *out = id;
+    return E_OK;
+}
+
+static status from_json_ids(prompt **out, arena *mem, const model *m, const json_t *v, error *err)
+{
+    int64_t *id;
+    status st = json_ids(&id, mem, v, err);
+    return st == E_OK ? prompt_from_ids(out, m, id, (int64_t)json_array_size(v), err) : st;
 }
 
 static status from_json(prompt ***out, int *n, arena *mem, const model *m, const json_t *v,
@@ -214,24 +284,51 @@ static bool looks_like_ids(const char *text)
     return *text && strspn(text, "0123456789, -") == strlen(text);
 }
 
-status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char *text, error *err)
+/* What a parameter `name` holds: lists of ids as they are written, or the file of them. */
+static status read_lists(json_t **out, const char *name, const char *text, error *err)
 {
-    json_t *v = NULL;
     status st;
     str s = { 0 };
     bool bare = looks_like_ids(text);
     if (bare) str_printf(&s, "[%s]", text);
     if (s.failed) st = nomem(err);
-    else if (bare) st = json_parse(&v, s.p, s.n, "--tokens", err);
-    else if (*text == '[') st = json_parse(&v, text, strlen(text), "--tokens", err);
+    else if (bare) st = json_parse(out, s.p, s.n, name, err);
+    else if (*text == '[') st = json_parse(out, text, strlen(text), name, err);
     else if (!file_exists(text)) {
-        st = error_set(err, E_USAGE, "tokens '%.80s': no list of ids, and no file of that name",
-                       text);
-        error_hint(err, "--tokens 1,2,3, or a JSON file of lists of ids");
-    } else st = json_open(&v, text, MAX_IDS_FILE, err);
+        st = error_set(err, E_USAGE, "%s '%.80s': no list of ids, and no file of that name",
+                       name + 2, text);
+        error_hint(err, "%s 1,2,3, or a JSON file of lists of ids", name);
+    } else st = json_open(out, text, MAX_IDS_FILE, err);
+    str_release(&s);
+    return st;
+}
+
+status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char *text, error *err)
+{
+    json_t *v = NULL;
+    status st = read_lists(&v, "--tokens", text, err);
     if (st == E_OK) st = from_json(out, n, mem, m, v, err);
     json_decref(v);
-    str_release(&s);
+    return st;
+}
+
+status prompt_list_types(prompt *const *p, int n, arena *mem, const model *m, const char *text,
+                         error *err)
+{
+    json_t *v = NULL;
+    int64_t *type;
+    status st = read_lists(&v, "--token-types", text, err);
+    bool many = json_is_array(json_array_get(v, 0));
+    int count = many ? (int)json_array_size(v) : 1;
+    if (st == E_OK && count != n)
+        st = error_set(err, E_USAGE, "token types of %d prompts, where there are %d", count, n);
+    for (int i = 0; i < n && st == E_OK; i++) {
+        const json_t *list = many ? json_array_get(v, (size_t)i) : v;
+        st = json_ids(&type, mem, list, err);
+        if (st == E_OK) st = prompt_types(p[i], m, type, (int64_t)json_array_size(list), err);
+        if (st != E_OK && many) error_prefix(err, "prompt %d", i);
+    }
+    json_decref(v);
     return st;
 }
 

@@ -42,11 +42,27 @@ status prompt_from_text(prompt **out, const model *m, const char *text, size_t n
 status prompt_from_ids(prompt **out, const model *m, const int64_t *id, int64_t n, error *err);
 void prompt_free(prompt *p);
 
+/* Its token types (BERT's segments), n of them; without, all are 0.
+ *
+ * [err: UNSUPPORTED (the model has none), SHAPE (not one a token), RANGE (a type the model does not have), NOMEM | owns: p | thread: p's own | cost: O(n)] */
+status prompt_types(prompt *p, const model *m, const int64_t *type, int64_t n, error *err);
+
 /* What --tokens takes: "1,2,3", "[1,2,3]", "[[1,2],[3]]", or the path of a JSON file that holds one of
  * the latter two.  *out is an array of *n prompts in mem; prompt_free each.
  *
  * [err: as prompt_from_ids, and FORMAT, IO | owns: the caller | thread: mem's own | cost: O(ids)] */
 status prompt_list(prompt ***out, int *n, arena *mem, const model *m, const char *text, error *err);
+
+/* What --token-types takes, in the same forms: the types of n prompts' tokens.
+ *
+ * [err: as prompt_types, and FORMAT, IO, USAGE (of another number of prompts) | owns: the prompts | thread: mem's own | cost: O(ids)] */
+status prompt_list_types(prompt *const *p, int n, arena *mem, const model *m, const char *text,
+                         error *err);
+
+/* Two texts as BERT reads them: [CLS] a [SEP] b [SEP], the second with its [SEP] of type 1.  `text` of the prompt is NULL.
+ *
+ * [err: UNSUPPORTED (no token types; a tokenizer with another template), FORMAT, LIMIT, NOMEM | owns: the caller, prompt_free | thread: any | cost: O(bytes)] */
+status prompt_from_pair(prompt **out, const model *m, const char *const text[2], error *err);
 
 /* Give lane l the prompt's ids as inputs, or n ids as numbers, as many as l has rows.  Of a model with token types
  * they are `type`, as many; NULL: all 0, as the original has it where none are given.

@@ -37,6 +37,33 @@ static status around_set(tokenizer *t, const around *a, const char *path, error 
     return E_OK;
 }
 
+/* Is that part of a template of `type`, and the same special token as `like` (a text where `like` is one)? */
+static bool is_part(const json_t *part, const json_t *like, const char *text, int type)
+{
+    bool is_text = json_object_get(like, "Sequence") != NULL;
+    const char *kind = is_text ? "Sequence" : "SpecialToken";
+    const json_t *v = json_object_get(part, kind);
+    const char *id = json_string_value(json_object_get(v, "id")),
+               *want = json_string_value(json_object_get(json_object_get(like, kind), "id"));
+    if (is_text) want = text;
+    return id && want && !strcmp(id, want) &&
+           json_integer_value(json_object_get(v, "type_id")) == type;
+}
+
+/* Is "pair" what "single" says of the first text, then the second with what stands behind it, of type 1? */
+static bool pairs_as_bert(const json_t *v)
+{
+    const json_t *one = json_object_get(v, "single"), *two = json_object_get(v, "pair");
+    size_t n = json_array_size(one), at = 0;
+    while (at < n && !json_object_get(json_array_get(one, at), "Sequence")) at++;
+    bool fits = at < n && json_array_size(two) == n + (n - at);
+    for (size_t i = 0; i < n && fits; i++)
+        fits = is_part(json_array_get(two, i), json_array_get(one, i), "A", 0);
+    for (size_t i = at; i < n && fits; i++)
+        fits = is_part(json_array_get(two, n + i - at), json_array_get(one, i), "B", 1);
+    return fits;
+}
+
 /* The ids a template names beside the text. */
 static status read_template(tokenizer *t, const json_t *v, const char *path, error *err)
 {
@@ -58,6 +85,7 @@ static status read_template(tokenizer *t, const json_t *v, const char *path, err
         else json_array_foreach(ids, k, id) if (st == E_OK) st = put(t, &a, after, id, path, err);
     }
     if (st == E_OK && !after) st = refuse(err, path, "a template without a text");
+    t->pairs = pairs_as_bert(v);
     return st == E_OK ? around_set(t, &a, path, err) : st;
 }
 
@@ -78,13 +106,16 @@ static status read_bert(tokenizer *t, const json_t *v, const char *path, error *
     status st = around_init(&a, t, path, err);
     if (st == E_OK) st = put(t, &a, false, json_array_get(json_object_get(v, "cls"), 1), path, err);
     if (st == E_OK) st = put(t, &a, true, json_array_get(json_object_get(v, "sep"), 1), path, err);
+    t->pairs = true;
     return st == E_OK ? around_set(t, &a, path, err) : st;
 }
 
 static status read_roberta(tokenizer *t, const json_t *v, const char *path, error *err)
 {
     status st = read_byte_level(t, v, path, err);
-    return st == E_OK ? read_bert(t, v, path, err) : st;
+    if (st == E_OK) st = read_bert(t, v, path, err);
+    t->pairs = false; /* two </s> stand between */
+    return st;
 }
 
 static status read_sequence(tokenizer *t, const json_t *v, const char *path, error *err)

@@ -74,6 +74,7 @@ struct tokenizer {
     const int32_t *prefix,
         *suffix; /* ids around the text, when BOS is added as the tokenizer does */
     int32_t n_prefix, n_suffix;
+    bool pairs;            /* two texts stand as BERT has them: tokenizer_pairs */
     const char *kind;      /* what it is; NULL: def->name */
     const char *beside[3]; /* more files that were read, to be hashed too */
     int n_beside;

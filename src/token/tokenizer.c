@@ -107,6 +107,12 @@ void tokenizer_free(tokenizer *t)
 const char *tokenizer_kind(const tokenizer *t) { return t->kind ? t->kind : t->def->name; }
 int32_t tokenizer_count(const tokenizer *t) { return t->n; }
 int32_t tokenizer_bos(const tokenizer *t) { return t->bos; }
+bool tokenizer_pairs(const tokenizer *t, int32_t *n_before)
+{
+    *n_before = t->n_prefix;
+    return t->pairs;
+}
+
 bool tokenizer_adds_bos(const tokenizer *t) { return t->n_prefix > 0; }
 const char *tokenizer_hash(const tokenizer *t) { return t->hash; }
 

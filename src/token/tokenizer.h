@@ -44,6 +44,12 @@ status tokenizer_words(tokenizer **out, const char *const *word, int32_t n, int3
                        error *err);
 void tokenizer_free(tokenizer *t);
 
+/* Are two texts one prompt as BERT has it: BEFORE a AFTER b AFTER, the second and what is behind it of type 1 (segment B)?
+ * *n_before: how many tokens BEFORE is.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+bool tokenizer_pairs(const tokenizer *t, int32_t *n_before);
+
 /* "byte-level BPE", "Unigram", "words" ...; one more than the largest id; the id of BOS, or -1; is it added
  * without being asked for; a hash of what defines the tokenizer ("xxh3-128:...").
  *
