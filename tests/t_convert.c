@@ -3,6 +3,7 @@
 #include "test.h"
 #include "base/file.h"
 #include "format/format.h"
+#include "token/tokenizer.h"
 #include "tiny.h"
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,7 @@ TEST("llama2.c's rows of q and k are put in the order of the family, and roundin
     if (!source) SKIP("no ../shared");
     mt_report *r = convert(source, "s", ""), *half = convert(source, "h", ",\"type\":\"bf16\"");
     REQUIRE(r && half);
-    CHECK(shows(r, "is not written") && shows(r, "now in order  10") &&
+    CHECK(shows(r, "texts cut otherwise            0\n") && shows(r, "now in order  10") &&
           shows(half, "numbers rounded"));
     snprintf(path, sizeof path, "%s/s", test_dir());
     container *a = opened(source), *b = opened(path);
@@ -81,6 +82,17 @@ TEST("llama2.c's rows of q and k are put in the order of the family, and roundin
     for (int row = 0; row < 64; row++) /* head dimension 8: 0 2 4 6 1 3 5 7 */
         CHECK(!memcmp(y + 64 * row, x + 64 * (row / 8 * 8 + row % 4 * 2 + row % 8 / 4), 256));
     container_free(a), container_free(b);
+    tokenizer *t = NULL; /* ids are those of transformers' for the files that are written */
+    arena mem = { 0 };
+    token_span *span;
+    int64_t n;
+    static const char text[] = "na\xc3\xafve caf\xc3\xa9 <s>";
+    static const int want[] = { 1, 297, 412, 198, 178, 360, 280, 412, 431, 485, 410, 1 };
+    REQUIRE(tokenizer_open(&t, path, NULL) == E_OK);
+    REQUIRE(!tokenizer_encode(t, &mem, text, sizeof text - 1, TOKEN_BOS_AUTO, &span, &n, NULL));
+    CHECK(n == 12);
+    for (int64_t i = 0; i < n && i < 12; i++) CHECK(span[i].id == want[i]);
+    tokenizer_free(t), arena_release(&mem);
     mt_report_free(r), mt_report_free(half);
 }
 

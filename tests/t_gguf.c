@@ -471,7 +471,7 @@ static void finish_llama(gguf_made *g, const char *path)
     made_file(g, path);
 }
 
-TEST("the file's own vocabulary and chat template are found, with nothing beside it")
+TEST("the file's own vocabulary and chat template are found, with nothing beside it, and converted")
 {
     gguf_made g;
     model *m;
@@ -487,6 +487,15 @@ TEST("the file's own vocabulary and chat template are found, with nothing beside
     CHECK(p->n == 3 && p->id[0] == 1 && p->id[1] == 7 && p->id[2] == 7);
     json_t *messages = json_pack("[{s:s,s:s}]", "role", "user", "content", "ab");
     REQUIRE(!chat_open(&c, test_path("m.gguf"), NULL) && c);
+    CHECK(!chat_render(c, messages, false, &s, NULL) && s.p && !strcmp(s.p, "<s>ab</s>"));
+    saved o;
+    save_how to = { .dir = test_path("written"), .type = SAVE_SAME, .overwrite = true };
+    CHECK(model_save(m, &to, &o, NULL) == E_OK && o.tokenizer && o.chat);
+    str_release(&s), chat_free(c), prompt_free(p), model_free(m), c = NULL, p = NULL;
+    REQUIRE(model_open(&m, test_path("written"), NULL, NULL) == E_OK && m->tokens);
+    REQUIRE(prompt_from_text(&p, m, "ab ab", 5, BOS_AUTO, NULL) == E_OK);
+    CHECK(p->n == 3 && p->id[0] == 1 && p->id[1] == 7 && p->id[2] == 7);
+    REQUIRE(!chat_open(&c, test_path("written"), NULL) && c);
     CHECK(!chat_render(c, messages, false, &s, NULL) && s.p && !strcmp(s.p, "<s>ab</s>"));
     json_decref(messages), str_release(&s), chat_free(c), prompt_free(p), model_free(m);
 }

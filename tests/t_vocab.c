@@ -119,6 +119,21 @@ static void cases(const tokenizer *t, const char *name, int least)
     str_release(&in), str_release(&out);
 }
 
+/* The same vocabulary said as a tokenizer.json, and opened again. */
+static tokenizer *written(const token_vocab *v, const char *chat)
+{
+    json_t *to = NULL, *config = NULL;
+    tokenizer *t = NULL;
+    error err = { 0 };
+    if (vocab_say(&to, &config, v, chat, "vocabulary", &err) != E_OK) printf("  %s\n", err.msg);
+    REQUIRE(to && config && !json_dump_file(to, test_path("tokenizer.json"), 0));
+    REQUIRE(!json_dump_file(config, test_path("tokenizer_config.json"), 0));
+    json_decref(to), json_decref(config);
+    if (tokenizer_open(&t, test_path("tokenizer.json"), &err) != E_OK) printf("  %s\n", err.msg);
+    REQUIRE(t);
+    return t;
+}
+
 /* A vocab.json and lines of merges as GGUF has them; json and text must outlive v. */
 static void fill(token_vocab *v, arena *mem, json_t *vocab, const str *merges)
 {
@@ -164,9 +179,10 @@ static void gguf_case(const char *vocab_path, const char *merges_path, const cha
     fill(&v, &mem, vocab, &merges);
     v.pre = pre;
     REQUIRE(tokenizer_from_vocab(&t, &v, name, &err) == E_OK);
+    tokenizer *again = written(&v, NULL);
     json_decref(vocab), str_release(&merges), arena_release(&mem); /* all was copied */
-    cases(t, name, least);
-    tokenizer_free(t);
+    cases(t, name, least), cases(again, name, least);
+    tokenizer_free(t), tokenizer_free(again);
 }
 
 TEST("the vocabulary of a GGUF file gives llama.cpp's ids: byte-level BPE")
@@ -212,10 +228,12 @@ TEST("the vocabulary of a GGUF file gives llama.cpp's ids: SentencePiece")
     REQUIRE(file_read(&s, path, 1 << 24, NULL) == E_OK);
     fill_pieces(&v, &mem, &s);
     REQUIRE(v.n == 32000 && tokenizer_from_vocab(&t, &v, "llama", NULL) == E_OK);
+    tokenizer *again = written(&v, NULL);
     str_release(&s), arena_release(&mem);
-    cases(t, "llama-spm", 46);
+    cases(t, "llama-spm", 46), cases(again, "llama-spm", 46);
     CHECK(tokenizer_adds_bos(t) && tokenizer_bos(t) == 1);
-    tokenizer_free(t);
+    CHECK(tokenizer_adds_bos(again) && tokenizer_bos(again) == 1);
+    tokenizer_free(t), tokenizer_free(again);
 }
 
 /* ---- what is refused, without ../shared ---- */
@@ -245,6 +263,41 @@ static status from(const token_vocab *v, error *err)
     status st = tokenizer_from_vocab(&t, v, "file", err);
     tokenizer_free(t);
     return st;
+}
+
+static void unsaid(const token_vocab *v, const char *why)
+{
+    json_t *to = NULL, *config = NULL;
+    error err = { 0 };
+    CHECK(vocab_say(&to, &config, v, NULL, "file", &err) == E_UNSUPPORTED && !to && !config);
+    CHECK(strstr(err.msg, why));
+}
+
+TEST("a few pieces are said as a tokenizer.json; what one cannot say is refused by name")
+{
+    static const int32_t USER[] = { 2, 1, 1, 1, 4, 1 };
+    token_vocab v = few();
+    tokenizer *t = written(&v, "{{ messages }}");
+    CHECK(GIVES(t, "ab a", 5, 1, 2)); /* and no BOS, of which there is none */
+    tokenizer_free(t);
+    json_t *config = json_load_file(test_path("tokenizer_config.json"), 0, NULL),
+           *to = json_load_file(test_path("tokenizer.json"), 0, NULL);
+    const json_t *merges = json_object_get(json_object_get(to, "model"), "merges");
+    CHECK(!strcmp(json_string_value(json_object_get(config, "chat_template")), "{{ messages }}"));
+    CHECK(!strcmp(json_string_value(json_object_get(config, "unk_token")), "<unk>"));
+    CHECK(json_array_size(merges) == 2); /* a b, and the space with ab: a piece, in this order */
+    CHECK(!strcmp(json_string_value(json_array_get(json_array_get(merges, 0), 0)), "a"));
+    json_decref(config), json_decref(to);
+    v.type = USER, unsaid(&v, "user's own token");
+    v.space_prefix = VOCAB_NO, tokenizer_free(written(&v, NULL));
+    v = few(), v.squeeze = VOCAB_YES, unsaid(&v, "squeezed spaces");
+    v = few(), v.charsmap = FEW[0], unsaid(&v, "a charsmap");
+    v = few(), v.model = "unigram", unsaid(&v, "its model");
+    vocab_text twice[6];
+    memcpy(twice, FEW, sizeof twice), twice[3] = twice[2];
+    v = few(), v.text = twice, unsaid(&v, "two tokens of one text");
+    twice[3] = (vocab_text){ "\xff", 1 }, unsaid(&v, "not UTF-8");
+    v = few(), v.model = "gpt2", v.pre = "unheard-of", unsaid(&v, "unheard-of");
 }
 
 TEST("pieces merge by score, and spaces are marked")

@@ -4,18 +4,21 @@
  * bit where nothing was rounded. */
 #include "model/save.h"
 #include "base/file.h"
+#include "base/rand.h"
 #include "instrument/work.h"
 #include <string.h>
 
 static const param params[] = {
     { "to", PARAM_TEXT, NULL, "the directory to write", ROLE_RUN },
     { "type", PARAM_ONE_OF("same f32 f16 bf16"), "same",
-      "of the weights: same (blocks as f32), f32, f16, bf16", ROLE_WHAT },
+      "of the weights: same (blocks of quantised sources as f32), f32, f16, bf16", ROLE_WHAT },
     { "overwrite", PARAM_FLAG, NULL, "replace files of the same names in it", ROLE_RUN },
     { "tokens", PARAM_TEXT, NULL, "what the control runs on, by default 1 to 8, as far as they go",
       ROLE_WHAT },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
+
+enum { TEXTS = 200, TEXT_TOKENS = 24 };
 
 static int type_of(const char *name)
 {
@@ -46,7 +49,7 @@ static status logits_of(work *w, const model *m, session *s, const prompt *p, do
 }
 
 typedef struct control {
-    int64_t n, n_other;
+    int64_t n, n_other, n_text, n_other_text;
     double largest, logit; /* the largest difference, the largest logit */
 } control;
 
@@ -55,6 +58,49 @@ typedef struct control {
 static bool wrong(const saved *o, const control *c)
 {
     return !o->n_rounded && (o->other_order ? !(c->largest <= 1e-5 * c->logit) : c->n_other > 0);
+}
+
+/* A text of random tokens, those that are no text left out. */
+static void random_text(const work *w, const tokenizer *t, uint64_t which, str *out)
+{
+    uint32_t stream = rand_stream("convert.texts");
+    for (uint64_t i = 0; i < TEXT_TOKENS; i++) {
+        size_t n;
+        int32_t id =
+            (int32_t)rand_below(w->seed, stream, which * TEXT_TOKENS + i, tokenizer_count(t));
+        const char *p = tokenizer_text(t, id, &n);
+        if (p && !tokenizer_is_special(t, id) && utf8_check(p, n) == n) str_add(out, p, n);
+    }
+}
+
+static bool same_spans(const token_span *a, int64_t n, const token_span *b, int64_t m)
+{
+    for (int64_t i = 0; i < n && n == m; i++)
+        if (a[i].id != b[i].id) return false;
+    return n == m;
+}
+
+/* Are texts cut alike by the tokenizer that was written? */
+static status compare_texts(work *w, const model *again, control *c, error *err)
+{
+    status st = E_OK;
+    str s = { 0 };
+    for (uint64_t k = 0; k < TEXTS && st == E_OK; k++) {
+        token_span *a, *b;
+        int64_t n, m;
+        arena_mark here = arena_here(&w->mem);
+        s.n = 0, random_text(w, w->m->tokens, k, &s);
+        st = s.failed ? work_nomem(w, err)
+                      : tokenizer_encode(w->m->tokens, &w->mem, s.p ? s.p : "", s.n, TOKEN_BOS_AUTO,
+                                         &a, &n, err);
+        if (st == E_OK)
+            st = tokenizer_encode(again->tokens, &w->mem, s.p ? s.p : "", s.n, TOKEN_BOS_AUTO, &b,
+                                  &m, err);
+        if (st == E_OK) c->n_text++, c->n_other_text += !same_spans(a, n, b, m);
+        arena_rewind(&w->mem, here);
+    }
+    str_release(&s);
+    return st;
 }
 
 static status compare_again(work *w, const prompt *p, control *c, error *err)
@@ -69,6 +115,7 @@ static status compare_again(work *w, const prompt *p, control *c, error *err)
         st = error_set(err, E_MISMATCH, "convert: the written model has %d logits, the source %d",
                        again->logits->n_part, w->m->logits->n_part);
     if (st == E_OK) st = logits_of(w, again, s, p, &got, err);
+    if (st == E_OK && w->m->tokens && again->tokens) st = compare_texts(w, again, c, err);
     c->n = (int64_t)p->n * w->m->logits->n_part;
     for (int64_t i = 0; st == E_OK && i < c->n; i++) {
         double gap = number_gap(got[i], want[i]);
@@ -100,7 +147,9 @@ static void show(work *w, const saved *o, const control *c, const char *source)
                    { "buffers left out, which nothing reads", o->n_left },
                    { "numbers rounded", o->n_rounded },
                    { "control: logits compared", c->n },
-                   { "control: logits that differ", c->n_other } };
+                   { "control: logits that differ", c->n_other },
+                   { "control: texts of random tokens", c->n_text },
+                   { "control: texts cut otherwise", c->n_other_text } };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         table_row(t), row_text(t, "%s", counts[i].what), row_text(t, "%lld", counts[i].n);
     table_row(t), row_text(t, "largest change by rounding"), row_text(t, "%.9g", o->largest);
@@ -118,10 +167,12 @@ static void say_files(work *w, const saved *o)
         report_note(w->r, "Copied as it is: %s.", o->copied[i]);
         any |= strcmp(o->copied[i], "generation_config.json") != 0;
     }
-    if (w->m->tokens && !any)
-        report_warn(w->r,
-                    "the tokenizer (%s) is not written: it cannot be said as a tokenizer.json here",
-                    tokenizer_kind(w->m->tokens));
+    if (o->tokenizer)
+        report_note(w->r, "Written from the source's own: tokenizer.json, tokenizer_config.json%s.",
+                    o->chat ? " (with its chat template)" : "");
+    else if (w->m->tokens && !any)
+        report_warn(w->r, "the tokenizer (%s) is not written: %s", tokenizer_kind(w->m->tokens),
+                    *o->unsaid ? o->unsaid : "no file of it lies beside the source");
 }
 
 static status control_prompt(work *w, prompt **out, error *err)
@@ -164,6 +215,10 @@ static status run(work *w, error *err)
             w->r,
             "Dimensions of heads lie in the family's order, not the source's: scores are the same "
             "sums, added in another order.");
+    if (c.n_other_text)
+        report_warn(w->r,
+                    "%lld of %lld texts of random tokens are cut otherwise by what was written",
+                    (long long)c.n_other_text, (long long)c.n_text);
     if (w->failed)
         report_warn(w->r,
                     "nothing was rounded, and yet logits differ: do not use what was written");

@@ -339,6 +339,7 @@ void model_give_tokenizer(model *m, tokenizer *own_t) { m->own->tokens = own_t; 
 void model_give_config(model *m, json_t *own_json) { m->own->json = own_json; }
 
 const weight_set *model_weights(const model *m) { return &m->own->weights; }
+const container *model_container(const model *m) { return m->own->files; }
 const json_t *model_json(const model *m) { return m->own->json; }
 
 /* ---- the hash ---- */

@@ -191,15 +191,15 @@ static status copy_file(const char *from, const char *to, error *err)
     return st;
 }
 
-/* A file that carries its configuration has its tokenizer inside: what lies beside it may be another's. */
-static status copy_beside(saving *x, error *err)
+/* What lies beside a file is the model's where its tokenizer was taken from there. */
+static status copy_beside(saving *x, bool said, error *err)
 {
     bool whole = false, in_dir = file_is_dir(x->m->path);
     format_of(x->m->path, &whole);
     const char *dir = in_dir ? x->m->path : path_dir(&x->mem, x->m->path);
     status st = E_OK;
     int n = 0;
-    if (whole && !in_dir) return E_OK;
+    if (whole && !in_dir && (said || !x->m->tokens)) return E_OK;
     for (int i = 0; BESIDE[i] && st == E_OK; i++) {
         char *from = dir ? path_join(&x->mem, dir, BESIDE[i]) : NULL;
         char *to = path_join(&x->mem, x->temp, BESIDE[i]);
@@ -208,6 +208,39 @@ static status copy_beside(saving *x, error *err)
         st = copy_file(from, to, err);
         x->out->copied[n++] = BESIDE[i];
     }
+    return st;
+}
+
+static status write_json(saving *x, const char *name, const json_t *v, error *err)
+{
+    char *path = path_join(&x->mem, x->temp, name);
+    str s = { 0 };
+    json_write(&s, v, 2);
+    status st = path && !s.failed ? file_write(path, s.p, s.n, err)
+                                  : error_set(err, E_NOMEM, "convert: out of memory");
+    str_release(&s);
+    return st;
+}
+
+/* The tokenizer that the file carries or that has files of another kind; else what lies beside.  One that cannot be said
+ * is no reason to write no model. */
+static status write_tokenizer(saving *x, error *err)
+{
+    json_t *json = NULL, *config = NULL;
+    error why = { 0 };
+    const container *c = model_container(x->m);
+    status st = tokenizer_say(&json, &config, x->m->tokens, c, x->m->name, &why);
+    if (st == E_UNSUPPORTED) {
+        snprintf(x->out->unsaid, sizeof x->out->unsaid, "%.199s", why.msg);
+        return copy_beside(x, true, err);
+    }
+    if (st != E_OK) return error_set(err, st, "%s", why.msg);
+    st = copy_beside(x, json != NULL, err);
+    if (st == E_OK && json) st = write_json(x, "tokenizer.json", json, err);
+    if (st == E_OK && json) st = write_json(x, "tokenizer_config.json", config, err);
+    x->out->tokenizer = st == E_OK && json;
+    x->out->chat = json_object_get(config, "chat_template") != NULL;
+    json_decref(json), json_decref(config);
     return st;
 }
 
@@ -223,7 +256,7 @@ static status write_all(saving *x, error *err)
     status st = s.failed ? error_set(err, E_NOMEM, "convert: out of memory")
                          : tensors_write(weights, x->t, x->out->n_tensor, meta, 1, err);
     if (st == E_OK) st = file_write(config, s.p, s.n, err);
-    if (st == E_OK) st = copy_beside(x, err);
+    if (st == E_OK) st = write_tokenizer(x, err);
     if (st == E_OK) st = container_open(&c, weights, err);
     if (st == E_OK) st = container_hash(c, x->out->hash, err);
     container_free(c);

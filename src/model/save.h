@@ -1,5 +1,5 @@
 /* save -- an opened model as files that Hugging Face transformers loads: model.safetensors, config.json, and the
- * tokenizer's files where they lie beside the source.
+ * tokenizer: its files where they lie beside the source, else tokenizer.json said from the vocabulary in it.
  *
  * What is written is what is computed with: numbers in blocks as the float32 that the format defines, turned rows in order,
  * matrices as the family has them, an adapter added.  A model that a Hugging Face family cannot say is refused. */
@@ -26,6 +26,8 @@ typedef struct saved {
     int64_t n_number, bytes, n_rounded;
     double largest;                 /* change by rounding */
     const char *copied[SAVE_FILES]; /* static, NULL-terminated */
+    bool tokenizer, chat;           /* written: a tokenizer.json; with it a chat template */
+    char unsaid[200];               /* why the tokenizer could not be written; "" */
     char hash[CONTAINER_HASH];      /* of the written tensors */
 } saved;
 
@@ -39,6 +41,7 @@ status model_save(const model *m, const save_how *how, saved *out, error *err);
  * [err: none | owns: m | thread: any | cost: O(1)] */
 const weight_set *model_weights(const model *m);
 const json_t *model_json(const model *m);
+const container *model_container(const model *m); /* NULL: embedded */
 
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,6 @@
 /* gguf_tokens -- the vocabulary among a GGUF file's metadata, as a token_vocab (tokenizer_from_container). */
 #include "base/mem.h"
+#include "token/token_def.h"
 #include "token/vocab.h"
 #include <string.h>
 
@@ -130,6 +131,21 @@ status tokenizer_from_container(tokenizer **out, const container *c, const char 
     status st = read_all(&t);
     if (st == E_OK) st = tokenizer_from_vocab(out, &t.v, name, err);
     arena_release(&t.mem);
+    return st;
+}
+status tokenizer_say(json_t **out, json_t **config, const tokenizer *t, const container *c,
+                     const char *name, error *err)
+{
+    tokens x = { .c = c, .name = name, .err = err };
+    status st = E_OK;
+    *out = *config = NULL;
+    x.v.model = c ? text(&x, "model") : NULL;
+    if (x.v.model) st = read_all(&x);
+    else if (t && t->def->vocab) st = t->def->vocab(t, &x.mem, &x.v, err);
+    if (st == E_OK && x.v.model)
+        st = vocab_say(out, config, &x.v, c ? container_meta(c, "tokenizer.chat_template") : NULL,
+                       name, err);
+    arena_release(&x.mem);
     return st;
 }
 /* SPDX-License-Identifier: MIT */

@@ -72,16 +72,32 @@ static json_t *steps_of(const way *w, bool prefix)
         fine = !json_array_append_new(
             list, json_pack("{s:s,s:b}", "type", "Digits", "individual_digits", true));
     if (fine && w->words)
-        fine =
-            !json_array_append_new(list, json_pack("{s:s,s:{s:s},s:s}", "type", "Split", "pattern",
-                                                   "Regex", w->words, "behavior", "Isolated"));
+        fine = !json_array_append_new(list, json_pack("{s:s,s:{s:s},s:s,s:b}", "type", "Split",
+                                                      "pattern", "Regex", w->words, "behavior",
+                                                      "Isolated", "invert", 0));
     if (fine)
-        fine = !json_array_append_new(list, json_pack("{s:s,s:b,s:b}", "type", "ByteLevel",
-                                                      "add_prefix_space", prefix, "use_regex",
-                                                      !w->words));
+        fine = !json_array_append_new(list, json_pack("{s:s,s:b,s:b,s:b}", "type", "ByteLevel",
+                                                      "add_prefix_space", prefix, "trim_offsets", 1,
+                                                      "use_regex", !w->words));
     json_t *made = fine ? json_pack("{s:s,s:O}", "type", "Sequence", "pretokenizers", list) : NULL;
     json_decref(list);
     return made;
+}
+
+status vocab_cuts(const token_vocab *v, vocab_cut *out, const char *name, error *err)
+{
+    const way *w;
+    status st = find_way(v->pre, &w, name, err);
+    if (st != E_OK) return st;
+    *out = (vocab_cut){ steps_of(w, v->space_prefix == VOCAB_YES), w->nfc, w->whole };
+    return out->pre ? E_OK : no_memory(err, name);
+}
+
+/* Where it is not said, as llama.cpp has it. */
+bool vocab_adds_bos(const token_vocab *v)
+{
+    if (v->add_bos != VOCAB_UNSAID) return v->add_bos == VOCAB_YES;
+    return !strcmp(v->model, "llama") || (v->pre && !strncmp(v->pre, "llama", 5));
 }
 
 static status add_steps(tokenizer *t, const way *w, bool prefix, const char *name, error *err)
@@ -170,9 +186,7 @@ static status hash_vocab(tokenizer *t, const token_vocab *v, const char *name, e
 static status build(tokenizer *t, token_vocab v, const char *name, error *err)
 {
     char what[100];
-    if (v.add_bos == VOCAB_UNSAID) /* as llama.cpp has it */
-        v.add_bos = !strcmp(v.model, "llama") || (v.pre && !strncmp(v.pre, "llama", 5)) ? VOCAB_YES
-                                                                                        : VOCAB_NO;
+    v.add_bos = vocab_adds_bos(&v) ? VOCAB_YES : VOCAB_NO;
     t->bos = -1;
     if (!strcmp(v.model, "llama")) v.fallback = true;
     if (!strcmp(v.model, "llama") || !strcmp(v.model, "unigram"))

@@ -7,6 +7,7 @@
  * first.  A tokenizer's `own` is its scores, by id. */
 #include "base/file.h"
 #include "token/token_def.h"
+#include "token/vocab.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -155,11 +156,58 @@ static status read_file(tokenizer *t, const char *path, error *err)
     return st;
 }
 
+/* ---- as a vocabulary ---- */
+
+/* Spaces are marks there, and the first three have SentencePiece's names, whatever the file calls them. */
+static bool vocab_text_of(const tokenizer *t, int32_t id, arena *mem, vocab_text *out)
+{
+    static const char *const first[] = { "<unk>", "<s>", "</s>" };
+    const token_text *x = &t->text[id];
+    char *p = arena_get(mem, 3 * x->n + 8);
+    size_t n = 0;
+    if (!p) return false;
+    if (id < FIRST_BYTE) n = (size_t)sprintf(p, "%s", first[id]);
+    else if (id < FIRST_BYTE + 256) n = (size_t)sprintf(p, "<0x%02X>", id - FIRST_BYTE);
+    else
+        for (size_t i = 0; i < x->n; i++) {
+            bool space = x->p[i] == ' ';
+            memcpy(p + n, space ? "\xe2\x96\x81" : x->p + i, space ? 3 : 1), n += space ? 3 : 1;
+        }
+    *out = (vocab_text){ p, n };
+    return true;
+}
+
+static status say_vocab(const tokenizer *t, arena *mem, token_vocab *v, error *err)
+{
+    vocab_text *text = arena_array(mem, t->n, sizeof *text);
+    int32_t *type = arena_array(mem, t->n, sizeof *type);
+    bool fine = text && type;
+    for (int32_t i = 0; fine && i < t->n; i++) {
+        type[i] = i == 0                 ? VOCAB_UNKNOWN
+                  : i < FIRST_BYTE       ? VOCAB_CONTROL
+                  : i < FIRST_BYTE + 256 ? VOCAB_BYTE
+                                         : VOCAB_NORMAL;
+        fine = vocab_text_of(t, i, mem, &text[i]);
+    }
+    if (!fine) return error_set(err, E_NOMEM, "tokenizer: out of memory");
+    *v = (token_vocab){ .model = "llama",
+                        .n = t->n,
+                        .text = text,
+                        .score = t->own,
+                        .type = type,
+                        .bos = BOS,
+                        .eos = BOS + 1,
+                        .unk = 0,
+                        .add_bos = VOCAB_YES };
+    return E_OK;
+}
+
 const token_def token_llama2c_tokens_def = { .name = "llama2.c",
                                              .ends = { ".bin" },
                                              .in_dir = { "tok*.bin" },
                                              .rank = 3,
                                              .read = read_file,
+                                             .vocab = say_vocab,
                                              .encode = encode,
                                              .decode = decode };
 /* SPDX-License-Identifier: MIT */

@@ -42,6 +42,8 @@ bool spans_room(span_list *list, int64_t more);
 bool spans_add(span_list *list, token_span s);
 void spans_release(span_list *list);
 
+struct token_vocab; /* vocab.h */
+
 /* token/NAME.c defines `const token_def token_NAME_def`; the registry is generated from the folder. */
 typedef struct token_def {
     const char *name; /* what tokenizer_kind() says */
@@ -52,6 +54,8 @@ typedef struct token_def {
     int rank; /* of several kinds that are there, the lowest is taken */
     /* Fill t, whose bos is -1, from a file. */
     status (*read)(tokenizer *t, const char *path, error *err);
+    /* What it is as a vocabulary (vocab.h), in mem; NULL: its files are Hugging Face's already. */
+    status (*vocab)(const tokenizer *t, arena *mem, struct token_vocab *out, error *err);
     void (*release)(tokenizer *t); /* what is not in t->mem; NULL: nothing */
     /* Append to out; mem is for what the call needs itself. */
     status (*encode)(const tokenizer *t, arena *mem, const char *text, size_t n, span_list *out,

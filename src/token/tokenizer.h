@@ -9,6 +9,7 @@
 #ifndef MICROTOME_TOKEN_TOKENIZER_H
 #define MICROTOME_TOKEN_TOKENIZER_H
 #include "base/error.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "format/format.h"
 
@@ -35,6 +36,13 @@ status tokenizer_open(tokenizer **out, const char *path, error *err);
  *
  * [err: UNSUPPORTED (of another kind), FORMAT, LIMIT, NOMEM | owns: the caller, tokenizer_free | thread: any | cost: O(bytes)] */
 status tokenizer_from_container(tokenizer **out, const container *c, const char *name, error *err);
+
+/* The tokenizer that c carries (NULL: none), else t's, as a tokenizer.json and a tokenizer_config.json that transformers
+ * loads, the chat template of c in the second.  *out and *config are NULL where t came from such files, which are there already.
+ *
+ * [err: UNSUPPORTED (what a tokenizer.json cannot say), FORMAT, NOMEM | owns: the caller, json_decref | thread: any | cost: O(bytes)] */
+status tokenizer_say(json_t **out, json_t **config, const tokenizer *t, const container *c,
+                     const char *name, error *err);
 
 /* A vocabulary of n whole words: id i is word[i]; words are separated by spaces, and only by them.  bos: the
  * id that begins every text, or -1.

@@ -3,6 +3,7 @@
  * A GGUF reader fills a token_vocab from its metadata; keys stand beside the fields. */
 #ifndef MICROTOME_TOKEN_VOCAB_H
 #define MICROTOME_TOKEN_VOCAB_H
+#include "base/json.h"
 #include "token/tokenizer.h"
 
 /* Types of tokens, numbered as both formats do. */
@@ -47,6 +48,22 @@ typedef struct token_vocab {
  *
  * [err: UNSUPPORTED (another model, a pre that is not known), FORMAT, LIMIT, NOMEM | owns: the caller, tokenizer_free; v is copied | thread: any | cost: O(bytes)] */
 status tokenizer_from_vocab(tokenizer **out, const token_vocab *v, const char *name, error *err);
+
+/* v as a tokenizer.json and a tokenizer_config.json that transformers loads; chat: a template for the second, or NULL.
+ *
+ * [err: UNSUPPORTED (what a tokenizer.json cannot say), FORMAT, NOMEM | owns: the caller, json_decref | thread: any | cost: O(bytes)] */
+status vocab_say(json_t **out, json_t **config, const token_vocab *v, const char *chat,
+                 const char *name, error *err);
+
+/* How "gpt2" cuts texts into words: its pre-tokenizer as a tokenizer.json has it, and more.  Is BOS added?
+ *
+ * [err: UNSUPPORTED (a pre that is not known), NOMEM | owns: the caller, json_decref(pre) | thread: any | cost: O(1)] */
+typedef struct vocab_cut {
+    json_t *pre;
+    bool nfc, whole; /* whole: a word that is a token is one, whatever merges say */
+} vocab_cut;
+status vocab_cuts(const token_vocab *v, vocab_cut *out, const char *name, error *err);
+bool vocab_adds_bos(const token_vocab *v);
 
 #endif
 /* SPDX-License-Identifier: MIT */
