@@ -92,7 +92,7 @@ static report *bars_of(int row)
     report_axis_labels(r, "x", "role", 2, role);
     report_bars(r, "bars", "x", "site",
                 &(figure_options){
-                    .at = (int64_t[]){ row }, .value = "v", .low = "x.low", .high = "x.high" });
+                    .at = (int64_t[]){ row, 0 }, .value = "v", .low = "x.low", .high = "x.high" });
     report_lane(r, "clean", "a   b ", (int64_t[]){ 1 }, 1);
     REQUIRE(report_finish(r, NULL) == E_OK);
     return r;
