@@ -9,7 +9,8 @@
 #include "backend/weights.h"
 
 enum {
-    FEW = VEC / 2,      /* rows that would leave half of a panel empty */
+    TALL = VEC == 16 ? 16 : PANEL_ROWS, /* rows that are one group, perhaps of narrow panels */
+    FEW = VEC / 2,                      /* rows that would leave half of a panel empty */
     FRESH = 16,         /* up to so many rows of x, memory is what takes the time; */
     SOME = 64,          /* from so many on, arithmetic */
     PACK_FROM = 32,     /* rows from which packing a strip pays, and asking for the next */
@@ -56,42 +57,44 @@ static strip_size size_for(int64_t n_row)
     return (strip_size){ MOST_K, MOST_COL / 4 };
 }
 
-/* Sums of one panel of the strip.  n and `whole` (no column is missing) are constants at every call, so that
- * sums live in registers and nothing is asked within the loop. */
+/* Sums of `wide` vecs of the strip's columns.  n, `wide` and `whole` (no column is missing) are constants at every call
+ * that matters, so that sums live in registers and nothing is asked within the loop. */
 ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
-                        int64_t c, int n, bool whole, dtype t)
+                        int64_t c, int n, int wide, bool whole, dtype t)
 {
     const char *w =
         s->packed ? (const char *)(s->packed + c * s->n_k) : weight_at(&p->w, p->k0 + s->k);
     int64_t at = s->packed ? 0 : p->col0 + s->col + c,
             step = s->packed ? PANEL * (int64_t)sizeof(float) : p->w.row_bytes;
-    int left = whole ? PANEL : (int)(s->n_col - c);
-    vec acc[PANEL_ROWS][2];
+    int left = whole ? wide * VEC : (int)(s->n_col - c);
+    vec acc[TALL][2];
     for (int r = 0; r < n; r++)
-        for (int h = 0; h < 2; h++)
+        for (int h = 0; h < wide; h++)
             acc[r][h] = !s->k   ? vec_splat(0.0f)
                         : whole ? vec_load(y[r] + c + h * VEC)
                                 : vec_load_part(y[r] + c + h * VEC, left - h * VEC);
     for (int64_t k = 0; k < s->n_k; k++, w += step, x += VEC) {
         vec wk[2];
-        for (int h = 0; h < 2; h++)
+        for (int h = 0; h < wide; h++)
             wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
         for (int r = 0; r < n; r++) {
             vec xk = vec_splat(x[r]);
-            for (int h = 0; h < 2; h++) acc[r][h] = vec_fma(xk, wk[h], acc[r][h]);
+            for (int h = 0; h < wide; h++) acc[r][h] = vec_fma(xk, wk[h], acc[r][h]);
         }
     }
     for (int r = 0; r < n; r++)
-        for (int h = 0; h < 2; h++)
+        for (int h = 0; h < wide; h++)
             if (whole) vec_store(y[r] + c + h * VEC, acc[r][h]);
             else vec_store_part(y[r] + c + h * VEC, acc[r][h], left - h * VEC);
 }
 
-/* All whole panels of the strip. */
+/* All whole panels of the strip: narrow ones where there are more rows than wide ones have registers for. */
 ALWAYS void strip_panels(const product *p, const strip *s, const float *x, float *const *y, int n,
                          dtype t)
 {
-    for (int64_t c = 0; c + PANEL <= s->n_col; c += PANEL) strip_panel(p, s, x, y, c, n, true, t);
+    const int wide = n > PANEL_ROWS ? 1 : 2;
+    for (int64_t c = 0; c + wide * VEC <= s->n_col; c += wide * VEC)
+        strip_panel(p, s, x, y, c, n, wide, true, t);
 }
 
 ALWAYS void strip_rows(const product *p, const strip *s, const float *x, float *const *y, int n,
@@ -111,6 +114,10 @@ ALWAYS void strip_rows(const product *p, const strip *s, const float *x, float *
     case 10: strip_panels(p, s, x, y, 10, t); break;
     case 11: strip_panels(p, s, x, y, 11, t); break;
     case 12: strip_panels(p, s, x, y, 12, t); break;
+    case 13: strip_panels(p, s, x, y, 13, t); break;
+    case 14: strip_panels(p, s, x, y, 14, t); break;
+    case 15: strip_panels(p, s, x, y, 15, t); break;
+    case 16: strip_panels(p, s, x, y, 16, t); break;
 #endif
     default: break;
     }
@@ -120,10 +127,9 @@ ALWAYS void strip_rows(const product *p, const strip *s, const float *x, float *
 static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, const float *x,
                                                  float *const *y, int n, dtype t)
 {
-    int64_t whole = s->n_col / PANEL * PANEL, c = whole;
-    if (t != DTYPE_F32 && t != DTYPE_F16 && t != DTYPE_BF16)
-        for (c = 0; c < whole; c += PANEL) strip_panel(p, s, x, y, c, n, true, t);
-    if (c < s->n_col) strip_panel(p, s, x, y, c, n, false, t);
+    int64_t width = n > PANEL_ROWS ? VEC : PANEL, c = s->n_col / width * width;
+    if (t != DTYPE_F32 && t != DTYPE_F16 && t != DTYPE_BF16) c = 0;
+    for (; c < s->n_col; c += VEC) strip_panel(p, s, x, y, c, n, 1, false, t);
 }
 
 /* The strip as panels of floats, one behind the other. */
@@ -142,7 +148,7 @@ ALWAYS void strip_pack(const product *p, const strip *s, dtype t)
 static void strip_group(const product *p, const strip *s, int64_t row, int n)
 {
     float x[MOST_K * VEC];
-    float *y[PANEL_ROWS];
+    float *y[TALL];
     const char *each[VEC];
     for (int r = 0; r < n; r++) y[r] = s->onto[row + r];
     for (int r = 0; r < VEC; r++)
@@ -181,10 +187,10 @@ ALWAYS void strip_ahead(const product *p, const strip *s, int64_t part, int64_t 
     }
 }
 
-/* Columns [s->col, + s->n_col) of all rows, in groups as equal as can be: 15 are 8 + 7. */
+/* Columns [s->col, + s->n_col) of all rows, in groups as equal as can be: 20 are 10 + 10. */
 static void strip_columns(const product *p, strip *s, int64_t most_k)
 {
-    int64_t n_group = ceil_div(p->n_row, PANEL_ROWS);
+    int64_t n_group = p->n_row <= TALL ? 1 : ceil_div(p->n_row, PANEL_ROWS);
     for (s->k = 0; s->k < p->n_k; s->k += s->n_k) {
         s->n_k = at_most(p->n_k - s->k, most_k);
         if (s->packed) BY_TYPE(strip_pack, p, s)
@@ -196,30 +202,45 @@ static void strip_columns(const product *p, strip *s, int64_t most_k)
     }
 }
 
-/* Rows of the weight that lie whole pages apart fall into the same few lines of the nearest cache.  Where a row has few
- * sums in registers the strip is then packed before the rows meet it. */
+/* The weight's rows may fall into the same few lines too.  Where a row has few sums in registers the strip is then packed
+ * before the rows meet it. */
 static bool packs(const product *p)
 {
     return VEC < 16 && !p->w.pair && p->w.row_bytes % PAGE == 0 && p->n_row >= PACK_FROM;
 }
 
-/* What is to be added to y is summed elsewhere first. */
+/* Sums that are to be added to y lie elsewhere first; so do those of rows whole pages apart, which fall into the same few
+ * lines of the nearest cache. */
+static bool sums_apart(const product *p)
+{
+    return p->add || (p->n_row > 1 && ((uintptr_t)p->y[1] - (uintptr_t)p->y[0]) % PAGE == 0);
+}
+
+static void sums_home(const product *p, const strip *s)
+{
+    for (int64_t r = 0; r < p->n_row; r++) {
+        float *y = p->y[r] + p->y0 + s->col;
+        const float *from = s->onto[r];
+        if (!p->add) memcpy(y, from, (size_t)s->n_col * sizeof *y);
+        else
+            for (int64_t i = 0; i < s->n_col; i++) y[i] = y[i] + from[i];
+    }
+}
+
 static void strips(const product *p, float *scratch)
 {
     strip_size size = size_for(p->n_row);
     if (p->w.pair) size.k = 1; /* its rows do not lie one behind the other */
     float *onto[MOST];
     strip s = { .onto = onto };
-    if (packs(p)) s.packed = scratch + (p->add ? p->n_row * size.col : 0);
+    bool apart = sums_apart(p);
+    if (packs(p)) s.packed = scratch + p->n_row * (size.col + PANEL);
     for (s.col = 0; s.col < p->n_col; s.col += size.col) {
         s.n_col = at_most(p->n_col - s.col, size.col);
         for (int64_t r = 0; r < p->n_row; r++)
-            onto[r] = p->add ? scratch + r * size.col : p->y[r] + p->y0 + s.col;
+            onto[r] = apart ? scratch + r * (size.col + PANEL) : p->y[r] + p->y0 + s.col;
         strip_columns(p, &s, size.k);
-        for (int64_t r = 0; p->add && r < p->n_row; r++) {
-            float *y = p->y[r] + p->y0 + s.col;
-            for (int64_t i = 0; i < s.n_col; i++) y[i] = y[i] + onto[r][i];
-        }
+        if (apart) sums_home(p, &s);
     }
 }
 
@@ -239,7 +260,7 @@ static int64_t by_in_floats(const product *p)
 {
     int64_t n_row = at_most(p->n_row, MOST);
     strip_size size = size_for(n_row);
-    return (p->add ? n_row * size.col : 0) + (packs(p) ? (size.col + PANEL) * size.k : 0);
+    return n_row * (size.col + PANEL) + (packs(p) ? (size.col + PANEL) * size.k : 0);
 }
 
 /* ---- few rows, weight by outputs ---- */
