@@ -13,7 +13,6 @@ enum {
     FEW = VEC / 2,                      /* rows that would leave half of a panel empty */
     FRESH = 16,         /* up to so many rows of x, memory is what takes the time; */
     SOME = 64,          /* from so many on, arithmetic */
-    PACK_FROM = 32,     /* rows from which packing a strip pays, and asking for the next */
     PAGE = 4096,        /* bytes; */
     LINE = 64,          /* of a cache */
     MOST = 192,         /* rows of which the sums of a strip stay in the second cache */
@@ -42,6 +41,7 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
  * memory is read in long runs along rows, which is what processors fetch ahead by themselves. */
 typedef struct strip {
     int64_t k, n_k, col, n_col;
+    bool first;         /* do these rows meet it first? */
     float *packed;      /* [panel][n_k][PANEL], or NULL: as it lies */
     float *const *onto; /* [n_row] sums of the strip's columns */
 } strip;
@@ -58,7 +58,8 @@ static strip_size size_for(int64_t n_row)
 }
 
 /* Sums of `wide` vecs of the strip's columns.  n, `wide` and `whole` (no column is missing) are constants at every call
- * that matters, so that sums live in registers and nothing is asked within the loop. */
+ * that matters, so that sums live in registers and nothing is asked within the loop.  The rows that meet a strip first
+ * wait for memory: they ask for what lies below, in the next one. */
 ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
                         int64_t c, int n, int wide, bool whole, dtype t)
 {
@@ -67,6 +68,7 @@ ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float 
     int64_t at = s->packed ? 0 : p->col0 + s->col + c,
             step = s->packed ? PANEL * (int64_t)sizeof(float) : p->w.row_bytes;
     int left = whole ? wide * VEC : (int)(s->n_col - c);
+    int64_t ahead = s->first && !s->packed ? at * type_bytes(t) + s->n_k * step : 0;
     vec acc[TALL][2];
     for (int r = 0; r < n; r++)
         for (int h = 0; h < wide; h++)
@@ -75,6 +77,8 @@ ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float 
                                 : vec_load_part(y[r] + c + h * VEC, left - h * VEC);
     for (int64_t k = 0; k < s->n_k; k++, w += step, x += VEC) {
         vec wk[2];
+        if (ahead)
+            for (int h = 0; h < wide; h++) vec_prefetch(w + ahead + h * VEC * type_bytes(t));
         for (int h = 0; h < wide; h++)
             wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
         for (int r = 0; r < n; r++) {
@@ -168,14 +172,7 @@ static void strip_group(const product *p, const strip *s, int64_t row, int n)
     strip_rest(p, s, x, y, n, t);
 }
 
-/* With some rows, narrow registers leave time to ask for what comes next while they compute; with wide ones it gains
- * nothing. */
-static bool asks_ahead(const product *p)
-{
-    return VEC < 16 && p->n_row >= PACK_FROM && !p->w.pair && !dtype_is_block(p->w.dtype);
-}
-
-/* Ask memory for a part of the strip that comes next. */
+/* Ask memory for a part of the strip that comes next, while rows meet a packed one. */
 ALWAYS void strip_ahead(const product *p, const strip *s, int64_t part, int64_t n_part)
 {
     int64_t k = s->k + s->n_k, n = at_most(p->n_k - k, s->n_k);
@@ -196,7 +193,8 @@ static void strip_columns(const product *p, strip *s, int64_t most_k)
         if (s->packed) BY_TYPE(strip_pack, p, s)
         for (int64_t g = 0; g < n_group; g++) {
             int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
-            if (asks_ahead(p)) strip_ahead(p, s, g, n_group);
+            s->first = g == 0;
+            if (s->packed && !dtype_is_block(p->w.dtype)) strip_ahead(p, s, g, n_group);
             strip_group(p, s, first, (int)(end - first));
         }
     }
@@ -206,7 +204,7 @@ static void strip_columns(const product *p, strip *s, int64_t most_k)
  * before the rows meet it. */
 static bool packs(const product *p)
 {
-    return VEC < 16 && !p->w.pair && p->w.row_bytes % PAGE == 0 && p->n_row >= PACK_FROM;
+    return VEC < 16 && !p->w.pair && p->w.row_bytes % PAGE == 0 && p->n_row >= SOME;
 }
 
 /* Sums that are to be added to y lie elsewhere first; so do those of rows whole pages apart, which fall into the same few
