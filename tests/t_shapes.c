@@ -49,6 +49,7 @@ static float number(bool special)
 
 typedef struct problem {
     int n_row, n_k, n_col;
+    size_t stride; /* bytes between rows of the weight and of y, 0: no more than they need */
     bool by_out, bias, special;
     dtype type;
     float *x, *want, *got; /* lines GAP floats further apart than they are long */
@@ -60,7 +61,13 @@ static size_t offset(dtype t) { return t == DTYPE_F32 ? 4 : 1; }
 
 static size_t row_bytes(const problem *p)
 {
-    return dtype_size(p->type, p->by_out ? p->n_k : p->n_col);
+    return p->stride ? p->stride : dtype_size(p->type, p->by_out ? p->n_k : p->n_col);
+}
+
+/* Floats from a line of y to the next. */
+static int y_step(const problem *p)
+{
+    return p->stride ? (int)(p->stride / sizeof(float)) : p->n_col + GAP;
 }
 
 /* A bias does not lie in blocks. */
@@ -97,14 +104,16 @@ static void problem_init(problem *p)
     dtype b = bias_type(p);
     size_t rows_bytes = row_bytes(p) * (size_t)(p->by_out ? p->n_col : p->n_k);
     p->x_bytes = (size_t)(p->n_row * (p->n_k + GAP) + 1) * sizeof(float);
-    p->y_bytes = (size_t)(p->n_row * (p->n_col + GAP) + 1) * sizeof(float);
+    p->y_bytes = (size_t)(p->n_row * y_step(p) + 1) * sizeof(float);
     p->w_bytes = rows_bytes + offset(p->type);
     p->b_bytes = (size_t)p->n_col * dtype_bytes(b) + offset(b);
     p->x = bytes_new(p->x_bytes), p->want = bytes_new(p->y_bytes), p->got = bytes_new(p->y_bytes);
     p->w = bytes_new(p->w_bytes), p->b = bytes_new(p->b_bytes);
     for (size_t i = 0; i < p->x_bytes / sizeof(float); i++) p->x[i] = number(p->special);
     if (dtype_is_block(p->type)) blocks_fill(p->w + 1, rows_bytes, p->type, p->special);
-    else weights_fill(p->w + offset(p->type), (int64_t)p->n_k * p->n_col, p->type, p->special);
+    else
+        weights_fill(p->w + offset(p->type), (int64_t)(rows_bytes / dtype_bytes(p->type)), p->type,
+                     p->special);
     weights_fill(p->b + offset(b), p->n_col, b, p->special);
     memset(p->want, 0x5a, p->y_bytes), memset(p->got, 0x5a, p->y_bytes);
 }
@@ -123,7 +132,7 @@ static void compute(const problem *p, const engine *e, const node *n, float *y)
     void *ys[512];
     int32_t zero[512] = { 0 }, pos[512];
     for (int r = 0; r < p->n_row; r++)
-        xs[r] = p->x + 1 + r * (p->n_k + GAP), ys[r] = y + 1 + r * (p->n_col + GAP), pos[r] = r;
+        xs[r] = p->x + 1 + r * (p->n_k + GAP), ys[r] = y + 1 + r * y_step(p), pos[r] = r;
     job j = { .b = { 0, p->n_row, 0, 1 }, .xb = { { 0, p->n_row, 0, 1 } } };
     batch b = { .n = n,
                 .a1 = 1,
@@ -211,15 +220,18 @@ static void draw_blocks(engine *const *e, int n_row, dtype type)
     try_linear(e, &p);
 }
 
-/* Rows of the weight whole pages apart, which may be read another way. */
+/* Rows of the weight and of y whole pages apart, which are read and summed another way; columns that end within them. */
 static void pages_apart(engine *const *e)
 {
-    static const int n_row[] = { 31, 32, 97, 193 }, n_k[] = { 7, 33, 129 };
-    for (int i = 0; i < COUNT(n_row) * COUNT(n_k) * 2; i++) {
-        problem p = { .type = i & 1 ? DTYPE_F16 : DTYPE_F32, .special = below(3) == 0 };
-        p.n_row = n_row[i / 2 % COUNT(n_row)], p.n_k = n_k[i / 2 / COUNT(n_row)];
-        p.n_col = 4096 / (int)dtype_bytes(p.type);
-        if ((int64_t)p.n_row * p.n_k * p.n_col <= 6 * MOST_WORK) try_linear(e, &p);
+    static const int n_row[] = { 1, 15, 31, 65, 97, 193 }, n_k[] = { 7, 33, 129 },
+                     n_col[] = { 1, 9, 12, 31, 33, 60, 300, 1000, 1024 };
+    for (int i = 0; i < COUNT(n_row) * COUNT(n_k) * COUNT(n_col); i++) {
+        problem p = { .type = below(3) ? DTYPE_F32 : DTYPE_F16,
+                      .stride = 4096,
+                      .special = below(3) == 0 };
+        p.n_row = n_row[i % COUNT(n_row)], p.n_k = n_k[i / COUNT(n_row) % COUNT(n_k)];
+        p.n_col = n_col[i / COUNT(n_row) / COUNT(n_k)], p.bias = below(2);
+        if ((int64_t)p.n_row * p.n_k * p.n_col <= 4 * MOST_WORK) try_linear(e, &p);
     }
 }
 

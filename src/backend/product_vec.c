@@ -63,8 +63,8 @@ static strip_size size_for(int64_t n_row)
 ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
                         int64_t c, int n, int wide, bool whole, dtype t)
 {
-    const char *w =
-        s->packed ? (const char *)(s->packed + c * s->n_k) : weight_at(&p->w, p->k0 + s->k);
+    const char *w = s->packed ? (const char *)(s->packed + c / PANEL * PANEL * s->n_k + c % PANEL)
+                              : weight_at(&p->w, p->k0 + s->k);
     int64_t at = s->packed ? 0 : p->col0 + s->col + c,
             step = s->packed ? PANEL * (int64_t)sizeof(float) : p->w.row_bytes;
     int left = whole ? wide * VEC : (int)(s->n_col - c);
