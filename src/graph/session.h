@@ -185,8 +185,8 @@ void lane_sweep(lane *l);
 typedef enum effect { EFFECT_CHANGED, EFFECT_EQUAL, EFFECT_NONE } effect;
 
 /* After a run: did what was asked of l differ from its parent's in any bit; if not, could it have
- * (EQUAL, also where an edit writes what is there already), or does nothing lead there (NONE)?  Where l sets what is asked, its parent may not have been
- * computed for comparison: then it says CHANGED.
+ * (EQUAL, also where an edit writes what is there already), or does nothing lead there (NONE)?  Where l
+ * sets what is asked, its parent may not have been computed for comparison: then it says CHANGED.
  *
  * [err: none | owns: nothing | thread: the session's | cost: O(asked nodes)] */
 effect lane_effect(const lane *l);

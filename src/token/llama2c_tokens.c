@@ -163,11 +163,12 @@ static bool vocab_text_of(const tokenizer *t, int32_t id, arena *mem, vocab_text
 {
     static const char *const first[] = { "<unk>", "<s>", "</s>" };
     const token_text *x = &t->text[id];
-    char *p = arena_get(mem, 3 * x->n + 8);
-    size_t n = 0;
+    size_t room = 3 * x->n + 8, n = 0;
+    char *p = arena_get(mem, room);
     if (!p) return false;
-    if (id < FIRST_BYTE) n = (size_t)sprintf(p, "%s", first[id]);
-    else if (id < FIRST_BYTE + 256) n = (size_t)sprintf(p, "<0x%02X>", id - FIRST_BYTE);
+    if (id < FIRST_BYTE) n = (size_t)snprintf(p, room, "%s", first[id]);
+    else if (id < FIRST_BYTE + 256)
+        n = (size_t)snprintf(p, room, "<0x%02X>", (unsigned)(id - FIRST_BYTE));
     else
         for (size_t i = 0; i < x->n; i++) {
             bool space = x->p[i] == ' ';
