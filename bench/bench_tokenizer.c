@@ -46,6 +46,10 @@ int main(int argc, char **argv)
     }
     if (tokenizer_open(&t, argv[1], &err) != E_OK || file_read(&text, argv[2], 1 << 30, &err))
         give_up(&err);
+    if (!t) {
+        fprintf(stderr, "bench_tokenizer: %s: there is no tokenizer in it\n", argv[1]);
+        return 1;
+    }
     double opened = now() - start;
     for (int i = 0; i < (argc > 3 ? atoi(argv[3]) : 10); i++) {
         double took = encode_once(t, &text, &n);

@@ -194,6 +194,45 @@ TEST("the vocabulary of a GGUF file gives llama.cpp's ids: byte-level BPE")
               "mpt", 46);
 }
 
+/* Tokens of printing ASCII: 94 bytes, their pairs, and some of three, each with the merge that makes it. */
+enum { N_BYTES = 94, N_MANY = 50000 };
+
+static void many(token_vocab *v, arena *mem)
+{
+    vocab_text *text = arena_array(mem, N_MANY, sizeof *text);
+    vocab_text *merge = arena_array(mem, N_MANY, sizeof *merge);
+    REQUIRE(text && merge);
+    for (int i = 0; i < N_MANY; i++) {
+        int before = i / N_BYTES - 1; /* the token that a byte is put behind */
+        char last = (char)('!' + i % N_BYTES), *p = arena_get(mem, 8), *q = arena_get(mem, 8);
+        REQUIRE(p && q);
+        const char *first = before < 0 ? "" : text[before].p;
+        text[i] = (vocab_text){ p, (size_t)snprintf(p, 8, "%s%c", first, last) };
+        merge[i] = (vocab_text){ q, (size_t)snprintf(q, 8, "%s %c", first, last) };
+    }
+    *v = (token_vocab){ .model = "gpt2", .pre = "gpt-2", .bos = -1, .eos = -1, .unk = -1 };
+    v->n = N_MANY, v->text = text, v->merge = merge + N_BYTES, v->n_merges = N_MANY - N_BYTES;
+}
+
+TEST("a vocabulary of fifty thousand tokens and merges takes few bytes for each")
+{
+    arena mem = { 0 };
+    token_vocab v;
+    tokenizer *t = NULL;
+    many(&v, &mem);
+    /* two texts and their bytes, places in two tables, a merge; the last part of an arena is free */
+    int64_t before = mem_state.live_bytes;
+    REQUIRE(tokenizer_from_vocab(&t, &v, "many", NULL) == E_OK);
+    int64_t each = (mem_state.live_bytes - before) / N_MANY;
+    CHECK(
+        each <=
+        130); /* two texts and their bytes, places in two tables, a merge; an arena's last part is free */
+    CHECK(GIVES(t, "!!!", (N_BYTES + 1) * N_BYTES) && GIVES(t, "\"!#", 1, N_BYTES + 2));
+    CHECK(tokenizer_find(t, "!#", 2) == N_BYTES + 2 && tokenizer_find(t, "\"!#", 3) == 17768);
+    tokenizer_free(t);
+    arena_release(&mem);
+}
+
 /* The pieces of a .model as GGUF has them. */
 static void fill_pieces(token_vocab *v, arena *mem, const str *s)
 {

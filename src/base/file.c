@@ -74,6 +74,11 @@ void file_unmap(file_map *m)
     *m = (file_map){ 0 };
 }
 
+void file_rest(const file_map *m)
+{
+    if (m->p) (void)madvise((void *)m->p, m->bytes, MADV_DONTNEED);
+}
+
 status file_read(str *s, const char *path, size_t max_bytes, error *err)
 {
     file_map m;

@@ -20,6 +20,12 @@ typedef struct file_map {
 status file_open_map(file_map *out, const char *path, error *err);
 void file_unmap(file_map *m);
 
+/* Of a mapped file that was read: let its pages go.  They come back, from the system's cache as a rule, when they are
+ * read again; until then they are not memory of this process.
+ *
+ * [err: none | owns: nothing | thread: any | cost: one madvise] */
+void file_rest(const file_map *m);
+
 /* Read a whole (small) file into s, at most max_bytes.
  *
  * [err: IO, NOMEM, LIMIT when it is longer | owns: s | thread: any | cost: O(bytes)] */

@@ -253,6 +253,11 @@ void container_free(container *c)
     mem_free(c, sizeof *c);
 }
 
+void container_rest(const container *c)
+{
+    for (int32_t i = 0; i < c->n_map; i++) file_rest(&c->map[i]);
+}
+
 /* ---- asking ---- */
 
 const char *container_format(const container *c) { return c->format->name; }

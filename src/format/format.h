@@ -46,6 +46,11 @@ void tensor_values(const tensor_view *t, int64_t first, int64_t n, double *out);
 status container_open(container **out, const char *path, error *err);
 void container_free(container *c);
 
+/* What was read to open it is not memory of this process any longer (file_rest); tensors stay where they are.
+ *
+ * [err: none | owns: nothing | thread: any | cost: one madvise a file] */
+void container_rest(const container *c);
+
 /* The format of a path, by its name: "safetensors", "gguf"; NULL when none fits.  Does that format
  * carry the model's configuration too (the metadata "config": the text of a config.json)?
  *

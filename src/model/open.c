@@ -308,6 +308,7 @@ status model_open_with(model **out, const char *path, const model_options *o, er
     status st = m && m->own ? open_into(m, path, o ? o : &usual, &why)
                             : error_set(&why, E_NOMEM, "model: out of memory");
     if (st == E_OK) {
+        if (m->own->files) container_rest(m->own->files); /* a vocabulary, which has been taken */
         *out = m;
         return E_OK;
     }

@@ -55,7 +55,7 @@ static status show_normalized(tokenizer *t, const char *path, error *err)
         if (a->n == x->n && (!a->n || !memcmp(a->p, x->p, a->n))) continue;
         if (!shown) shown = arena_copy(&t->mem, own->symbol, (size_t)t->n * sizeof *shown);
         if (!shown) return no_memory(err, path);
-        shown[a->id].p = a->n ? a->p : "", shown[a->id].n = a->n;
+        shown[a->id].p = a->n ? a->p : "", shown[a->id].n = (uint32_t)a->n;
         own->shown = shown;
     }
     return E_OK;

@@ -3,6 +3,7 @@
  * Which pairs merge is said by a list of merges, first come first merged (Sennrich et al., ACL 2016), or by the
  * scores of what they would make (SentencePiece).  A word seen before in the same text is not merged again. */
 #include "token/pipeline.h"
+#include <assert.h>
 #include <string.h>
 
 enum { SMALL = 48, MAX_CACHED = 1 << 16, CACHED_BYTES = 48 };
@@ -132,7 +133,7 @@ static bool by_rank(const void *user, const token_span *left, const token_span *
     const bpe *b = user;
     const token_pair *p = pairs_find(&b->pair, left->id, right->id);
     if (!p) return false;
-    *made = p->made, *order = p->order;
+    *made = b->pair.made[p->rank], *order = p->rank;
     return true;
 }
 
@@ -162,9 +163,9 @@ static int64_t merge_small(const bpe *b, token_span *s, int64_t n)
     for (;;) {
         int64_t best = -1;
         for (int64_t i = 0; i + 1 < n; i++)
-            if (pair[i] && (best < 0 || pair[i]->order < pair[best]->order)) best = i;
+            if (pair[i] && (best < 0 || pair[i]->rank < pair[best]->rank)) best = i;
         if (best < 0) return n;
-        s[best].id = pair[best]->made, s[best].end = s[best + 1].end;
+        s[best].id = b->pair.made[pair[best]->rank], s[best].end = s[best + 1].end;
         n--;
         for (int64_t i = best + 1; i < n; i++) s[i] = s[i + 1];
         for (int64_t i = best + 1; i + 1 < n; i++) pair[i] = pair[i + 1];
@@ -330,6 +331,9 @@ const model_def model_bpe = { "BPE", word };
 status bpe_new(tokenizer *t, const bpe_options *o, const char *path, error *err)
 {
     bpe *b = arena_zero(&t->mem, sizeof *b);
+    if (o->n_merges > MOST_PAIRS)
+        return error_set(err, E_LIMIT, "%s: has %lld merges, at most %d are read", path,
+                         (long long)o->n_merges, MOST_PAIRS);
     if (!b || !pairs_init(&b->pair, &t->mem, o->n_merges)) return no_memory(err, path);
     pipe_of(t)->model = &model_bpe, pipe_of(t)->own = b;
     t->kind = pipe_of(t)->bytes ? "byte-level BPE" : "BPE";
@@ -354,13 +358,14 @@ status bpe_merge(tokenizer *t, const char *a, size_t n, const char *b, size_t m,
     memcpy(joined, a, n);
     memcpy(joined + n, b, m);
     token_pair p = { table_find(&own->by_symbol, own->symbol, a, n),
-                     table_find(&own->by_symbol, own->symbol, b, m),
-                     table_find(&own->by_symbol, own->symbol, joined, n + m), (double)rank };
-    if (p.left < 0 || p.right < 0 || p.made < 0)
+                     table_find(&own->by_symbol, own->symbol, b, m), (uint32_t)rank };
+    int32_t made = table_find(&own->by_symbol, own->symbol, joined, n + m);
+    if (p.left < 0 || p.right < 0 || made < 0)
         return error_set(err, E_FORMAT,
                          "%s: merge %lld ('%.60s') names a token that is not in the vocabulary",
                          path, (long long)rank, a);
-    pairs_add(&((bpe *)own->own)->pair, p);
+    bool fine = pairs_add(&((bpe *)own->own)->pair, p, made);
+    assert(fine), (void)fine; /* there are n_merges */
     return E_OK;
 }
 

@@ -3,8 +3,13 @@
 #include <string.h>
 
 /* Tokens on their way: texts in an arena. */
+typedef struct word_text {
+    const char *p;
+    size_t n;
+} word_text;
+
 typedef struct word_list {
-    token_text *p;
+    word_text *p;
     int64_t n;
     arena *mem;
     bool repair;
@@ -16,7 +21,7 @@ typedef struct decode_def {
     void (*run)(const step *s, const tokenizer *t, word_list *w);
 } decode_def;
 
-static void set(word_list *w, token_text *x, const str *s)
+static void set(word_list *w, word_text *x, const str *s)
 {
     char *p = s->failed ? NULL : arena_copy(w->mem, s->p ? s->p : "", s->n + 1);
     if (p) x->p = p, x->n = s->n;
@@ -30,7 +35,7 @@ static void run_bytes(const step *s, const tokenizer *t, word_list *w)
 {
     (void)s, (void)t;
     for (int64_t i = 0; i < w->n; i++) {
-        const token_text x = w->p[i];
+        const word_text x = w->p[i];
         char *out = arena_get(w->mem, x.n + 1);
         size_t n = 0;
         for (size_t k = 0; out && k < x.n;) {
@@ -77,7 +82,7 @@ static void run_fuse(const step *s, const tokenizer *t, word_list *w)
 }
 
 /* x with every `from` replaced. */
-static void replace(word_list *w, token_text *x, const char *from, size_t n, const char *to,
+static void replace(word_list *w, word_text *x, const char *from, size_t n, const char *to,
                     size_t m)
 {
     str s = { 0 };
@@ -117,7 +122,7 @@ static void run_strip(const step *s, const tokenizer *t, word_list *w)
 {
     (void)t;
     for (int64_t i = 0; i < w->n; i++) {
-        token_text *x = &w->p[i];
+        word_text *x = &w->p[i];
         for (int k = 0; k < s->how && x->n >= s->n && !memcmp(x->p, s->text, s->n); k++)
             x->p += s->n, x->n -= s->n;
         for (size_t k = 0;
@@ -163,7 +168,7 @@ static status read_metaspace(tokenizer *t, step *s, const json_t *v, const char 
 }
 
 /* English as people space it, where a space was put between all words. */
-static void clean(word_list *w, token_text *x)
+static void clean(word_list *w, word_text *x)
 {
     static const char *const pairs[][2] = {
         { " .", "." },   { " ?", "?" },     { " !", "!" },     { " ,", "," },
@@ -178,7 +183,7 @@ static void run_wordpiece(const step *s, const tokenizer *t, word_list *w)
 {
     (void)t;
     for (int64_t i = 0; i < w->n; i++) {
-        token_text *x = &w->p[i];
+        word_text *x = &w->p[i];
         str joined = { 0 };
         bool inner = s->n && x->n >= s->n && !memcmp(x->p, s->text, s->n);
         if (i && inner) x->p += s->n, x->n -= s->n;
@@ -270,7 +275,8 @@ void decode_run(const tokenizer *t, const int32_t *id, int64_t n, bool repair, s
     word_list w = { .mem = &mem, .repair = repair };
     w.p = arena_array(&mem, n, sizeof *w.p);
     for (int64_t i = 0; w.p && i < n; i++)
-        if (id[i] >= 0 && id[i] < t->n && shown[id[i]].there) w.p[w.n++] = shown[id[i]];
+        if (id[i] >= 0 && id[i] < t->n && shown[id[i]].there)
+            w.p[w.n++] = (word_text){ shown[id[i]].p, shown[id[i]].n };
     for (int i = 0; i < own->decode.n && !mem.failed; i++)
         ((const decode_def *)own->decode.at[i].def)->run(&own->decode.at[i], t, &w);
     for (int64_t i = 0; i < w.n; i++) {

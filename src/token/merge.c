@@ -11,69 +11,80 @@ static uint64_t hash_bytes(const char *p, size_t n)
 {
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
     for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)p[i]) * 0x100000001b3u;
-    return h ^ h >> 29;
+    return h * 0x9e3779b97f4a7c15u;
 }
 
-static size_t power_over(int64_t n)
+/* Tables are half full (those of pairs, which are seldom missed, two thirds), of any size: the next power of two may
+ * be twice that. */
+static uint32_t room_for(int64_t n) { return (uint32_t)(n * 2) + 16; }
+static uint32_t room_for_pairs(int64_t n) { return (uint32_t)(n + n / 2) + 16; }
+
+/* A place below `size` out of the hash's upper half (Lemire, ACM TOMACS 2019). */
+static uint32_t place_of(uint64_t hash, uint32_t size)
 {
-    size_t size = 16;
-    while (size < (size_t)n * 2) size *= 2;
-    return size;
+    return (uint32_t)((hash >> 32) * size >> 32);
 }
+
+static uint32_t after(uint32_t i, uint32_t size) { return i + 1 < size ? i + 1 : 0; }
 
 bool table_init(token_table *t, arena *mem, int32_t n)
 {
-    t->size = power_over(n);
+    t->size = room_for(n);
     t->slot = arena_array(mem, (int64_t)t->size, sizeof *t->slot);
     return t->slot != NULL;
 }
 
+void table_clear(token_table *t) { memset(t->slot, 0, t->size * sizeof *t->slot); }
+
 void table_add(token_table *t, const token_text *text, int32_t id)
 {
     if (table_find(t, text, text[id].p, text[id].n) >= 0) return;
-    size_t i = hash_bytes(text[id].p, text[id].n) & (t->size - 1);
-    while (t->slot[i]) i = (i + 1) & (t->size - 1);
+    uint32_t i = place_of(hash_bytes(text[id].p, text[id].n), t->size);
+    while (t->slot[i]) i = after(i, t->size);
     t->slot[i] = id + 1;
 }
 
 int32_t table_find(const token_table *t, const token_text *text, const char *p, size_t n)
 {
     if (!t->size) return -1;
-    for (size_t i = hash_bytes(p, n) & (t->size - 1); t->slot[i]; i = (i + 1) & (t->size - 1)) {
+    for (uint32_t i = place_of(hash_bytes(p, n), t->size); t->slot[i]; i = after(i, t->size)) {
         int32_t id = t->slot[i] - 1;
         if (text[id].n == n && !memcmp(text[id].p, p, n)) return id;
     }
     return -1;
 }
 
-static size_t pair_place(const pair_table *t, int32_t left, int32_t right)
+static uint32_t pair_place(const pair_table *t, int32_t left, int32_t right)
 {
     uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
-    return (h ^ h >> 31) & (t->size - 1);
+    return place_of((h ^ h >> 29) * 0xbf58476d1ce4e5b9u, t->size);
 }
 
 bool pairs_init(pair_table *t, arena *mem, int64_t n)
 {
-    t->size = power_over(n);
+    t->size = room_for_pairs(n), t->n = n;
     t->slot = arena_array(mem, (int64_t)t->size, sizeof *t->slot);
-    for (size_t i = 0; t->slot && i < t->size; i++) t->slot[i].left = -1;
-    return t->slot != NULL;
+    t->made = arena_array(mem, n + 1, sizeof *t->made);
+    for (uint32_t i = 0; t->slot && i < t->size; i++) t->slot[i].left = -1;
+    return t->slot && t->made;
 }
 
-void pairs_add(pair_table *t, token_pair p)
+bool pairs_add(pair_table *t, token_pair p, int32_t made)
 {
-    size_t i = pair_place(t, p.left, p.right);
+    uint32_t i = pair_place(t, p.left, p.right);
+    if (p.rank >= t->n) return false;
     while (t->slot[i].left >= 0) {
         if (t->slot[i].left == p.left && t->slot[i].right == p.right)
             break; /* the later rule stands */
-        i = (i + 1) & (t->size - 1);
+        i = after(i, t->size);
     }
-    t->slot[i] = p;
+    t->slot[i] = p, t->made[p.rank] = made;
+    return true;
 }
 
 const token_pair *pairs_find(const pair_table *t, int32_t left, int32_t right)
 {
-    for (size_t i = pair_place(t, left, right); t->slot[i].left >= 0; i = (i + 1) & (t->size - 1))
+    for (uint32_t i = pair_place(t, left, right); t->slot[i].left >= 0; i = after(i, t->size))
         if (t->slot[i].left == left && t->slot[i].right == right) return &t->slot[i];
     return NULL;
 }

@@ -83,6 +83,27 @@ int byte_token(const char *p, size_t n)
 
 /* ---- building ---- */
 
+/* Room for n bytes and a zero, not taken yet; take n of them. */
+static char *room_for(tokenizer *t, size_t n)
+{
+    enum { ROOM = 1 << 14 };
+    text_room *r = &pipe_of(t)->room;
+    if (n < r->left) return r->p;
+    size_t more = n < ROOM ? ROOM : n + 1;
+    char *p = arena_get(&t->mem, more);
+    if (p) *r = (text_room){ p, more };
+    return p;
+}
+
+static const char *room_take(tokenizer *t, size_t n)
+{
+    text_room *r = &pipe_of(t)->room;
+    char *p = r->p;
+    p[n] = 0;
+    r->p += n + 1, r->left -= n + 1;
+    return p;
+}
+
 step *step_new(step_list *list, const char *path, error *err)
 {
     if (list->n < MAX_STEPS) return &list->at[list->n++];
@@ -100,10 +121,8 @@ status pipeline_begin(tokenizer *t, int64_t n, const char *path, error *err)
     t->own = own, t->n = (int32_t)n, own->unk = -1;
     t->text = arena_array(&t->mem, n, sizeof *t->text);
     own->symbol = arena_array(&t->mem, n, sizeof *own->symbol);
-    if (!t->text || !own->symbol || !table_init(&own->by_symbol, &t->mem, t->n) ||
-        !table_init(&t->by_text, &t->mem, t->n))
-        return no_memory(err, path);
-    return E_OK;
+    bool fine = t->text && own->symbol && table_init(&own->by_symbol, &t->mem, t->n);
+    return fine ? E_OK : no_memory(err, path);
 }
 
 status pipeline_token(tokenizer *t, int64_t id, const char *p, size_t n, bool model,
@@ -115,28 +134,40 @@ status pipeline_token(tokenizer *t, int64_t id, const char *p, size_t n, bool mo
                          (long long)id, t->n - 1);
     if (own->symbol[id].there)
         return error_set(err, E_FORMAT, "%s: two tokens have id %lld", path, (long long)id);
-    char *copy = arena_get(&t->mem, n + 1);
+    if (n > MAX_FILE)
+        return error_set(err, E_LIMIT, "%s: token %lld has %zu bytes, at most %d are read", path,
+                         (long long)id, n, MAX_FILE);
+    char *copy = room_for(t, n);
     if (!copy) return no_memory(err, path);
     if (n) memcpy(copy, p, n);
-    copy[n] = 0;
-    own->symbol[id] = (token_text){ copy, n, false, true };
+    own->symbol[id] = (token_text){ room_take(t, n), (uint32_t)n, false, true };
     if (model) table_add(&own->by_symbol, own->symbol, (int32_t)id);
     return E_OK;
 }
 
-/* What the model compares with when symbols write bytes as characters. */
+/* The bytes behind a symbol, which it is itself where all of them print; *plain: it is written in such characters. */
+static bool text_behind(tokenizer *t, const token_text *from, token_text *to, bool *plain)
+{
+    size_t n = from->n;
+    char *bytes = room_for(t, n);
+    if (!bytes) return false;
+    *plain = unwrite(from->p ? from->p : "", from->n, bytes, &n);
+    bool same = !*plain || n == from->n; /* else one of its bytes is written as two */
+    to->p = same ? from->p : room_take(t, n);
+    to->n = same ? from->n : (uint32_t)n, to->there = from->there;
+    return true;
+}
+
+/* What the model compares with when symbols write bytes as characters; tokens stand for the same. */
 static status index_bytes(tokenizer *t, const char *path, error *err)
 {
     pipeline *own = pipe_of(t);
-    own->piece = arena_array(&t->mem, t->n, sizeof *own->piece);
-    if (!own->piece || !table_init(&own->by_piece, &t->mem, t->n)) return no_memory(err, path);
+    own->piece = t->text;
+    if (!table_init(&own->by_piece, &t->mem, t->n)) return no_memory(err, path);
     for (int32_t i = 0; i < t->n; i++) {
-        token_text *from = &own->symbol[i], *to = &own->piece[i];
-        char *bytes = arena_get(&t->mem, from->n + 1);
-        if (!bytes) return no_memory(err, path);
-        *to = *from, to->p = bytes;
-        bool plain = unwrite(from->p ? from->p : "", from->n, bytes, &to->n);
-        if (!plain) *to = *from;
+        bool plain = false;
+        const token_text *from = &own->symbol[i];
+        if (!text_behind(t, from, &t->text[i], &plain)) return no_memory(err, path);
         bool model = from->there && table_find(&own->by_symbol, own->symbol, from->p, from->n) == i;
         if (model && plain) table_add(&own->by_piece, own->piece, i);
     }
@@ -157,22 +188,23 @@ static status text_of(tokenizer *t, int32_t id, bool spaces, const char *path, e
 {
     static const char mark[] = "\xe2\x96\x81";
     pipeline *own = pipe_of(t);
-    const token_text *from = own->bytes ? &own->piece[id] : &own->symbol[id];
+    const token_text *from = &own->symbol[id];
     token_text *to = &t->text[id];
     bool special = to->special;
     int byte = spaces ? byte_token(from->p, from->n) : -1;
+    if (own->bytes) return E_OK; /* index_bytes has done it */
     *to = *from, to->special = special;
     if (!spaces || special || (byte < 0 && !memmem(from->p, from->n, mark, 3))) return E_OK;
-    char *p = arena_get(&t->mem, from->n + 1);
+    char *p = room_for(t, from->n);
     if (!p) return no_memory(err, path);
-    to->p = p, to->n = 0;
+    to->n = 0;
     for (size_t i = 0; byte < 0 && i < from->n;) {
         bool space = from->n - i >= 3 && !memcmp(from->p + i, mark, 3);
         p[to->n++] = space ? ' ' : from->p[i];
         i += space ? 3 : 1;
     }
     if (byte >= 0) p[to->n++] = (char)byte;
-    p[to->n] = 0;
+    to->p = room_take(t, to->n);
     return E_OK;
 }
 
@@ -184,9 +216,20 @@ static bool writes_spaces(const pipeline *own)
             table_find(&own->by_symbol, own->symbol, "<0x0A>", 6) >= 0);
 }
 
+/* The symbols' table is read no more where words are compared with bytes. */
+static bool table_of_texts(tokenizer *t)
+{
+    pipeline *own = pipe_of(t);
+    if (!own->bytes) return table_init(&t->by_text, &t->mem, t->n);
+    t->by_text = own->by_symbol, own->by_symbol = (token_table){ 0 };
+    table_clear(&t->by_text);
+    return true;
+}
+
 status pipeline_texts(tokenizer *t, const char *path, error *err)
 {
     bool spaces = writes_spaces(pipe_of(t));
+    if (!table_of_texts(t)) return no_memory(err, path);
     for (int32_t i = 0; i < t->n; i++) {
         if (!pipe_of(t)->symbol[i].there) continue;
         status st = text_of(t, i, spaces, path, err);

@@ -68,12 +68,20 @@ typedef struct model_def {
 
 extern const model_def model_bpe, model_wordpiece, model_unigram, model_wordlevel;
 
+/* Texts of tokens end to end, a zero behind each: a vocabulary has too many for an arena's alignment. */
+typedef struct text_room {
+    char *p;
+    size_t left;
+} text_room;
+
 typedef struct pipeline {
+    text_room room;
     token_text *symbol; /* [n] by id: as the vocabulary writes it */
     const token_text
         *shown; /* [n] as decoders see it: symbol, or what normalizing makes of an added token */
-    token_table by_symbol; /* the model's, without tokens that were only added */
-    token_text *piece;     /* what the model compares with: symbol, or the bytes behind it */
+    token_table by_symbol; /* the model's, without tokens that were only added; while it is built */
+    const token_text
+        *piece; /* what the model compares with: symbol, or the bytes behind it (text) */
     token_table by_piece;
     added_set early, late; /* looked for before and after normalizing */
     step_list normal, pre, decode;

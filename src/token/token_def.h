@@ -8,25 +8,27 @@
 
 typedef struct token_text {
     const char *p;
-    size_t n;
+    uint32_t n;
     bool special, there;
 } token_text;
 
 /* Bytes to an id; open addressing. */
 typedef struct token_table {
     int32_t *slot; /* id + 1; 0: free */
-    size_t size;   /* a power of two */
+    uint32_t size;
 } token_table;
 
-/* A pair of tokens that makes a third; lower `order` first. */
+/* A pair of tokens that makes a third; lower `rank` first. */
 typedef struct token_pair {
-    int32_t left, right, made;
-    double order;
+    int32_t left, right;
+    uint32_t rank;
 } token_pair;
 
 typedef struct pair_table {
     token_pair *slot; /* left < 0: free */
-    size_t size;
+    int32_t *made;    /* [n] by rank: apart, as few pairs that are looked for are merged */
+    uint32_t size;
+    int64_t n;
 } pair_table;
 
 /* Tokens being written; {0} is empty, spans_release frees. */
@@ -86,14 +88,17 @@ struct tokenizer {
     void *own; /* the kind's: rules, tables, switches */
 };
 
-/* Tables over texts: room for n, add, find.
+/* Tables over texts: room for n, forget all, add, find; over pairs: room for ranks below n (MOST_PAIRS at most), add one (false:
+ * no such rank), find.
  *
- * [err: false when out of memory; -1 | owns: mem | thread: mem's own | cost: O(1)] */
+ * [err: false when out of memory; -1; NULL | owns: mem | thread: mem's own | cost: O(1)] */
+enum { MOST_PAIRS = 1 << 28 };
 bool table_init(token_table *t, arena *mem, int32_t n);
+void table_clear(token_table *t);
 void table_add(token_table *t, const token_text *text, int32_t id);
 int32_t table_find(const token_table *t, const token_text *text, const char *p, size_t n);
 bool pairs_init(pair_table *t, arena *mem, int64_t n);
-void pairs_add(pair_table *t, token_pair p);
+bool pairs_add(pair_table *t, token_pair p, int32_t made);
 const token_pair *pairs_find(const pair_table *t, int32_t left, int32_t right);
 
 /* Merge n tokens in place, best pair first, leftmost of equals, until none is left; how many remain.

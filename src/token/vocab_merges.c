@@ -169,8 +169,8 @@ static status read_text(tokenizer *t, const char *vocab, const char *merges, err
     if (st == E_OK) st = read_merges(t, &s, merges, err);
     if (st == E_OK) st = add_end(t, vocab, err);
     if (st == E_OK) st = added_index(t, vocab, err);
-    if (st == E_OK) st = pipeline_texts(t, vocab, err);
     if (st == E_OK) st = check_added(t, vocab, err);
+    if (st == E_OK) st = pipeline_texts(t, vocab, err);
     if (st == E_OK) pipeline_find_bos(t);
     str_release(&s);
     json_decref(json);
