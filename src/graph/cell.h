@@ -65,11 +65,17 @@ typedef struct edge_use {
     struct edge_use *next;
 } edge_use;
 
-/* Values a lane holds: one block for each run that left something. */
+/* Values a lane holds: one block for each run that left something, behind its head; each begins at a line of cache. */
 typedef struct value_block {
     struct value_block *next;
     size_t bytes;
 } value_block;
+enum { BLOCK_HEAD = 64, BLOCK_ALIGN = 64 };
+
+static inline int64_t block_aligned(int64_t bytes)
+{
+    return (bytes + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
+}
 
 struct lane {
     session *s;

@@ -10,13 +10,9 @@
 #include "graph/cell.h"
 #include <string.h>
 
-enum { ALIGN = 64 };
-
-static int64_t aligned(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
-
 static int64_t home_bytes(const due *d, box b)
 {
-    return aligned(node_numbers(d->n, b, d->l) * d->l->s->e->real_bytes);
+    return block_aligned(node_numbers(d->n, b, d->l) * d->l->s->e->real_bytes);
 }
 
 /* ---- homes: what may have to be computed, cut where it stays and where it does not ---- */

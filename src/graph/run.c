@@ -89,8 +89,6 @@ nomem:
 
 /* ---- memory for values ---- */
 
-enum { BLOCK_HEAD = 64 };
-
 static void chunk_free(lane *l)
 {
     if (l->chunk) mem_free(l->chunk - BLOCK_HEAD, (size_t)l->chunk_bytes + BLOCK_HEAD);

@@ -223,6 +223,13 @@ int lane_edits(const lane *l, const node *n, edit *out);
  * [err: NOMEM, RANGE outside the node | owns: nothing | thread: the session's | cost: O(1)] */
 status lane_ask(lane *l, const node *n, box b, error *err);
 
+/* Let go of what l holds of a node within a box, and give its memory back, where nobody builds on l yet and little
+ * else would have to move (up to 16 bytes for each that is freed: what a decoded token needs kept beside its logits is, a
+ * long prompt is not, and holds on).  It can be asked for again, and is computed again then.
+ *
+ * [err: none: out of memory all is held on to | owns: nothing | thread: the session's | cost: O(what l holds)] */
+void lane_forget(lane *l, const node *n, box b);
+
 /* Copy out held values, [row][part][width] densely (a PAIR line as wide as its keys), as doubles
  * or as raw numbers of the session's precision.
  *

@@ -139,6 +139,8 @@ static status step(work *w, const texts *x, writing *t, error *err)
     }
     st = lane_read(t->l, x->logprob, (box){ len - 1, len, id, id + 1 }, &logprob, err);
     if (st != E_OK) return st;
+    next_forget(w, t->l);
+    lane_forget(t->l, x->logprob, (box){ len - 1, len, 0, x->logprob->n_part });
     x->mark[&t->logprob[t->n] - x->t->logprob] = MARK_NONE;
     t->id[t->n] = id, t->logprob[t->n] = logprob, t->v[len] = (double)id, t->n++;
     if (t->n == x->n_step) t->ended = true;

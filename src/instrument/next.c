@@ -17,6 +17,12 @@ status next_read(work *w, lane *l, double **out, error *err)
     return lane_read(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part }, *out, err);
 }
 
+void next_forget(const work *w, lane *l)
+{
+    int32_t len = lane_len(l);
+    lane_forget(l, w->m->logits, (box){ len - 1, len, 0, w->m->logits->n_part });
+}
+
 int32_t next_likeliest(const double *v, int32_t n)
 {
     int32_t best = -1;

@@ -9,6 +9,11 @@
 status next_ask(work *w, lane *l, error *err);
 status next_read(work *w, lane *l, double **out, error *err);
 
+/* They have been read, and l is a step on the way to a longer lane: let them go (lane_forget).
+ *
+ * [err: none | owns: nothing | thread: the work's | cost: O(what l holds)] */
+void next_forget(const work *w, lane *l);
+
 /* The largest's index, ties to the lower id, never NaN's; -1: all are NaN.  The same, which then becomes NaN.
  *
  * [err: -1 | owns: nothing | thread: any | cost: O(n)] */

@@ -124,6 +124,7 @@ static status write_text(work *w, lane *l, const prompt *p, int which, error *er
             break;
         }
         if (st == E_OK) st = next_read(w, l, &logit, err);
+        if (st == E_OK && k) next_forget(w, l); /* the first is the caller's */
         int32_t id = 0;
         if (st == E_OK) st = next_choose(w, logit, len + k, &id, err);
         arena_rewind(&w->mem, here);
