@@ -21,6 +21,7 @@ typedef struct hold {
     region done;  /* resolved: a patch holds it, or it equals the parent's */
     patch *patch; /* disjoint */
     int32_t n_patch;
+    char *weight; /* an edited weight that is kept, whole, in the lane's `weights`; see due */
 } hold;
 
 typedef struct cell {
@@ -50,6 +51,7 @@ typedef struct due {
     patch *patch; /* made by the wave: n_calc computed ones, then those only edited */
     hold *result; /* what will be held (run.c) */
     char *weight; /* an edited weight, whole; its patches then say where it differs */
+    bool keeps;   /* it stays with the lane, in a block of its own: weight - BLOCK_HEAD */
     int32_t n_home, n_patch, cap_patch, n_calc;
 } due;
 
@@ -81,7 +83,7 @@ struct lane {
     session *s;
     lane *parent, *next, *prev;
     arena mem;
-    value_block *values;
+    value_block *values, *weights; /* weights: edited ones that are kept, a block each */
     int32_t len, serial, generation, n_cell;
     int32_t n_user;    /* children, and lanes that take from it */
     int32_t n_planned; /* nodes for which `may` is known */
@@ -90,7 +92,7 @@ struct lane {
     edge_use *edge;      /* reader slices with edges edited in this lane (mirror.c) */
     int64_t chunk_bytes; /* of the values that stay, in the run under way */
     char *chunk;
-    bool keep, sweep, dropped;
+    bool keep, keep_weights, sweep, dropped;
     bool idle;   /* an edit of its own was seen to leave values as they are (idle.c) */
     bool ran;    /* inputs and edits are fixed */
     bool asks;   /* something asked for is not held yet */
@@ -106,6 +108,7 @@ struct session {
     int32_t *n_edit; /* by node id: live edits, so that most nodes skip the search */
     int32_t cap_edit;
     int64_t limit_bytes, free_bytes; /* 0: none; not asked yet */
+    int64_t weight_bytes;            /* of edited weights that lanes keep */
     run_info total;
     char *slab; /* kept from run to run: fresh pages cost more than they hold */
     int64_t slab_bytes;
@@ -178,12 +181,26 @@ status lane_open(const lane *l, const char *what, error *err);
 bool lane_view(arena *mem, const lane *l, const node *n, box want, const void **row);
 char *patch_at(const lane *l, const node *n, const patch *p, int32_t row, int32_t part);
 
-/* view.c: n with l's edits into out ([row][column], in the session's precision).
+/* weight.c: n with l's edits into out ([row][column], in the session's precision).
  *
  * [err: NULL when out of memory | owns: nothing | thread: the session's | cost: O(numbers)] */
 char *weight_copy(arena *mem, const lane *l, const node *n, char *out);
+void weight_line(const session *s, const node *n, int32_t row,
+                 char *out); /* a row of the model's */
 
-/* view.c: the nearest lane in which weight n differs in this run (NULL: the model's); n as l sees it.
+/* weight.c: a weight with l's edits, whole, and where it differs from what the parent sees; which weights' copies stay
+ * with their lanes, of this run (after all else is laid out); the lane holds them; those of a lane, or of a run that
+ * failed, are freed.
+ *
+ * [err: false, r->mem.failed | owns: r, then l | thread: the session's | cost: O(numbers); O(dues)] */
+bool weight_resolve(run *r, due *d);
+void weights_keep(run *r);
+bool weights_prepare(due *d);
+void weights_commit(due *d);
+void weights_drop(due *d);
+void weights_free(lane *l);
+
+/* weight.c: the nearest lane in which weight n differs in this run (NULL: the model's); n as l sees it.
  *
  * [err: none | owns: the run | thread: the session's | cost: O(ancestors)] */
 const lane *weight_owner(const lane *l, const node *n);

@@ -138,6 +138,7 @@ void layout_values(run *r)
         if (!generation_layout(r, gen)) return;
     for (const lane *l = r->s->first; l; l = l->next) r->chunk_bytes += l->chunk_bytes;
     r->info.value_bytes = r->slab_bytes + r->chunk_bytes;
+    weights_keep(r);
 }
 
 /* ---- for tests ---- */

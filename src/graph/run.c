@@ -165,7 +165,7 @@ static bool results_prepare(run *r)
 {
     for (int64_t i = 0; i < (int64_t)r->n_node * r->n_generation; i++)
         for (due *d = r->list[i].eldest; d; d = d->younger)
-            if (d->stay.n && d->n->extent != WEIGHT && !result_prepare(d)) {
+            if (d->n->extent == WEIGHT ? !weights_prepare(d) : d->stay.n && !result_prepare(d)) {
                 d->l->mem.failed = false;
                 return false;
             }
@@ -208,14 +208,14 @@ static void results_commit(run *r)
 {
     for (int64_t i = 0; i < (int64_t)r->n_node * r->n_generation; i++)
         for (due *d = r->list[i].eldest; d; d = d->younger)
-            if (d->result) d->c->hold = d->result;
+            if (d->result) d->c->hold = d->result, weights_commit(d);
     lanes_freeze(r);
 }
 
 static void run_end(run *r)
 {
     for (int64_t i = 0; r->list && i < (int64_t)r->n_node * r->n_generation; i++)
-        for (due *d = r->list[i].eldest; d; d = d->younger) d->c->due = NULL;
+        for (due *d = r->list[i].eldest; d; d = d->younger) weights_drop(d), d->c->due = NULL;
     for (lane *l = r->s->first; l; l = l->next) {
         chunk_free(l);
         l->chunk_bytes = 0;

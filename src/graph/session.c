@@ -31,6 +31,7 @@ static void lane_free(lane *l)
         next = b->next;
         mem_free(b, b->bytes);
     }
+    weights_free(l);
     arena_release(&l->mem);
     mem_free(l, sizeof *l);
 }
@@ -274,6 +275,7 @@ status lane_ask(lane *l, const node *n, box b, error *err)
 status lane_keep_spans(lane *l, error *err)
 {
     const graph *g = &l->s->g;
+    for (lane *a = l; a && !a->keep_weights; a = a->parent) a->keep_weights = true;
     for (int i = 0; i < graph_nodes(g); i++) {
         const node *n = graph_node(g, i);
         if (!n->op || n->extent == LANE || n->op->scattered) continue;

@@ -99,29 +99,6 @@ bool lane_view(arena *mem, const lane *l, const node *n, box want, const void **
 
 /* ---- weights ---- */
 
-static void weight_row(const session *s, const node *n, int32_t row, char *out)
-{
-    const char *at = weight_at(&n->weight, row);
-    if (s->e->real_bytes == 8) dtype_row_f64(n->weight.dtype, at, (double *)out, n->n_part);
-    else dtype_row_f32(n->weight.dtype, at, (float *)out, n->n_part);
-}
-
-char *weight_copy(arena *mem, const lane *l, const node *n, char *out)
-{
-    size_t bytes = (size_t)n->n_part * (size_t)l->s->e->real_bytes;
-    edit *e = arena_array(mem, MAX_EDITS, sizeof *e);
-    patch p = { node_all(n, l), node_all(n, l), out };
-    due d = { .l = (lane *)l, .n = n, .patch = &p, .n_patch = 1 }; /* edit_apply only looks */
-    run r = { 0 };
-    if (!e) return NULL;
-    for (int32_t i = 0; i < n->n_row; i++) weight_row(l->s, n, i, out + (size_t)i * bytes);
-    int n_e = lane_edits(l, n, e);
-    for (int i = 0; i < n_e && !r.wave.failed; i++) edit_apply(&r, &d, &e[i], 0, 1);
-    bool fine = !r.wave.failed;
-    arena_release(&r.wave);
-    return fine ? out : NULL;
-}
-
 /* For reading outside a run; readers in a run use weight_see. */
 static bool weight_rows(const view *v, const lane *l)
 {
@@ -132,27 +109,9 @@ static bool weight_rows(const view *v, const lane *l)
     if (!copy || (edited && !weight_copy(v->mem, l, v->n, copy))) return false;
     for (int32_t r = v->want.r0; r < v->want.r1; r++) {
         char *line = copy + (size_t)(r - first) * bytes;
-        if (!edited) weight_row(l->s, v->n, r, line);
+        if (!edited) weight_line(l->s, v->n, r, line);
         v->row[r - v->want.r0] = line + (size_t)v->want.a0 * (size_t)l->s->e->real_bytes;
     }
     return true;
-}
-
-const lane *weight_owner(const lane *l, const node *n)
-{
-    for (; l; l = l->parent) {
-        const cell *c = cell_get(l, n);
-        if (c && c->due && c->due->n_patch) return l;
-    }
-    return NULL;
-}
-
-weight_view weight_see(const lane *l, const node *n)
-{
-    const lane *owner = weight_owner(l, n);
-    if (!owner) return n->weight;
-    int32_t bytes = owner->s->e->real_bytes;
-    return (weight_view){ owner->cell[n->id]->due->weight, (int64_t)n->n_part * bytes,
-                          bytes == 8 ? DTYPE_F64 : DTYPE_F32, 0 };
 }
 /* SPDX-License-Identifier: MIT */

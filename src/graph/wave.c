@@ -437,57 +437,6 @@ static bool due_close(wave *w, due *d)
     return true;
 }
 
-/* ---- weights: a whole copy, and where it differs from what the parent sees ---- */
-
-static bool weight_equal(wave *w, const due *d, box b, const weight_view *old)
-{
-    size_t bytes = (size_t)w->r->s->e->real_bytes;
-    arena_mark here = arena_here(&w->r->wave);
-    char *line = arena_get(&w->r->wave, (size_t)w->n->n_part * bytes);
-    bool equal = line != NULL;
-    for (int32_t r = b.r0; equal && r < b.r1; r++) {
-        const char *row = weight_at(old, r);
-        if (bytes == 8) dtype_row_f64(old->dtype, row, (double *)line, w->n->n_part);
-        else dtype_row_f32(old->dtype, row, (float *)line, w->n->n_part);
-        equal = !memcmp(line + (size_t)b.a0 * bytes,
-                        d->weight + ((size_t)r * (size_t)w->n->n_part + (size_t)b.a0) * bytes,
-                        (size_t)(b.a1 - b.a0) * bytes);
-    }
-    arena_rewind(&w->r->wave, here);
-    return equal;
-}
-
-/* Did the parent resolve what it edits there itself?  (A set may have hidden it; then nothing is
- * known to be equal.) */
-static bool weight_known(const lane *l, const node *n, box b)
-{
-    for (l = l->parent; l; l = l->parent) {
-        const cell *c = cell_get(l, n);
-        if (c && region_meets(&c->may, b)) return c->due && region_has(&c->due->got, b);
-    }
-    return true;
-}
-
-static bool weight_resolve(wave *w, due *d)
-{
-    d->got = d->want;
-    d->weight = home_at(w->r, d, &d->home[0]);
-    if (!weight_copy(&w->r->wave, d->l, w->n, d->weight)) return false;
-    const lane *owner = d->l->parent ? weight_owner(d->l->parent, w->n) : NULL;
-    weight_view old = owner ? weight_see(owner, w->n) : w->n->weight;
-    for (const edit *e = d->l->edit; e; e = e->next) {
-        box b = edit_where(e, d->l);
-        if (e->n != w->n) continue;
-        if (!w->r->s->keep_equal && weight_known(d->l, w->n, b) && weight_equal(w, d, b, &old))
-            continue;
-        patch *wider = list_more(&w->r->mem, d->patch, d->n_patch, &d->cap_patch, sizeof *wider);
-        if (!wider) return false;
-        d->patch = wider;
-        d->patch[d->n_patch++] = (patch){ b, d->home[0].b, d->weight };
-    }
-    return true;
-}
-
 /* ---- one node ---- */
 
 status wave_node(run *r, int32_t generation, const node *n, error *err)
@@ -497,7 +446,7 @@ status wave_node(run *r, int32_t generation, const node *n, error *err)
     bool fine = true;
     arena_reset(&r->wave);
     for (due *d = list->eldest; d && fine; d = d->younger) {
-        if (n->extent == WEIGHT) fine = weight_resolve(&w, d);
+        if (n->extent == WEIGHT) fine = weight_resolve(r, d);
         else due_open(&w, d);
     }
     if (n->extent != WEIGHT) {
