@@ -19,7 +19,7 @@ int main(void)
     const char *dir = bench_dir("gpt2-small");
     bench b;
     if (gpt2_write(dir, gpt2_small)) return 1;
-    bench_open(&b, dir);
+    bench_open(&b, dir, NULL);
     int threads = pool_threads(b.e->pool);
     double sgemm = sgemm_speed(threads);
     printf("machine|%s|%d|%.1f|%.1f\n", b.e->name, threads, sgemm, read_speed(threads));

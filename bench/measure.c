@@ -12,11 +12,12 @@ static void give_up(const char *what, const error *err)
     exit(1);
 }
 
-void bench_open(bench *b, const char *path)
+void bench_open(bench *b, const char *path, const char *precision)
 {
     error err = { 0 };
+    engine_options o = { .precision = precision };
     *b = (bench){ 0 };
-    if (model_open(&b->m, path, NULL, &err) || engine_open(&b->e, NULL, &err) ||
+    if (model_open(&b->m, path, NULL, &err) || engine_open(&b->e, &o, &err) ||
         session_new(&b->s, &b->m->g, b->e, &err))
         give_up("open", &err);
 }

@@ -12,8 +12,8 @@ typedef struct bench {
     session *s;
 } bench;
 
-/* Open path on an engine of our own, or end the program with what is wrong. */
-void bench_open(bench *b, const char *path);
+/* Open path on an engine of our own in a precision (NULL: f32), or end the program with what is wrong. */
+void bench_open(bench *b, const char *path, const char *precision);
 void bench_close(bench *b);
 
 /* What a task took at best, and multiply-adds done. */

@@ -1,4 +1,4 @@
-/* t_fast -- --precision fast: its bound, its bits, and that it is refused where it is not.
+/* t_fast -- --precision fast of weights of floats: its bound, its bits, and that it is refused where it is not.
  *
  * The tile code runs in plain C here, with the bits of the processor's instruction; on a machine with AMX the two are
  * compared. */
@@ -203,7 +203,7 @@ TEST("fast is there or refused by name, and canonical is not touched by it")
 {
     engine *e = NULL;
     error err = { 0 };
-    bool there = linear_amx.run && cpu_amx();
+    bool there = (linear_amx.run && cpu_amx()) || cpu_vnni(); /* VNNI: t_fast_blocks */
     status st = engine_open(&e, &(engine_options){ .precision = "fast" }, &err);
     CHECK(st == (there ? E_OK : E_UNSUPPORTED));
     if (st == E_OK) engine_free(e);

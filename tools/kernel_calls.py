@@ -21,7 +21,7 @@ def calls(path):
     out = subprocess.run(["nm", "-u", path], check=True, capture_output=True, text=True).stdout
     return set(re.findall(r"U (\w+)", out))
 
-ASKING = ("product_vec", "blocks_vec")
+ASKING = ("product_vec", "blocks_vec", "blocks_vnni")
 
 
 def asks(path):
@@ -35,7 +35,7 @@ def main():
         print("kernel_calls: no vectorised kernels in %s" % sys.argv[1])
         return False
     bad = [(path, name) for path in found for name in sorted(calls(path))
-           if name not in ALLOWED and not re.search(r"_v\d+h?$", name)]
+           if name not in ALLOWED and not re.search(r"_v(\d+h?|nni)$", name)]
     for path, name in bad:
         print("%s calls %s: inline it, or name it in tools/kernel_calls.py if no loop over numbers does"
               % (os.path.relpath(path, sys.argv[1]), name))

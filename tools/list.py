@@ -7,6 +7,7 @@
     list.py op | fuse        .c files that are compiled once per precision and machine
     list.py vec              src/backend/*_vec.c, compiled once for each width of vectors
     list.py amx              src/backend/*_amx.c, compiled for AMX where the compiler has it
+    list.py vnni | fixed     src/backend/*_vnni.c or *_fixed.c, and the kernels made of products (PRODUCTS) once more over them
     list.py kinds [rooms]    kinds of things that get a registry: op, fuse, arch, ...
     list.py headers          all headers, for what depends on them
     list.py cli              src/app/cli/*.c
@@ -24,6 +25,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KINDS = ["format", "token", "op", "fuse", "backend", "arch", "metric", "instrument"]
+PRODUCTS = ["attn_out_vec", "linear_vec"]  # they call product_run and know no more of products
 INPUT_ROOMS = {"base", "format", "token", "chat", "model"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
@@ -52,7 +54,7 @@ def lib(rooms):
     found = []
     for room in rooms:
         if room not in ("op", "fuse", "app"):
-            found += [f for f in files("src/" + room) if not re.search(r"_(vec|amx)\.c$", f)]
+            found += [f for f in files("src/" + room) if not re.search(r"_(vec|amx|vnni|fixed)\.c$", f)]
     return found
 
 
@@ -128,6 +130,9 @@ def answer(what, rooms, everything):
         return files("src/" + what) if what in rooms else []
     if what in ("vec", "amx"):
         return files("src/backend", end="_%s.c" % what) if "backend" in rooms else []
+    if what in ("vnni", "fixed"):
+        own = files("src/backend", end="_%s.c" % what)
+        return own + ["src/backend/%s.c" % name for name in PRODUCTS] if "backend" in rooms else []
     if what == "kinds":
         return kinds(rooms)
     if what == "headers":
@@ -152,7 +157,7 @@ def main():
     if what != "all":
         print("\n".join(answer(what, rooms, everything)))
         return
-    for each in ("lib", "op", "fuse", "vec", "amx", "kinds", "cli", "tests", "bench", "bench_common", "fuzz"):
+    for each in ("lib", "op", "fuse", "vec", "amx", "vnni", "fixed", "kinds", "cli", "tests", "bench", "bench_common", "fuzz"):
         print(each + ":", " ".join(answer(each, rooms, everything)))
 
 

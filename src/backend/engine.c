@@ -16,8 +16,13 @@
 /* Waking threads and waiting for them costs about as much as these multiply-adds. */
 enum { WORTH_WAKING = 100000 };
 
+#define FAST_HINT                                                                                  \
+    "use f32, on all cores; AMX: Intel Xeon since 2023, AVX-512 VNNI: Intel since 2019, AMD "      \
+    "since Zen 4"
+
 typedef struct engine_whole {
     engine e; /* first: an engine * is also one of these */
+    fast fast;
     int32_t n_op, n_fuse;
     const kernel **op, **fuse; /* by place in op_all, fuse_all */
     size_t bytes;
@@ -48,6 +53,13 @@ bool backend_usable(const char *name)
 
 /* ---- looking kernels up ---- */
 
+static const kernel *overlay_find(const struct overlay *o, const char *name)
+{
+    for (; o->name; o++)
+        if (!strcmp(o->name, name)) return o->kernel;
+    return NULL;
+}
+
 static const kernel *kernel_of(const engine *e, const op_def *op)
 {
     const engine_whole *w = (const engine_whole *)(const void *)e;
@@ -64,16 +76,18 @@ static const kernel *fused_of(const engine *e, const fuse_def *f)
     return NULL;
 }
 
+static const kernel *by_weights(const engine *e, const batch *b, const kernel *k)
+{
+    const engine_whole *w = (const engine_whole *)(const void *)e;
+    if (!fast_takes(b)) return k;
+    const kernel *own =
+        overlay_find(w->fast.blocks, b->fusion ? b->fusion->def->name : b->n->op->name);
+    return own ? own : k;
+}
+
 static const kernel *never_fused(const engine *e, const fuse_def *f)
 {
     (void)e, (void)f;
-    return NULL;
-}
-
-static const kernel *overlay_of(const backend_def *b, bool f64, const char *name)
-{
-    for (const struct overlay *o = b->overlay; !f64 && o->name; o++)
-        if (!strcmp(o->name, name)) return o->kernel;
     return NULL;
 }
 
@@ -90,35 +104,71 @@ static void tables_fill(engine_whole *w, const backend_def *b, bool f64)
                                   : v3 ? fuse_all_v3
                                        : fuse_all;
     for (int32_t i = 0; i < w->n_op; i++) {
-        const kernel *k = overlay_of(b, f64, op[i]->name);
+        const kernel *k = f64 ? NULL : overlay_find(b->overlay, op[i]->name);
         w->op[i] = k ? k : &op[i]->kernel;
     }
     for (int32_t i = 0; i < w->n_fuse; i++) {
-        const kernel *k = overlay_of(b, f64, fuse[i]->name);
+        const kernel *k = f64 ? NULL : overlay_find(b->overlay, fuse[i]->name);
         w->fuse[i] = k ? k : &fuse[i]->kernel;
     }
 }
 
 /* ---- opening ---- */
 
-/* Which of the three; the kernel of "fast" there. */
-static status precision_of(const engine_options *o, const char **name, const kernel **fast,
-                           error *err)
+/* Which of the three; the kernels of "fast" there. */
+static status precision_of(const engine_options *o, const char **name, fast *f, error *err)
 {
     static const char *const names[] = { "f32", "f64", "fast" };
-    *name = NULL, *fast = NULL;
+    *name = NULL, *f = (fast){ 0 };
     for (int i = 0; i < 3; i++)
         if (!strcmp(o->precision ? o->precision : "f32", names[i])) *name = names[i];
     if (!*name)
         return error_set(err, E_USAGE, "precision \"%.40s\": must be f32, f64 or fast",
                          o->precision);
     if (strcmp(*name, "fast")) return E_OK;
-    *fast = linear_amx.run && cpu_amx() ? &linear_amx : o->emulate ? &linear_tiles : NULL;
-    if (*fast) return E_OK;
-    error_set(err, E_UNSUPPORTED, "precision \"fast\": needs matrix units for bf16 (AMX), %s",
-              linear_amx.run ? "this processor or system has none"
-                             : "and the compiler that built this has none");
-    error_hint(err, "use f32, on all cores, or a processor with AMX (Intel Xeon since 2023)");
+    *f = fast_here(o->emulate);
+    if (f->floats || f->blocks) return E_OK;
+    error_set(err, E_UNSUPPORTED,
+              "precision \"fast\": needs matrix units for bf16 (AMX) or, for weights in blocks, "
+              "AVX-512 VNNI; this processor, system or build has neither");
+    error_hint(err, FAST_HINT);
+    return E_UNSUPPORTED;
+}
+
+/* Weights of floats and in blocks that products have. */
+static void count_weights(const graph *g, int *n_float, int *n_block)
+{
+    *n_float = *n_block = 0;
+    for (int32_t i = 0; i < g->n_own; i++) {
+        const node *n = g->own[i], *w = n->op && n->n_in > 1 ? n->in[1] : NULL;
+        if (!w || w->extent != WEIGHT || strcmp(n->op->name, "linear")) continue;
+        ++*(dtype_is_block(w->weight.dtype) ? n_block : n_float);
+    }
+}
+
+engine_fast engine_fast_for(const engine *e, const graph *g)
+{
+    const engine_whole *w = (const engine_whole *)(const void *)e;
+    int n_float, n_block;
+    count_weights(g, &n_float, &n_block);
+    return (engine_fast){ .floats = w->fast.floats && n_float,
+                          .blocks = w->fast.blocks && n_block };
+}
+
+status engine_check(const engine *e, const graph *g, error *err)
+{
+    const engine_whole *w = (const engine_whole *)(const void *)e;
+    engine_fast f = engine_fast_for(e, g);
+    if (strcmp(e->precision, "fast") || f.floats || f.blocks) return E_OK;
+    error_set(err, E_UNSUPPORTED,
+              w->fast.blocks
+                  ? "precision \"fast\": needs matrix units for bf16 (AMX) for weights of "
+                    "floats; this processor's VNNI serves weights in blocks (GGUF), and "
+                    "the model has none"
+                  : "precision \"fast\": needs AVX-512 VNNI for weights in blocks; this "
+                    "processor's matrix units (AMX) serve weights of floats, and the "
+                    "model has none");
+    error_hint(err, FAST_HINT);
     return E_UNSUPPORTED;
 }
 
@@ -173,9 +223,9 @@ status engine_open(engine **out, const engine_options *o, error *err)
     const backend_def *b = NULL;
     if (!o) o = &usual;
     const char *precision;
-    const kernel *fast;
+    fast f;
     status st = choose(&b, o->backend, err);
-    if (st == E_OK) st = precision_of(o, &precision, &fast, err);
+    if (st == E_OK) st = precision_of(o, &precision, &f, err);
     if (st != E_OK) return st;
     bool f64 = !strcmp(precision, "f64");
     if (o->threads < 0 || o->threads > MAX_THREADS)
@@ -184,13 +234,15 @@ status engine_open(engine **out, const engine_options *o, error *err)
     engine_whole *w = whole_new();
     if (!w) goto nomem;
     tables_fill(w, b, f64);
-    for (int32_t i = 0; fast && i < w->n_op; i++)
-        if (!strcmp(op_all[i]->name, "linear")) w->op[i] = fast;
+    for (int32_t i = 0; f.floats && i < w->n_op; i++)
+        if (!strcmp(op_all[i]->name, "linear")) w->op[i] = f.floats;
+    w->fast = f;
     w->e = (engine){ .name = b->name,
                      .precision = precision,
                      .real_bytes = f64 ? 8 : 4,
                      .kernel_of = kernel_of,
                      .fused_of = o->no_fuse ? never_fused : fused_of,
+                     .by_weights = f.blocks ? by_weights : NULL,
                      .fuse = fuse_all,
                      .wake = WORTH_WAKING };
     w->e.pool = o->threads == 1 ? NULL : pool_new(o->threads);

@@ -14,6 +14,20 @@
 /* [err: none | owns: nothing | thread: any | cost: that of the op] */
 extern const kernel KERNELS(_v8), KERNELS(_v16), KERNELS(_v16h);
 
+/* linear and what else is a product with a weight, over integers (fast_blocks.h): for calls that fast_takes().
+ *
+ * [err: none | owns: nothing | thread: any | cost: that of the op] */
+#define PRODUCT_KERNELS(form) linear##form, result##form, attn_out##form
+extern const kernel PRODUCT_KERNELS(_vnni), PRODUCT_KERNELS(_fixed);
+
+#define PRODUCT_OVERLAY(form)                                                                      \
+    {                                                                                              \
+        { "linear", &linear##form }, { "result", &result##form }, { "attn_out", &attn_out##form }, \
+        {                                                                                          \
+            NULL, NULL                                                                             \
+        }                                                                                          \
+    }
+
 /* The overlay of a backend that has them. */
 #define KERNEL_OVERLAY(form)                                                                       \
     {                                                                                              \

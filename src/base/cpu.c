@@ -40,6 +40,15 @@ bool cpu_amx(void)
 #endif
 }
 
+bool cpu_vnni(void)
+{
+#if defined(__x86_64__)
+    return cpu_detect() == CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 /* Round to nearest, exceptions masked, neither flush-to-zero nor denormals-are-zero. */
 unsigned fp_enter(void)
 {

@@ -24,6 +24,11 @@ const char *cpu_name(cpu_level level);
  * [err: false | owns: nothing | thread: any | cost: a system call] */
 bool cpu_amx(void);
 
+/* Products of bytes summed four at a time into integers, sixteen at once (AVX-512 VNNI), beside all of CPU_AVX512.
+ *
+ * [err: false | owns: nothing | thread: any | cost: a few instructions] */
+bool cpu_vnni(void);
+
 /* Set round-to-nearest without flush-to-zero and denormals-are-zero; returns the old mode, to be
  * given back to fp_leave.  Every entry that computes, and every worker, is between the two.
  *

@@ -35,6 +35,8 @@ typedef struct engine {
     int32_t real_bytes;    /* 4: float32; 8: float64 */
     const kernel *(*kernel_of)(const struct engine *e, const op_def *op); /* never NULL */
     const kernel *(*fused_of)(const struct engine *e, const fuse_def *f); /* NULL: do not fuse */
+    /* k, the kernel of this call, or another for weights of its types; NULL: always k */
+    const kernel *(*by_weights)(const struct engine *e, const batch *b, const kernel *k);
     const fuse_def *const *fuse; /* NULL-terminated; NULL: fuse nothing */
     pool *pool;                  /* NULL: the caller's thread */
     int64_t wake; /* calls of fewer multiply-adds are done on the caller's thread alone */

@@ -263,6 +263,7 @@ static bool kernel_run(wave *w, const batch *b, int64_t cost)
 {
     const engine *e = w->r->s->e;
     const kernel *k = b->fusion ? e->fused_of(e, b->fusion->def) : e->kernel_of(e, w->n->op);
+    if (e->by_weights) k = e->by_weights(e, b, k);
     call c = { .kernel = k, .b = b };
     c.n_unit = k->units ? k->units(b) : b->n_line;
     c.n_slice = e->pool && cost >= e->wake ? pool_threads(e->pool) : 1;

@@ -95,9 +95,31 @@ static status open_model(work *w, error *err)
     how.adapter_scale = &scale;
     status st = engine_open(&w->e, &o, err);
     if (st == E_OK) st = model_open_with(&w->m, path, &how, err);
+    if (st == E_OK) st = engine_check(w->e, &w->m->g, err);
     if (st == E_OK) st = session_new(&w->s, &w->m->g, w->e, err);
     if (st == E_OK) session_limit(w->s, work_int(w, "memory") << 20);
     return st;
+}
+
+/* Which products are not canonical, and how far from exact they may be. */
+static void describe_fast(work *w)
+{
+    engine_fast f = engine_fast_for(w->e, &w->m->g);
+    int n_k = w->m->config.d_model;
+    if (f.floats)
+        report_note(
+            w->r,
+            "Linear layers in three-part bf16: of a sum over k inputs the error is at most "
+            "%.2g times the sum of |x| |w| for k = %d, where canonical float32 allows %.2g.",
+            precision_bound(n_k), n_k, (double)n_k * 0x1p-24);
+    if (f.blocks)
+        report_note(w->r,
+                    "Products with weights in blocks by integers, x in 24 bits: of a sum over k "
+                    "inputs the error is at most %.2g times the sum, over groups of 16 or 32, of "
+                    "the largest |x| times the sum of |scale q| + |offset| for k = %d, where "
+                    "canonical float32 allows %.2g times the sum of |x| |w|.%s",
+                    blocks_bound(DTYPE_Q2_K, n_k), n_k, (double)n_k * 0x1p-24,
+                    f.floats ? "" : " Other weights: canonical.");
 }
 
 static status describe_model(work *w, error *err)
@@ -110,13 +132,7 @@ static status describe_model(work *w, error *err)
         report_tokenizer(w->r, tokenizer_kind(w->m->tokens), tokenizer_hash(w->m->tokens));
     report_precision(w->r, w->e->precision);
     report_approximation(w->r, "exact");
-    if (!strcmp(w->e->precision, "fast"))
-        report_note(
-            w->r,
-            "Linear layers in three-part bf16: of a sum over k inputs the error is at most %.2g "
-            "times the sum of |x| |w| for k = %d, where canonical float32 allows %.2g.",
-            precision_bound(w->m->config.d_model), w->m->config.d_model,
-            (double)w->m->config.d_model * 0x1p-24);
+    describe_fast(w);
     for (int32_t i = 0; i < w->m->n_warning; i++) report_warn(w->r, "%s", w->m->warning[i]);
     return E_OK;
 }

@@ -30,7 +30,9 @@ const param param_of_prompts[] = {
 
 const param param_of_models[] = {
     { "precision", PARAM_TEXT, "f32",
-      "f32 (canonical), f64 (the yardstick) or fast (bf16 in three parts on AMX)", ROLE_WHAT },
+      "f32 (canonical), f64 (the yardstick) or fast (by integers or bf16 parts: AVX-512 VNNI for "
+      "weights in blocks, AMX for others)",
+      ROLE_WHAT },
     { "seed", PARAM_INT, "0", "of everything that is drawn at random", ROLE_WHAT },
     { "backend", PARAM_TEXT, "auto",
       "kernels: auto, avx512, avx2, reference, plain (no bit differs)", ROLE_HOW },

@@ -54,6 +54,17 @@ BLOCK_INLINE int block_group(dtype t)
     return t == DTYPE_Q2_K || t == DTYPE_Q3_K || t == DTYPE_Q6_K ? 16 : 32;
 }
 
+/* q + block_bias is not negative, and at most 255. */
+BLOCK_INLINE int block_bias(dtype t)
+{
+    return t == DTYPE_Q8_0   ? 128
+           : t == DTYPE_Q6_K ? 32
+           : t == DTYPE_Q5_0 ? 16
+           : t == DTYPE_Q4_0 ? 8
+           : t == DTYPE_Q3_K ? 4
+                             : 0;
+}
+
 BLOCK_INLINE int block_bytes(dtype t)
 {
     return t == DTYPE_Q4_0   ? 18
