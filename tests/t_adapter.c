@@ -4,21 +4,23 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "format/format.h"
+#include "model/adapter.h"
 #include "opened.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST = 64 };
 
 /* A model with an adapter; its logits. */
-static status adapted(const char *path, const char *adapter, double scale, double *out, int32_t n,
+static status adapted(const char *path, const char *lora, double scale, double *out, int32_t n,
                       error *err)
 {
     model *m = NULL;
     bench b;
-    model_options how = { .adapter = adapter, .adapter_scale = &scale };
+    model_options how = { .adapter = lora, .adapter_scale = &scale };
     status st = model_open_with(&m, path, &how, err);
     model_free(m);
     if (st != E_OK) return st;
@@ -229,5 +231,116 @@ TEST("a LoRA adapter gives the bits of weights merged by hand; scale 0 those of 
         }
         free(x), free(y), free(plain), free(with), free(want);
     }
+}
+/* ---- an adapter that somebody trained ---- */
+
+enum { WIDE = 4096, DEEP = 21, N_HEAD = 32, NARROW = 8 };
+
+/* One tensor's line of a safetensors header; where the next begins. */
+static int64_t say_tensor(str *head, const char *name, int64_t n_row, int64_t n_col, int64_t at)
+{
+    int64_t bytes = (n_row ? n_row : 1) * n_col * 2;
+    char rows[30] = "";
+    if (n_row) snprintf(rows, sizeof rows, "%lld,", (long long)n_row);
+    str_printf(head, "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s%lld],\"data_offsets\":[%lld,%lld]}",
+               head->n > 1 ? "," : "", name, rows, (long long)n_col, (long long)at,
+               (long long)(at + bytes));
+    return at + bytes;
+}
+
+/* Llama 8B's width and its first layers, all zeros but nothing of it on the disk: a file with a hole. */
+static void make_wide(const char *dir)
+{
+    char path[1300], name[100];
+    str head = { 0 };
+    static const struct {
+        const char *name;
+        int n_row, n_col;
+    } layer[] = { { "input_layernorm", 0, WIDE },
+                  { "post_attention_layernorm", 0, WIDE },
+                  { "self_attn.q_proj", WIDE, WIDE },
+                  { "self_attn.k_proj", WIDE / N_HEAD, WIDE },
+                  { "self_attn.v_proj", WIDE / N_HEAD, WIDE },
+                  { "self_attn.o_proj", WIDE, WIDE },
+                  { "mlp.gate_proj", NARROW, WIDE },
+                  { "mlp.up_proj", NARROW, WIDE },
+                  { "mlp.down_proj", WIDE, NARROW } };
+    str_puts(&head, "{");
+    int64_t at = say_tensor(&head, "model.embed_tokens.weight", NARROW, WIDE, 0);
+    at = say_tensor(&head, "model.norm.weight", 0, WIDE, at);
+    for (int i = 0; i < DEEP; i++)
+        for (size_t k = 0; k < sizeof layer / sizeof *layer; k++) {
+            snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, layer[k].name);
+            at = say_tensor(&head, name, layer[k].n_row, layer[k].n_col, at);
+        }
+    str_puts(&head, "}");
+    while (head.n % 8) str_puts(&head, " ");
+    uint64_t n = head.n;
+    str file = { 0 };
+    str_add(&file, (const char *)&n, 8), str_add(&file, head.p, head.n);
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    REQUIRE(!file.failed && !file_write(path, file.p, file.n, NULL));
+    REQUIRE(!truncate(path, (off_t)(file.n + (size_t)at)));
+    str_release(&head), str_release(&file);
+    put_text(dir, "config.json",
+             "{\"model_type\":\"llama\",\"hidden_size\":4096,\"intermediate_size\":8,"
+             "\"num_hidden_layers\":21,\"num_attention_heads\":32,\"num_key_value_heads\":1,"
+             "\"vocab_size\":8,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,"
+             "\"tie_word_embeddings\":true}");
+}
+
+/* Is what the part adds B A, as the file has them?  alpha is not said, so the scale is 1. */
+static bool adds_product(const adapter_part *p, const container *c, int block)
+{
+    char name[2][120];
+    const float *half[2];
+    for (int i = 0; i < 2; i++) {
+        snprintf(name[i], sizeof name[0],
+                 "base_model.model.model.layers.%d.self_attn.o_proj.lora_%c.weight", block,
+                 "AB"[i]);
+        const tensor_view *t = container_find(c, name[i]);
+        if (!t) return false;
+        half[i] = t->data;
+    }
+    lowrank low = adapter_product(p, 1);
+    bool same = low.n_row == WIDE && low.n_col == WIDE;
+    for (int64_t i = 0; i < WIDE && same; i += 1371) {
+        float row[WIDE] = { 0 };
+        lowrank_add(&low, i, 0, WIDE, row);
+        for (int64_t k = 0; k < WIDE && same; k++) {
+            float sum = 0;
+            for (int r = 0; r < 4; r++) sum = fmaf(half[1][i * 4 + r], half[0][r * WIDE + k], sum);
+            same = row[k] == sum;
+        }
+    }
+    return same;
+}
+
+TEST("an adapter of a Llama of 8 billion parameters attaches to a model of that width")
+{
+    const char *fixture = shared_path("data/fixture-lora");
+    static const int block[] = { 10, 15, 20, 5 };
+    char path[1200], dir[1100];
+    arena mem = { 0 };
+    error err = { 0 };
+    model *m;
+    adapter *a;
+    container *c;
+    if (!fixture) SKIP("no ../shared");
+    snprintf(path, sizeof path, "%s/adapter_model.safetensors", fixture);
+    snprintf(dir, sizeof dir, "%s", test_dir());
+    make_wide(dir);
+    REQUIRE(!model_open(&m, dir, NULL, &err) && !container_open(&c, path, NULL));
+    REQUIRE(adapter_read(&a, &mem, m, path, &err) == E_OK);
+    CHECK(a->n == 4 && !a->config && a->warning && strstr(a->warning, "alpha"));
+    for (int i = 0; i < a->n; i++) {
+        char name[100];
+        snprintf(name, sizeof name, "model.layers.%d.self_attn.o_proj.weight", block[i]);
+        CHECK(!strcmp(a->part[i].weight, name) && a->part[i].n);
+        CHECK(adds_product(&a->part[i], c, block[i]));
+    }
+    container_free(c);
+    model_free(m);
+    arena_release(&mem);
 }
 /* SPDX-License-Identifier: MIT */

@@ -144,6 +144,7 @@ TEST("reports are written as text, JSON, CSV and a page; tensors as files; and r
     CHECK(is("run demo:induction --tokens 1,3,8 --json", 0, "\"microtome_report\""));
     CHECK(is("run demo:induction --prompt 'the cat sat' --csv", 0, "# table"));
     CHECK(is("run demo:induction --prompt 'the cat sat' --plan", 0, "multiply-adds"));
+    CHECK(is("run demo:induction --prompt 'the cat sat' --plan --n 3", 2, "--n goes on from it"));
     CHECK(is("run demo:induction --prompt 'the cat sat on the' --n 4", 0,
              "cat sat on the cat sat on the"));
     snprintf(args, sizeof args,

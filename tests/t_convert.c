@@ -149,6 +149,10 @@ TEST("what cannot be converted is refused, and leaves nothing")
     if (!source) return;
     refuses_as("convert", "TransformerLens", "{\"model\":\"%s\",\"to\":\"%s\"}",
                shared_path("data/org-grokking-progress/induction_head_infinite.pth"), path);
+    char deep[1300];
+    snprintf(deep, sizeof deep, "%s/y: cannot be made: No such file",
+             path); /* as it was asked for */
+    refuses_as("convert", deep, "{\"model\":\"%s\",\"to\":\"%s/y\"}", source, path);
     mt_report_free(convert(source, "x", ""));
     refuses_as("convert", "has files in it", "{\"model\":\"%s\",\"to\":\"%s\"}", source, path);
     mt_report *r = convert(source, "x", ",\"overwrite\":true,\"type\":\"f16\"");

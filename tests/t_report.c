@@ -79,6 +79,22 @@ TEST("no byte of a token or a prompt opens a tag, ends a quote or moves a cursor
     report_free(r);
 }
 
+TEST("columns of one name are told apart where a CSV is read by names")
+{
+    report *r = report_new("lens", "A title");
+    str s = { 0 };
+    table *t = report_table(r, "top", 4,
+                            (column[]){ { "1st", NULL, CELL_TOKEN, 0, false },
+                                        { "a,b", NULL, CELL_INT, 0, false },
+                                        { "1st", NULL, CELL_TOKEN, 0, false },
+                                        { "a,b", NULL, CELL_INT, 0, false } });
+    table_row(t), row_token(t, "x", 1, 4), row_int(t, 1), row_token(t, "y", 1, 5), row_none(t);
+    REQUIRE(report_finish(r, NULL) == E_OK && render_csv(r, "top", &s, NULL) == E_OK);
+    CHECK(!strcmp(s.p, "1st,1st.id,\"a,b\",1st.2,1st.2.id,\"a,b.2\"\nx,4,1,y,5,\n"));
+    str_release(&s);
+    report_free(r);
+}
+
 /* Two rows of three bars, one of which has no interval. */
 static report *bars_of(int row)
 {

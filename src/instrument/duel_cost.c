@@ -25,9 +25,25 @@ static status measure(duel *d, double *speed, error *err)
     return st;
 }
 
+/* A count that was scaled up, as one: what does not fit is as much as does. */
+static int64_t whole(double x) { return x < 9e18 ? (int64_t)(x + 0.5) : INT64_MAX; }
+
 static void row_both(table *t, const char *what, double ours, double naive)
 {
-    table_row(t), row_text(t, "%s", what), row_real(t, ours), row_real(t, naive);
+    table_row(t), row_text(t, "%s", what), row_int(t, whole(ours)), row_int(t, whole(naive));
+}
+
+static void row_ours(table *t, const char *what, double ours)
+{
+    table_row(t), row_text(t, "%s", what), row_int(t, whole(ours)), row_none(t);
+}
+
+static void show_seconds(report *r, double ours, double naive)
+{
+    table *t = report_table(r, "seconds, about", 2,
+                            (column[]){ { "sweep", "s", CELL_REAL, 0, true },
+                                        { "a whole run a cell", "s", CELL_REAL, 0, true } });
+    table_row(t), row_real(t, ours), row_real(t, naive);
 }
 
 status duel_show_cost(duel *d, error *err)
@@ -42,16 +58,14 @@ status duel_show_cost(duel *d, error *err)
     if (st != E_OK) return st;
     table *t = report_table(d->w->r, "plan", 3,
                             (column[]){ { "what", NULL, CELL_TEXT, 0, false },
-                                        { "sweep", NULL, CELL_REAL, 0, true },
-                                        { "a whole run a cell", NULL, CELL_REAL, 0, true } });
+                                        { "sweep", NULL, CELL_INT, 0, true },
+                                        { "a whole run a cell", NULL, CELL_INT, 0, true } });
     row_both(t, "forks", n, n);
     row_both(t, "of them controls", n - n_cell, n - n_cell);
-    table_row(t), row_text(t, "(row, part) cells"), row_real(t, (double)c->sum.n_cell * times);
-    row_none(t);
+    row_ours(t, "(row, part) cells", (double)c->sum.n_cell * times);
     row_both(t, "multiply-adds", ours, naive);
-    row_both(t, "seconds, about", ours / speed, naive / speed);
-    table_row(t), row_text(t, "bytes of the largest wave"), row_real(t, (double)c->sum.value_bytes);
-    row_none(t);
+    row_ours(t, "bytes of the largest wave", (double)c->sum.value_bytes);
+    show_seconds(d->w->r, ours / speed, naive / speed);
     report_note(d->w->r,
                 "%s; base runs (%.3g multiply-adds) are in both. This machine does %.3g "
                 "multiply-adds a second in whole runs. Nothing was swept.",

@@ -180,6 +180,11 @@ static status run(work *w, error *err)
     prompt **p;
     named_lane *named;
     int n, n_edit = 0;
+    if (work_flag(w, "plan") && work_int(w, "n")) {
+        error_set(err, E_USAGE, "run: --plan is of one run, and --n goes on from it");
+        error_hint(err, "leave --n out: each token more is one row of every node");
+        return E_USAGE;
+    }
     status st = work_prompts(w, &p, &n, err);
     if (st != E_OK) return st;
     lane **base = arena_array(&w->mem, n, sizeof *base),

@@ -291,16 +291,33 @@ static bool has_files(const char *dir)
     return n > 0;
 }
 
+/* Of a directory's name, without what ends it. */
+static size_t name_length(const char *dir)
+{
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/') n--;
+    return n;
+}
+
 static status make_temp(saving *x, error *err)
 {
     const char *dir = x->how->dir;
-    size_t n = strlen(dir);
-    while (n > 1 && dir[n - 1] == '/') n--;
+    size_t n = name_length(dir);
     x->temp = arena_get(&x->mem, n + 40);
     if (!x->temp) return error_set(err, E_NOMEM, "convert: out of memory");
     snprintf(x->temp, n + 40, "%.*s.partial-%ld", (int)n, dir, (long)getpid());
     if (!mkdir(x->temp, 0777)) return E_OK;
-    return error_set(err, E_IO, "%s: cannot be made: %s", x->temp, strerror(errno));
+    return error_set(err, E_IO, "%s: cannot be made: %s", dir, strerror(errno));
+}
+
+/* The directory that was asked for, in place of the one that is written meanwhile. */
+static void name_place(const saving *x, error *err)
+{
+    char *at = err ? strstr(err->msg, x->temp) : NULL;
+    size_t n = name_length(x->how->dir);
+    if (!at) return;
+    memcpy(at, x->how->dir, n);
+    memmove(at + n, at + strlen(x->temp), strlen(at + strlen(x->temp)) + 1);
 }
 
 static status put_in_place(saving *x, error *err)
@@ -334,6 +351,7 @@ static status save(saving *x, error *err)
     if (st != E_OK) return st;
     st = write_all(x, err);
     if (st == E_OK) st = put_in_place(x, err);
+    if (st != E_OK) name_place(x, err);
     each_file(x, NULL); /* what was not moved */
     rmdir(x->temp);
     return st;

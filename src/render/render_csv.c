@@ -1,7 +1,7 @@
 /* render_csv -- see render.h.  RFC 4180 but for its line ends, which are one '\n'.
  *
- * A table keeps its columns; a token takes two (text, id), a column with marks one more.  A tensor
- * is written long: one line per element, its index on every axis (and label, where the axis has
+ * A table keeps its columns; a token takes two (text, id), a column with marks one more; of several columns with one name
+ * the second is NAME.2, so that what reads it by names finds each.  A tensor is written long: one line per element, its index on every axis (and label, where the axis has
  * them), the value, the mark. */
 #include "render/render.h"
 #include "render/show.h"
@@ -62,25 +62,32 @@ static void cell(str *s, const column *c, const table_cell *v)
     else if (v->given) str_printf(s, "%lld", (long long)v->i);
 }
 
-static void head_cell(str *s, const column *c, bool marks)
+/* A column's name, by which it is the only one, and what of it. */
+static void head_name(str *s, const table *t, int i, const char *what)
 {
-    quoted_text(s, c->name);
-    if (c->kind == CELL_TOKEN) {
-        str_puts(s, ",");
-        quoted_text(s, c->name);
-        str_puts(s, ".id");
-    }
-    if (!marks) return;
-    str_puts(s, ",");
-    quoted_text(s, c->name);
-    str_puts(s, ".mark");
+    str name = { 0 };
+    int same = 1;
+    for (int k = 0; k < i; k++) same += !strcmp(t->col[k].name, t->col[i].name);
+    str_puts(&name, t->col[i].name);
+    if (same > 1) str_printf(&name, ".%d", same);
+    str_puts(&name, what);
+    if (!name.failed) quoted(s, name.p, name.n);
+    s->failed |= name.failed;
+    str_release(&name);
+}
+
+static void head_cell(str *s, const table *t, int i, bool marks)
+{
+    head_name(s, t, i, "");
+    if (t->col[i].kind == CELL_TOKEN) str_puts(s, ","), head_name(s, t, i, ".id");
+    if (marks) str_puts(s, ","), head_name(s, t, i, ".mark");
 }
 
 static void table_head(str *s, const table *t, const bool *marked)
 {
     for (int i = 0; i < t->n_column; i++) {
         if (i) str_puts(s, ",");
-        head_cell(s, &t->col[i], marked[i]);
+        head_cell(s, t, i, marked[i]);
     }
     str_puts(s, "\n");
 }
