@@ -90,7 +90,7 @@ static void scores_span(const span *a, float *panel)
         int32_t n_key = end - key < PANEL ? end - key : PANEL;
         const float *row[PANEL];
         for (int32_t j = 0; j < n_key; j++) row[j] = key_rows(a, 1)[key + j] + key_offset(a, 1);
-        panel_turn(panel, row, n_key, a->b->in[1]->width);
+        panel_turn(panel, PANEL, row, n_key, a->b->in[1]->width);
         for (int i = 0, n; i < a->n; i += n) {
             n = group_size(a->n - i);
             if (end_key(a, i + n - 1) <= key || first_key(a, i) >= key + n_key) continue;

@@ -29,14 +29,18 @@ enum { PANEL = 2 * VEC, PANEL_ROWS = VEC == 16 ? 12 : 6 };
 typedef enum finish { FINISH_SET, FINISH_CARRY, FINISH_ADD } finish;
 
 /* One piece: rows x[r] + x0 and y[r] + y0.  n_col <= PANEL columns are read (of rows) and written.
- * w[k][j] is panel[PANEL k + j], packed without gaps; where there is no panel, row[k][col + j]. */
+ * w[k][j] is panel[PANEL k + j], packed without gaps (narrow: panel[VEC k + j]); where there is no panel,
+ * row[k][col + j]. */
 typedef struct piece {
     const float *const *x;
     float *const *y;
     const float *panel;
     const float *const *row;
+    const char *ahead; /* what to ask memory for meanwhile, ahead_step bytes for each k; or NULL */
+    int64_t ahead_step;
     int64_t x0, y0, col, n_k;
     int n_col;
+    bool narrow;
     finish how;
 } piece;
 
@@ -45,10 +49,11 @@ typedef struct piece {
  * [err: none | owns: nothing | thread: any | cost: n_row * PANEL * n_k multiply-adds] */
 void panel_multiply(const piece *p, int n_row);
 
-/* Turn n_col <= PANEL rows of n_k floats into one panel; columns beyond are copies of others.
+/* Turn n_col rows of n_k floats into one panel; columns beyond are copies of others.  step: floats from k to k + 1, PANEL, or
+ * VEC of a narrow one.
  *
  * [err: none | owns: nothing | thread: any | cost: about the reading of the rows] */
-void panel_turn(float *panel, const float *const *row, int n_col, int64_t n_k);
+void panel_turn(float *panel, int step, const float *const *row, int n_col, int64_t n_k);
 
 /* A vec of weights of any type from element i of a row, as floats; n < VEC: the first n, then zeros.
  *

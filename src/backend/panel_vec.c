@@ -7,9 +7,10 @@ typedef enum place { PACKED, BY_ROW } place;
 
 /* ---- rows times two vecs of columns ---- */
 
-ALWAYS const float *row_at(const piece *p, int64_t k, place from)
+ALWAYS const float *row_at(const piece *p, int64_t k, int c, place from)
 {
-    return from == PACKED ? p->panel + k * PANEL : p->row[k] + p->col;
+    if (from == BY_ROW) return p->row[k] + p->col;
+    return p->panel + k * (c == 1 && p->narrow ? VEC : PANEL);
 }
 
 /* Vec h of c; only the last of rows that lie elsewhere may be cut short. */
@@ -42,7 +43,8 @@ ALWAYS void multiply(const piece *p, int n, int c, place from)
                             : vec_splat(0.0f);
     }
     for (int64_t k = 0; k < p->n_k; k++) {
-        const float *at = row_at(p, k, from);
+        const float *at = row_at(p, k, c, from);
+        if (p->ahead) vec_prefetch(p->ahead + k * p->ahead_step);
         vec w[2];
         for (int h = 0; h < c; h++) w[h] = load_vec(p, at, h, c, from);
         for (int r = 0; r < n; r++) {
@@ -96,7 +98,7 @@ vec panel_weights(const char *row, int64_t i, int64_t n, dtype t)
     }
 }
 
-void panel_turn(float *panel, const float *const *row, int n_col, int64_t n_k)
+void panel_turn(float *panel, int step, const float *const *row, int n_col, int64_t n_k)
 {
     for (int h = 0; h * VEC < n_col; h++) {
         const char *each[VEC];
@@ -108,7 +110,7 @@ void panel_turn(float *panel, const float *const *row, int n_col, int64_t n_k)
             int64_t n = n_k - k < VEC ? n_k - k : VEC;
             vec w[VEC];
             load_turned(w, each, k, n, NULL, DTYPE_F32);
-            for (int r = 0; r < n; r++) vec_store(panel + (k + r) * PANEL + h * VEC, w[r]);
+            for (int r = 0; r < n; r++) vec_store(panel + (k + r) * step + h * VEC, w[r]);
         }
     }
 }

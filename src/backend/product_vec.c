@@ -10,7 +10,8 @@
 
 enum {
     TALL = VEC == 16 ? 16 : PANEL_ROWS, /* rows that are one group, perhaps of narrow panels */
-    FEW = VEC / 2,                      /* rows that would leave half of a panel empty */
+    FEW = VEC == 16 ? 9 : 4,            /* rows that would leave much of a panel empty; */
+    FEW_HALVES = VEC == 16 ? 12 : 8,    /* of weights of 16 bits, whose turning is cheaper */
     FRESH = 16,         /* up to so many rows of x, memory is what takes the time; */
     SOME = 64,          /* from so many on, arithmetic */
     PAGE = 4096,        /* bytes; */
@@ -19,7 +20,9 @@ enum {
     MOST_K = 128,       /* rows of the weight in any strip, */
     MOST_COL = 1024,    /* and columns */
     TURNED = 256 << 10, /* floats of turned rows that stay in the second cache */
-    STEP = 3 * VEC,     /* outputs whose sums are turned back together */
+    PIECE =
+        6, /* rows of the weight at once: whole pages apart they still fit the nearest cache, which holds eight */
+    STEP = 3 * VEC, /* outputs whose sums are turned back together */
 };
 
 static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -270,6 +273,8 @@ ALWAYS void sums_store(float *y, vec sum, int64_t n, bool add)
     vec_store_part(y, sum, part);
 }
 
+ALWAYS bool halves(dtype t) { return t == DTYPE_F16 || t == DTYPE_BF16; }
+
 /* One of the two numbers of 16 bits in each word. */
 ALWAYS vec half_of(words x, int upper, dtype t)
 {
@@ -277,18 +282,50 @@ ALWAYS vec half_of(words x, int upper, dtype t)
     return words_f16(upper ? words_bits(x, 16, -1) : x);
 }
 
-/* Eight numbers of 16 bits at a time of VEC rows, turned two by two: that takes half the shuffles.  Returns how many
- * were done. */
-ALWAYS int64_t dots_halves(const product *p, const char *const *row, vec *acc, int n, dtype t)
+/* Numbers of 16 bits are turned two by two, which takes half the shuffles.  Where rows are few, four pairs of VEC rows at
+ * a time; sixteen rows are copied together first, a line of each: if they lie whole pages apart, they would drive each
+ * other's lines out of the nearest cache, which holds eight such. */
+ALWAYS int64_t dots_pairs(const product *p, const char *const *row, vec *acc, int n, dtype t)
+{
+    enum { NUMBERS = LINE / 2, PAIRS = 4 };
+    _Alignas(64) uint8_t line[VEC][LINE];
+    const uint8_t *each[VEC];
+    const char *ahead = row[0] + VEC * p->w.row_bytes;
+    int64_t k = 0;
+    for (int j = 0; j < VEC; j++)
+        each[j] = VEC == 16 ? line[j] : (const uint8_t *)row[j] + p->k0 * 2;
+    for (; k + NUMBERS <= p->n_k; k += NUMBERS) {
+        for (int j = 0; j < VEC; j++) {
+            vec_prefetch(ahead + k * VEC * 2 + j * LINE);
+            if (VEC == 16) memcpy(line[j], row[j] + (p->k0 + k) * 2, LINE);
+        }
+        for (int at = 0; at < NUMBERS; at += 2 * PAIRS) {
+            words w[PAIRS];
+            words_turn(w, each, (VEC == 16 ? at : k + at) * 2);
+            for (int i = 0; i < 2 * PAIRS; i++) {
+                vec wi = half_of(w[i / 2], i & 1, t);
+                for (int r = 0; r < n; r++)
+                    acc[r] = vec_fma(vec_splat(p->x[r][p->x0 + k + at + i]), wi, acc[r]);
+            }
+        }
+    }
+    return k;
+}
+
+/* The same, VEC pairs at a time: where there are registers for them, and more rows to meet them. */
+ALWAYS int64_t dots_squares(const product *p, const char *const *row, vec *acc, int n, dtype t)
 {
     int64_t k = 0;
     const char *ahead = row[0] + VEC * p->w.row_bytes;
-    for (; k + 8 <= p->n_k; k += 8) {
-        words w[4];
-        for (int i = 0; i < VEC / 4; i++) vec_prefetch(ahead + k * VEC * 2 + i * LINE);
-        words_turn(w, (const uint8_t *const *)row, (p->k0 + k) * 2);
-        for (int i = 0; i < 8; i++) {
-            vec wi = half_of(w[i / 2], i & 1, t);
+    for (; k + 2 * VEC <= p->n_k; k += 2 * VEC) {
+        vec w[VEC];
+        for (int i = 0; i < VEC; i++) {
+            vec_prefetch(ahead + (k * VEC + i * 2 * VEC) * 2);
+            w[i] = vec_load_bits(row[i] + (p->k0 + k) * 2);
+        }
+        vec_transpose(w);
+        for (int i = 0; i < 2 * VEC; i++) {
+            vec wi = half_of(words_of(w[i / 2]), i & 1, t);
             for (int r = 0; r < n; r++)
                 acc[r] = vec_fma(vec_splat(p->x[r][p->x0 + k + i]), wi, acc[r]);
         }
@@ -301,11 +338,13 @@ ALWAYS void dots(const product *p, int n, dtype t)
 {
     for (int64_t c = 0; c < p->n_col; c += VEC) {
         const char *row[VEC];
-        vec acc[FEW];
+        vec acc[FEW_HALVES];
         for (int64_t j = 0; j < VEC; j++)
             row[j] = weight_at(&p->w, p->col0 + at_most(c + j, p->n_col - 1));
         for (int r = 0; r < n; r++) acc[r] = vec_splat(0.0f);
-        int64_t k = t == DTYPE_BF16 || t == DTYPE_F16 ? dots_halves(p, row, acc, n, t) : 0;
+        int64_t k = !halves(t)           ? 0
+                    : VEC == 16 && n > 4 ? dots_squares(p, row, acc, n, t)
+                                         : dots_pairs(p, row, acc, n, t);
         for (; k < p->n_k; k += VEC) {
             int64_t n_k = at_most(p->n_k - k, VEC);
             vec w[VEC];
@@ -326,14 +365,25 @@ ALWAYS void few(const product *p, int n, dtype t)
     case 2: dots(p, 2, t); break;
     case 3: dots(p, 3, t); break;
     case 4: dots(p, 4, t); break;
-#if VEC == 16
+    default: break;
+    }
+    if (VEC < 16 && !halves(t)) return;
+    switch (n) {
     case 5: dots(p, 5, t); break;
     case 6: dots(p, 6, t); break;
     case 7: dots(p, 7, t); break;
     case 8: dots(p, 8, t); break;
-#endif
     default: break;
     }
+#if VEC == 16
+    switch (n) {
+    case 9: dots(p, 9, t); break;
+    case 10: dots(p, 10, t); break;
+    case 11: dots(p, 11, t); break;
+    case 12: dots(p, 12, t); break;
+    default: break;
+    }
+#endif
 }
 
 /* ---- rows, weight by outputs ---- */
@@ -369,7 +419,7 @@ static turned turned_in(const product *p, float *scratch)
 static int64_t turned_floats(const product *p)
 {
     int64_t n_panel = ceil_div(rows_at_once(p), PANEL);
-    return n_panel * PANEL * (p->n_k + STEP) + (p->n_k + VEC) * PANEL_ROWS;
+    return n_panel * PANEL * (p->n_k + STEP) + (p->n_k + VEC) * PIECE;
 }
 
 static void turn_rows(const product *p, turned *t, int64_t first)
@@ -378,7 +428,7 @@ static void turn_rows(const product *p, turned *t, int64_t first)
         const float *row[PANEL];
         int64_t n = at_most(t->n_row - c * PANEL, PANEL);
         for (int64_t r = 0; r < n; r++) row[r] = p->x[first + c * PANEL + r] + p->x0;
-        panel_turn(t->x + c * PANEL * p->n_k, row, (int)n, p->n_k);
+        panel_turn(t->x + c * PANEL * p->n_k, n > VEC ? PANEL : VEC, row, (int)n, p->n_k);
     }
 }
 
@@ -393,11 +443,12 @@ ALWAYS void widen(const product *p, int64_t col, float *out, dtype t)
         vec_store(out + k, load_weights(row, p->k0 + k, p->n_k - k, t));
 }
 
-/* n <= PANEL_ROWS rows of the weight from output col on, and all rows, into sums [first of the step ..]. */
+/* n <= PIECE rows of the weight from output col on, and all rows, into sums [first of the step ..].  Those that meet them
+ * first ask for the next ones. */
 static void piece_of_step(const product *p, const turned *t, int64_t col, int n, int first)
 {
-    const float *w[PANEL_ROWS];
-    float *y[PANEL_ROWS];
+    const float *w[PIECE];
+    float *y[PIECE];
     bool as_it_lies = plain_floats(p);
     for (int j = 0; j < n; j++) {
         w[j] = (const float *)(const void *)weight_at(&p->w, p->col0 + col + j) + p->k0;
@@ -409,9 +460,16 @@ static void piece_of_step(const product *p, const turned *t, int64_t col, int n,
     for (int64_t c = 0; c < t->n_panel; c++) {
         for (int j = 0; j < n; j++) y[j] = t->sum + (c * STEP + first + j) * PANEL;
         int64_t n_col = at_most(t->n_row - c * PANEL, PANEL);
-        piece one = {
-            .x = w, .y = y, .panel = t->x + c * PANEL * p->n_k, .n_k = p->n_k, .n_col = (int)n_col
-        };
+        piece one = { .x = w,
+                      .y = y,
+                      .panel = t->x + c * PANEL * p->n_k,
+                      .n_k = p->n_k,
+                      .n_col = (int)n_col,
+                      .narrow = true };
+        if (c == 0 && !dtype_is_block(p->w.dtype)) {
+            one.ahead = weight_at(&p->w, p->col0 + col + n) + p->k0 * type_bytes(p->w.dtype);
+            one.ahead_step = n * type_bytes(p->w.dtype);
+        }
         panel_multiply(&one, n);
     }
 }
@@ -440,7 +498,7 @@ static void by_out(const product *p, float *scratch)
         t.n_panel = ceil_div(t.n_row, PANEL);
         turn_rows(p, &t, row);
         for (int64_t col = 0; col < p->n_col; col += STEP) {
-            int64_t n = at_most(p->n_col - col, STEP), n_piece = ceil_div(n, PANEL_ROWS);
+            int64_t n = at_most(p->n_col - col, STEP), n_piece = ceil_div(n, PIECE);
             for (int64_t i = 0; i < n_piece; i++) {
                 int64_t first = i * n / n_piece, end = (i + 1) * n / n_piece;
                 piece_of_step(p, &t, col + first, (int)(end - first), (int)first);
@@ -456,7 +514,7 @@ void product_run(const product *p, float *scratch)
 {
     if (!p->by_out) by_in(p, scratch);
     else if (blocks_fit(p)) blocks_run(p);
-    else if (p->n_row <= FEW) {
+    else if (p->n_row <= (halves(p->w.dtype) ? FEW_HALVES : FEW)) {
         BY_TYPE(few, p, (int)p->n_row)
     } else by_out(p, scratch);
 }

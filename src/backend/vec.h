@@ -25,6 +25,7 @@
 #define vec_store_part vec16_store_part
 #define vec_load_f16 vec16_load_f16
 #define vec_load_bf16 vec16_load_bf16
+#define vec_load_bits vec16_load_bits
 #define vec_splat vec16_splat
 #define vec_add vec16_add
 #define vec_mul vec16_mul
@@ -39,6 +40,7 @@
 #define words_byte words16_byte
 #define words_f16 words16_f16
 #define words_bf16 words16_bf16
+#define words_of words16_of
 #define vec_turn_f16 vec16_turn_f16
 #define vec_transpose vec16_transpose
 #else
@@ -49,6 +51,7 @@
 #define vec_store_part vec8_store_part
 #define vec_load_f16 vec8_load_f16
 #define vec_load_bf16 vec8_load_bf16
+#define vec_load_bits vec8_load_bits
 #define vec_splat vec8_splat
 #define vec_add vec8_add
 #define vec_mul vec8_mul
@@ -63,6 +66,7 @@
 #define words_byte words8_byte
 #define words_f16 words8_f16
 #define words_bf16 words8_bf16
+#define words_of words8_of
 #define vec_turn_f16 vec8_turn_f16
 #define vec_transpose vec8_transpose
 #endif

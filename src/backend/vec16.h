@@ -132,6 +132,13 @@ VEC_INLINE vec16 words16_byte(words16 x, int k)
     return _mm512_cvtepi32_ps(_mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(one)));
 }
 
+VEC_INLINE vec16 vec16_load_bits(const void *p)
+{
+    return _mm512_castsi512_ps(_mm512_loadu_si512(p));
+}
+
+VEC_INLINE words16 words16_of(vec16 x) { return _mm512_castps_si512(x); }
+
 VEC_INLINE vec16 words16_bf16(words16 x, int upper)
 {
     const __m512i mask = _mm512_set1_epi32((int)0xffff0000);
@@ -258,6 +265,16 @@ VEC_INLINE words16 words16_spread(words16 x)
 VEC_INLINE vec16 words16_byte(words16 x, int k)
 {
     return (vec16){ { words8_byte(x.half[0], k), words8_byte(x.half[1], k) } };
+}
+
+VEC_INLINE vec16 vec16_load_bits(const void *p)
+{
+    return (vec16){ { vec8_load_bits(p), vec8_load_bits((const char *)p + 4 * VEC8) } };
+}
+
+VEC_INLINE words16 words16_of(vec16 x)
+{
+    return (words16){ { words8_of(x.half[0]), words8_of(x.half[1]) } };
 }
 
 VEC_INLINE vec16 words16_bf16(words16 x, int upper)

@@ -144,6 +144,13 @@ VEC_INLINE vec8 words8_byte(words8 x, int k)
     return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(one)));
 }
 
+VEC_INLINE vec8 vec8_load_bits(const void *p)
+{
+    return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+VEC_INLINE words8 words8_of(vec8 x) { return _mm256_castps_si256(x); }
+
 VEC_INLINE vec8 words8_bf16(words8 x, int upper)
 {
     const __m256i mask = _mm256_set1_epi32((int)0xffff0000);
@@ -298,6 +305,20 @@ VEC_INLINE vec8 words8_byte(words8 x, int k)
     vec8 out;
     for (int r = 0; r < VEC8; r++)
         out.lane[r] = (float)(int8_t)(x.lane[r] >> 8 * k & 255u) * 0x1p24f;
+    return out;
+}
+
+VEC_INLINE vec8 vec8_load_bits(const void *p)
+{
+    vec8 x;
+    memcpy(x.lane, p, sizeof x.lane);
+    return x;
+}
+
+VEC_INLINE words8 words8_of(vec8 x)
+{
+    words8 out;
+    memcpy(out.lane, x.lane, sizeof out.lane);
     return out;
 }
 
