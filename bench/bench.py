@@ -125,7 +125,7 @@ def sweeps(lines, peers):
             " that any exact method must do\n(`bench/least.c`) take at this machine's sgemm speed; operations done over those"
             " should be at most 1.15, speed over\nsgemm's at least 0.75. TransformerLens and the expert (from the patched"
             " layer on, one batch a layer, the last position\nunembedded) run beside it; how many times faster"
-            " we are, and the target.\n\nNot all is run: TransformerLens's sweeps are scaled from 24 to 48 cells and one figure stands for both p0 (it runs\nthe whole model either way), edges are timed as edges into queries, 8 pairs are 8 times one pair, its own and the\nexpert's; our edges are every 41st, scaled, where it says so.\n\n"
+            " we are, and the target.\n\nShort sweeps are timed up to three times, as the expert's are twice; the best counts. Not all is run: TransformerLens's sweeps are scaled from 24 to 48 cells and one figure stands for both p0 (it runs\nthe whole model either way), edges are timed as edges into queries, 8 pairs are 8 times one pair, its own and the\nexpert's; our edges are every 41st, scaled, where it says so.\n\n"
             + table(["sweep", "p0", "seconds", "bound", "done / least", "of sgemm", "TransformerLens", "expert"], rows))
 
 

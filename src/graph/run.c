@@ -95,15 +95,23 @@ static void chunk_free(lane *l)
     l->chunk = NULL;
 }
 
+/* Pages that were never touched cost more than what is computed into them: a slab that had to grow gets room to grow
+ * into, of which no page is touched before. */
+static bool slab_get(session *s, int64_t bytes)
+{
+    if (s->slab_bytes >= bytes) return true;
+    int64_t roomy = s->slab ? bytes + bytes / 4 : bytes;
+    if (s->limit_bytes && roomy > s->limit_bytes) roomy = bytes;
+    mem_free(s->slab, (size_t)s->slab_bytes);
+    s->slab = mem_resize(NULL, 0, (size_t)roomy);
+    s->slab_bytes = s->slab ? roomy : 0;
+    return s->slab;
+}
+
 static bool memory_get(run *r)
 {
     session *s = r->s;
-    if (s->slab_bytes < r->slab_bytes) {
-        mem_free(s->slab, (size_t)s->slab_bytes);
-        s->slab = mem_resize(NULL, 0, (size_t)r->slab_bytes);
-        s->slab_bytes = s->slab ? r->slab_bytes : 0;
-        if (!s->slab) return false;
-    }
+    if (!slab_get(s, r->slab_bytes)) return false;
     r->slab = s->slab;
     for (lane *l = s->first; l; l = l->next) {
         if (!l->chunk_bytes) continue;
