@@ -542,6 +542,53 @@ TEST("a state dict is opened with what is said of it, and what is not built is r
     }
 }
 
+/* What must be said of a file before it is opened, NULL: nothing; what its refusal names, NULL: it opens. */
+TEST("every file of weights of the known models opens, and what else lies there is refused as what "
+     "it is")
+{
+    static const char plain[] = "{\"normalization_type\": null, \"act_fn\": \"relu\"}";
+    static const struct {
+        const char *file, *config, *refused;
+    } of[] = {
+        { "org-grokking-progress/5_digit_addition_infinite.pth", NULL, NULL },
+        { "org-grokking-progress/induction_head_infinite.pth", NULL, NULL },
+        { "org-grokking-progress/low_precision_mod_addition.pth", NULL, NULL },
+        { "org-grokking-progress/mod_addition_no_wd.pth", NULL, NULL },
+        { "org-grokking-progress/wd_10-1_mod_addition_loss_curve.pth", NULL, NULL },
+        { "org-group-composition/C113_MLP_seed1/model.pt", NULL, NULL },
+        { "org-group-composition/C113_T_seed1/model.pt", plain, NULL },
+        { "org-group-composition/C113_T_seed2/model.pt", plain, NULL },
+        { "org-group-composition/C113_T_seed2/model.pt", NULL, "normalization_type" },
+        { "org-makemore-induction/model.pt", "{\"n_head\": 1}", NULL },
+        { "org-makemore-induction/model.pt", NULL, "n_head" },
+        { "org-nanogpt-sort/gpt-nano-sort-model.json", NULL, NULL },
+        { "org-nanogpt-sort/gpt-nano-sort-t0-partials.json", NULL, "activations" },
+        { "org-pizza-clock/model_p99zdpze5l.pt", NULL, NULL },
+        { "org-pizza-clock/model_q9rsl94xlv.pt", NULL, NULL },
+        { "org-pizza-clock/model_l8k1hzciux.pt", NULL, NULL },
+        { "org-pizza-clock/model_2fsoiei4o2.pt", NULL, NULL },
+        { "org-pizza-clock/model_h9m153uuh9.pt", NULL, NULL },
+        { "org-pizza-clock/model_7r4zst7evs.pt", NULL, NULL },
+        { "org-pizza-clock/model_qlvxqhkvit.pt", NULL, NULL },
+        { "org-pizza-clock/model_qlvxqhkvit.pt", "{\"linear_model\": \"B\"}", "linear_model" },
+        { "lm-stories260K/stories260K.bin", NULL, NULL },
+        { "lm-stories260K/tok512.bin", NULL, "hidden_dim" },
+    };
+    if (!shared_path("data/org-pizza-clock")) SKIP("no ../shared");
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char rel[200];
+        error err = { 0 };
+        model *m = NULL;
+        snprintf(rel, sizeof rel, "data/%s", of[i].file);
+        status st =
+            model_open_with(&m, shared_path(rel), &(model_options){ .config = of[i].config }, &err);
+        bool fine = of[i].refused ? !m && strstr(err.msg, of[i].refused) : st == E_OK;
+        if (!fine) printf("  %s: %d %s\n", of[i].file, st, err.msg);
+        CHECK(fine);
+        model_free(m);
+    }
+}
+
 /* L[a - b][a + b], the right sum's logit for every pair: its spread over pairs of one a - b, averaged, by that over all
  * ("The clock and the pizza", distance irrelevance).  A pizza's logits hang on a - b: little is left. */
 static double distance_irrelevance(bench *b, double *right)

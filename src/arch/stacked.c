@@ -11,8 +11,9 @@
  * The prompt is a, b and the answer stands at b: every position stacks the embedding before it on its own.  At a there
  * is none before; zeros stand there, and the original has no such output.
  *
- * Of the pizza's linear models, B and C have one shape and two functions, so only D is told by its weights.  A
- * config_RUN.json beside model_RUN.pt that says another model_type is believed, and refused. */
+ * Of the pizza's linear models (its train-linear.py) A and X add the embeddings, B and C have a second layer: their shapes
+ * are not D's.  B is l1(e_a + e_b), C is l1(e_a) + l1(e_b): one shape, and the bias once or twice, so no weights tell them
+ * apart.  A config_RUN.json beside model_RUN.pt that says another model_type is believed, and refused. */
 #include "model/builder.h"
 #include "model/config.h"
 #include "ops.gen.h"

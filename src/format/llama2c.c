@@ -80,7 +80,9 @@ static status read_header(reader *r, int32_t h[N_HEAD], bool *shared)
         if (h[i] < 1 || h[i] > MOST) {
             error_set(r->err, E_FORMAT, "%s: %s is %d, expected 1 to %d", r->path, keys[i].ours,
                       h[i], MOST);
-            error_hint(r->err, "is this a llama2.c checkpoint of the first format?");
+            error_hint(r->err,
+                       "is this a llama2.c checkpoint of the first format?  Its tokenizer's "
+                       ".bin is no model: it is found beside the checkpoint");
             return E_FORMAT;
         }
     }

@@ -2,7 +2,8 @@
  *
  *     {"config": {"model_type": "gpt-nano", ...}, "NAME": {"shape": [3, 48], "dtype": "torch.float32", "data": "wBt1..."}, ...}
  *
- * "config" comes first, and is passed on as it is. */
+ * "config" comes first, and is passed on as it is.  Where it says "B", a batch, the tensors are that batch's
+ * activations (llm-viz's "partials"): a file of tensors, and no model. */
 #include "base/json.h"
 #include "format/container.h"
 #include <string.h>
@@ -71,6 +72,11 @@ static status read_tensor(container *c, const char *path, const char *name, cons
 static status note_config(container *c, const json_t *config, error *err)
 {
     str s = { 0 };
+    if (json_object_get(config, "B"))
+        return container_note(c, "config.missing",
+                              "holds activations of a run of llm-viz's (its configuration has a "
+                              "batch, \"B\"), and no weights",
+                              err);
     json_write(&s, config, 0);
     status st = s.failed ? error_set(err, E_NOMEM, "llm-viz: out of memory")
                          : container_note(c, "config", s.p, err);
