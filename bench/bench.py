@@ -160,6 +160,20 @@ def gguf(build, folder, python, threads, quick):
                      "memory / file", "llama.cpp"], rows))
 
 
+def tokenizers(lines):
+    """What bench_tokenizer.sh printed, the first line ours."""
+    there = [m.groups() for m in (re.match(r"(\S+)\s+([\d.]+) MB/s, (\d+) tokens of (\d+) bytes", line) for line in lines) if m]
+    text = "## Tokenizers\n\n"
+    if not there:
+        return text + "Not run: no vocabulary of GPT-2's and no text (`GPT2_VOCAB`, `TEXT`).\n\n"
+    ours = float(there[0][1])
+    text += "A piece of WikiText (%.2f MB) encoded with GPT-2's vocabulary on one thread, the best of several times.\n\n" % (
+        int(there[0][3]) * 1e-6)
+    rows = [[name, speed, n, "-" if i == 0 else times(1 / ours, 1 / float(speed), 1.5 if name == "tiktoken" else None)]
+            for i, (name, speed, n, _) in enumerate(there)]
+    return text + table(["program", "MB/s", "tokens", "we are faster by"], rows)
+
+
 def main():
     build, model = sys.argv[1:3]
     python = os.environ.get("PYTHON") or os.path.join(ROOT, "build/peers/bin/python")
@@ -176,6 +190,7 @@ def main():
         datetime.date.today(), processor(), name, threads, sgemm, ", %s (MKL)" % mkl[0][0] if mkl else "", read)
     text += sweeps(one["sweep"], peers) + forward(one["forward"], peers) + linear(one["linear"], lines)
     text += gguf(build, os.path.dirname(model), python if peers else None, threads, bool(os.environ.get("QUICK")))
+    text += tokenizers(run(["sh", os.path.join(ROOT, "bench/bench_tokenizer.sh"), os.path.join(build, "bench_tokenizer")]))
     text += "## Scale\n\nMost memory of a process beside its file and values; the target is 1.2 x.\n\n```\n"
     text += "\n".join(one["scale"]) + "\n```\n\n## Planning\n\n```\n" + "\n".join(one["plan"]) + "\n```\n"
     for script in ("bench_open.sh", "bench_start.sh"):
