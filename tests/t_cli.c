@@ -94,6 +94,8 @@ TEST("what cannot be done exits with 1 and says why and what to do")
     CHECK(is("run demo:induction --prompt the --edit 'blocks.0.attn.z[head=9] = 0'", 1, "head=9"));
     CHECK(
         is("run demo:induction --prompt the --json /nonexistent/x.json", 1, "/nonexistent/x.json"));
+    CHECK(
+        is("run demo:induction --prompt the --html /dev", 1, "/dev: cannot be written: Is a dir"));
     CHECK(is("run demo:induction --prompt the > /dev/full", 1, ""));
     CHECK(is("cache demo:induction --prompt the --out x.pt", 2, ".safetensors"));
 }

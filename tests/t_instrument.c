@@ -474,6 +474,15 @@ TEST("a replay is not replayed")
     refuses_as("replay", "not replayed", "{\"report\":\"%s\"}", path);
 }
 
+TEST("a report that does not say of which instrument it is is refused")
+{
+    char path[1200];
+    static const char text[] = "{\"microtome_report\":1,\"hash\":\"xxh3-128:00\",\"request\":{}}";
+    snprintf(path, sizeof path, "%s/nameless.json", test_dir());
+    REQUIRE(mt_write_file(path, text, NULL) == 0);
+    refuses_as("replay", "no instrument", "{\"report\":\"%s\"}", path);
+}
+
 TEST("verify holds on the models there are, and against their stored values")
 {
     mt_report *r = ran("verify", "{\"model\":\"demo:induction\"}");

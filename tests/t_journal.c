@@ -2,6 +2,7 @@
 #define TEST_FILE t_journal
 #include "test.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "instrument/journal.h"
 #include <signal.h>
 #include <string.h>
@@ -164,6 +165,28 @@ TEST("journals of shards are joined; two that say different things of one item a
     CHECK(journal_add(j, 3, (double[]){ 5, 5 }, 0, NULL) == E_OK && journal_flush(j, NULL) == E_OK);
     CHECK(journal_join(j, b, &err) == E_MISMATCH && strstr(err.msg, "item 3"));
     journal_close(j);
+}
+
+TEST("a journal costs what it has, not what it says it may have")
+{
+    char path[1200];
+    journal *j;
+    uint8_t mark;
+    double v[64] = { 1, 2 };
+    journal_of huge = of, is;
+    huge.n_item = (int64_t)1 << 31, huge.n_value = 64;
+    int64_t live = mem_state.live_bytes;
+    REQUIRE(journal_open(&j, path_in(path, "huge"), &huge, NULL) == E_OK);
+    CHECK(journal_add(j, huge.n_item - 1, v, 3, NULL) == E_OK && journal_flush(j, NULL) == E_OK);
+    CHECK(mem_state.live_bytes - live < (int64_t)32 << 20);
+    journal_close(j);
+    REQUIRE(journal_describe(&is, path, NULL) == E_OK);
+    REQUIRE(journal_open(&j, NULL, &is, NULL) == E_OK && journal_join(j, path, NULL) == E_OK);
+    v[0] = 0;
+    CHECK(journal_count(j) == 1 && !journal_has(j, 0, NULL, NULL));
+    CHECK(journal_has(j, huge.n_item - 1, v, &mark) && v[0] == 1 && v[1] == 2 && mark == 3);
+    journal_close(j);
+    journal_text_free(is.request);
 }
 
 TEST("a full disk is an error that names the file, and the waves before it are kept")

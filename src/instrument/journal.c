@@ -9,9 +9,15 @@
 #include <unistd.h>
 
 /* magic 8, request bytes 8, items 8, values 4, shard 4, shards 4, 4 of zeros, cells 8, hash 64 */
-enum { HEAD = 112, WAVE_HEAD = 12, SUM = 32, MAX_REQUEST = 1 << 26, MAX_VALUES = 64 };
+enum { HEAD = 112, WAVE_HEAD = 12, SUM = 32, MAX_REQUEST = 1 << 26, MAX_VALUES = 64, PAGE = 1024 };
 #define MAX_ITEMS ((int64_t)1 << 31)
 static const char magic[9] = "MTJOURN1";
+
+/* PAGE items next to each other, there from the first of them on: a file that says it has 2^31 items costs what it has. */
+typedef struct page {
+    uint8_t known[PAGE], mark[PAGE];
+    double value[]; /* [PAGE][n_value] */
+} page;
 
 struct journal {
     int fd;
@@ -19,9 +25,8 @@ struct journal {
     int64_t n_item, n_cell, n_known, n_torn, end; /* end: of the last whole wave */
     int n_value;
     char hash[JOURNAL_HASH];
-    uint8_t *known, *mark;
-    double *value; /* [n_item][n_value] */
-    str wave;      /* items to be written */
+    page **page; /* [n_item / PAGE + 1]; NULL: none of them is known */
+    str wave;    /* items to be written */
     int64_t n_wave;
 };
 
@@ -110,6 +115,11 @@ static status same_request(const journal *j, const journal_of *is, const char *p
     return E_MISMATCH;
 }
 
+static size_t page_bytes(const journal *j)
+{
+    return sizeof(page) + (size_t)PAGE * (size_t)j->n_value * sizeof(double);
+}
+
 static status learn(journal *j, const char *path, const unsigned char *p, error *err)
 {
     int64_t i = (int64_t)get(p, 8);
@@ -121,13 +131,16 @@ static status learn(journal *j, const char *path, const unsigned char *p, error 
         uint64_t bits = get(p + 9 + 8 * k, 8);
         memcpy(&v[k], &bits, 8);
     }
+    page *in = j->page[i / PAGE];
+    if (!in && !(in = j->page[i / PAGE] = mem_zero(page_bytes(j))))
+        return error_set(err, E_NOMEM, "%s: out of memory", path);
     size_t bytes = (size_t)j->n_value * 8;
-    double *at = j->value + i * j->n_value;
-    if (j->known[i] && (j->mark[i] != p[8] || memcmp(at, v, bytes) != 0))
+    double *at = in->value + i % PAGE * j->n_value;
+    if (in->known[i % PAGE] && (in->mark[i % PAGE] != p[8] || memcmp(at, v, bytes) != 0))
         return error_set(err, E_MISMATCH, "%s: item %lld is not what it was in another journal",
                          path, (long long)i);
-    j->n_known += !j->known[i];
-    j->known[i] = 1, j->mark[i] = p[8];
+    j->n_known += !in->known[i % PAGE];
+    in->known[i % PAGE] = 1, in->mark[i % PAGE] = p[8];
     memcpy(at, v, bytes);
     return E_OK;
 }
@@ -253,14 +266,11 @@ static status room_for(journal *j, const char *path, const journal_of *of, error
     if (of->n_item < 0 || of->n_item > MAX_ITEMS || of->n_value < 1 || of->n_value > MAX_VALUES)
         return error_set(err, E_LIMIT, "%s: %lld items of %d values are more than a journal holds",
                          path, (long long)of->n_item, of->n_value);
-    size_t n = (size_t)of->n_item + 1;
     j->n_item = of->n_item, j->n_cell = of->n_cell, j->n_value = of->n_value;
     snprintf(j->hash, sizeof j->hash, "%s", of->hash);
     j->path = mem_resize(NULL, 0, strlen(path) + 1);
-    j->known = mem_zero(n), j->mark = mem_zero(n);
-    j->value = mem_zero(n * (size_t)of->n_value * sizeof *j->value);
-    if (!j->path || !j->known || !j->mark || !j->value)
-        return error_set(err, E_NOMEM, "%s: out of memory", path);
+    j->page = mem_zero(((size_t)of->n_item / PAGE + 1) * sizeof(page *));
+    if (!j->path || !j->page) return error_set(err, E_NOMEM, "%s: out of memory", path);
     memcpy(j->path, path, strlen(path) + 1);
     return E_OK;
 }
@@ -301,9 +311,11 @@ status journal_open(journal **out, const char *path, const journal_of *of, error
 
 bool journal_has(const journal *j, int64_t item, double *value, uint8_t *mark)
 {
-    if (item < 0 || item >= j->n_item || !j->known[item]) return false;
-    if (value) memcpy(value, j->value + item * j->n_value, (size_t)j->n_value * sizeof *value);
-    if (mark) *mark = j->mark[item];
+    const page *in = item < 0 || item >= j->n_item ? NULL : j->page[item / PAGE];
+    if (!in || !in->known[item % PAGE]) return false;
+    if (value)
+        memcpy(value, in->value + item % PAGE * j->n_value, (size_t)j->n_value * sizeof *value);
+    if (mark) *mark = in->mark[item % PAGE];
     return true;
 }
 
@@ -345,10 +357,10 @@ status journal_flush(journal *j, error *err)
 void journal_close(journal *j)
 {
     if (!j) return;
-    size_t n = (size_t)j->n_item + 1;
+    int64_t n = j->page ? j->n_item / PAGE + 1 : 0;
     if (j->fd >= 0) close(j->fd);
-    mem_free(j->known, n), mem_free(j->mark, n);
-    mem_free(j->value, n * (size_t)j->n_value * sizeof *j->value);
+    for (int64_t i = 0; i < n; i++) mem_free(j->page[i], page_bytes(j));
+    mem_free(j->page, (size_t)n * sizeof(page *));
     if (j->path) mem_free(j->path, strlen(j->path) + 1);
     str_release(&j->wave);
     mem_free(j, sizeof *j);

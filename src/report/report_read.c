@@ -51,9 +51,11 @@ static status read_parts(report_source *s, const char *name, error *err)
     s->request = json_object_get(s->doc, "request");
     s->where = json_object_get(s->doc, "where");
     if (!json_is_object(s->where)) s->where = NULL;
-    if (!json_is_object(s->request) || !s->hash)
+    if (!json_is_object(s->request) || !s->hash || !s->instrument)
         return error_set(err, E_FORMAT, "%s: the report has no %s", name,
-                         s->hash ? "request" : "hash");
+                         !s->hash         ? "hash"
+                         : !s->instrument ? "instrument"
+                                          : "request");
     return json_text(s->where, "model", NULL, &s->model_path, err);
 }
 

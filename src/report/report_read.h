@@ -13,13 +13,13 @@
 #define REPORT_JSON_KEY "microtome_report"
 enum { REPORT_JSON_VERSION = 1 };
 
-/* Strings are borrowed from doc; NULL where the report does not say. */
+/* Strings are borrowed from doc; NULL where the report does not say, but for instrument and hash. */
 typedef struct report_source {
-    json_t *doc;           /* owned: the whole report */
-    const json_t *request; /* the experiment document; an object */
-    const json_t *where;   /* key -> path on the machine that wrote it; NULL when there is none */
-    const char *instrument;
-    const char *hash; /* what the replay must give again */
+    json_t *doc;            /* owned: the whole report */
+    const json_t *request;  /* the experiment document; an object */
+    const json_t *where;    /* key -> path on the machine that wrote it; NULL when there is none */
+    const char *instrument; /* never NULL */
+    const char *hash;       /* what the replay must give again; never NULL */
     const char *model, *model_hash;
     const char *model_path; /* where.model: a hint, the file may have moved */
     const char *engine;     /* "microtome 0.1.0" */

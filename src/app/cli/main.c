@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -359,10 +360,13 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
 static int check_file(const char *flag, const char *path)
 {
     char dir[4096];
+    struct stat s;
     if (!path || !strcmp(path, "-")) return 0;
     const char *slash = strrchr(path, '/');
     snprintf(dir, sizeof dir, "%.*s", (int)(slash ? slash - path + 1 : 1), slash ? path : ".");
-    if (access(dir, W_OK) == 0 && (access(path, F_OK) != 0 || access(path, W_OK) == 0)) return 0;
+    bool there = stat(path, &s) == 0, is_dir = there && S_ISDIR(s.st_mode);
+    if (!is_dir && access(dir, W_OK) == 0 && (!there || access(path, W_OK) == 0)) return 0;
+    if (is_dir) errno = EISDIR;
     fprintf(stderr, "microtome: %s %s: cannot be written: %s\n", flag, path, strerror(errno));
     return 1;
 }
