@@ -29,6 +29,25 @@ def safetensors(header, data=b""):
     return struct.pack("<Q", len(text)) + text + data
 
 
+def floats(shapes):
+    """float32 tensors of those shapes, all 1/256 and a bit."""
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        n = 4
+        for d in shape:
+            n *= d
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + n]}
+        at += n
+    return safetensors(header, struct.pack("<I", 0x3b800001) * (at // 4))
+
+
+def halves(name, rank, n_in, n_out, end="weight"):
+    """A LoRA's two matrices of one weight, in float16."""
+    a, b = 2 * rank * n_in, 2 * rank * n_out
+    return safetensors({name + "A." + end: {"dtype": "F16", "shape": [rank, n_in], "data_offsets": [0, a]},
+                        name + "B." + end: {"dtype": "F16", "shape": [n_out, rank], "data_offsets": [a, a + b]}}, b"\1\2" * ((a + b) // 2))
+
+
 def npy(shape, count):
     head = ("{'descr': '<f4', 'fortran_order': False, 'shape': %s, }" % (shape,)).ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + b"\0" * 4 * count
@@ -170,6 +189,46 @@ def make():
     put("pairs", "lines", b'{"clean_prefix":"a cat","patch_prefix":"a dog","clean_answer":"on","patch_answer":"ran"}\n' * 2)
     put("pairs", "csv", b',clean,corrupted,correct_idx,incorrect_idx\r\n1,"the ""cat""",the dog,12,9\r\n\n2,the cat,the dog,9,12\n')
     put("text", "words", b"the cat sat on the mat|" + b"the dog ran on the mat " * 120)
+
+    lora = {"peft_type": "LORA", "r": 1, "lora_alpha": 2, "fan_in_fan_out": True, "bias": "none"}
+    c_attn, c_proj = ("base_model.model.transformer.h.0.attn.%s.lora_" % n for n in ("c_attn", "c_proj"))
+    put("adapter", "one", json.dumps(lora).encode() + b"\0" + halves(c_attn, 1, 184, 3 * 192))
+    put("adapter", "default", json.dumps(dict(lora, r=2, use_rslora=True)).encode() + b"\0" + halves(c_proj, 2, 192, 184, "default.weight"))
+    put("adapter", "alone", b"\0" + halves(c_attn, 1, 4, 4))
+    put("report", "one", json.dumps({"microtome_report": 1, "instrument": "run", "hash": "xxh3-128:0", "complete": True,
+                                     "certificate": {"engine": "microtome 0.1.0", "model": {"name": "m", "hash": "h"}},
+                                     "request": {"instrument": "run", "prompt": "the cat"}, "where": {"model": "demo:induction"}}))
+    put("report", "nameless", json.dumps({"microtome_report": 1, "hash": "x", "request": {}}))
+    put("report", "page", '<script type="application/json" id="microtome-report">{"microtome_report": 1}</script>')
+    put("report", "words", json.dumps({"bos_token": {"content": "<s>"}, "eos_token": "</s>", "chat_template": [
+        {"name": "default", "template": "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}"}]}))
+    put("report", "messages", json.dumps([{"role": "user", "content": "hi"}, {"role": "assistant", "content": [{"type": "text", "text": "a"}]}]))
+    request = b'{"instrument": "patch"}'
+    head = b"MTJOURN1" + struct.pack("<QQ4IQ", len(request), 6, 2, 1, 2, 0, 5) + b"xxh3-128:0".ljust(64, b"\0") + request + b"\0" * 32
+    wave = b"WAVE" + struct.pack("<II", 2, ~2 & 0xffffffff) + struct.pack("<QB2d", 0, 0, 1, 2) + struct.pack("<QB2d", 2, 1, 3, 4) + b"\0" * 32
+    put("journal", "begun", head)
+    put("journal", "waves", head + wave + wave)
+    put("journal", "torn", head + wave + wave[:40])
+    put("state", "index", b"i" + json.dumps({"metadata": {}, "weight_map": {"a": "a.safetensors", "b": "b.safetensors"}}).encode())
+    put("state", "pizza", b"s" + floats({"embed.weight": (3, 2), "l1.weight": (2, 4), "unembed.weight": (3, 2), "l1.bias": (2,)}))
+    put("state", "group", b"s" + floats({"W_x": (3, 2), "W_y": (3, 2), "W": (2, 2), "W_U": (2, 3)}))
+    put("state", "hooked", b"s" + floats(dict({"embed.W_E": (3, 2), "pos_embed.W_pos": (3, 2), "unembed.W_U": (2, 3), "blocks.0.mlp.W_in": (2, 2),
+                                               "blocks.0.mlp.W_out": (2, 2), "blocks.0.mlp.b_in": (2,), "blocks.0.mlp.b_out": (2,)},
+                                              **{"blocks.0.attn.W_" + n: (1, 2, 2) for n in "QKVO"})))
+    put("state", "mingpt", b"s" + floats({"transformer.wte.weight": (3, 2), "transformer.wpe.weight": (3, 2),
+                                          "transformer.h.0.attn.c_attn.weight": (6, 2)}))
+    put("state", "gpt2", b"c" + json.dumps(gpt2).encode() + b"\0" + floats({
+        "transformer.wte.weight": (4, 2), "transformer.wpe.weight": (4, 2), "transformer.h.0.attn.c_attn.weight": (2, 6),
+        "transformer.h.0.attn.c_proj.weight": (2, 2), "lm_head.weight": (4, 2)}))
+    pair = {"clean": "the cat sat on the", "corrupt": "the dog sat on the", "answer": "mat", "wrong": "cat"}
+    prompt = {"prompt": ["the cat sat on the mat and the cat"]}
+    for name, asked in (("run", dict(prompt, edit=["blocks.*.attn.z[head=0] = 0"], n=3)), ("cache", dict(prompt, sites="blocks.*.resid_post")),
+                        ("lens", prompt), ("attend", prompt), ("heads", {}), ("dla", prompt), ("weights", {}), ("patch", dict(pair, what="head_out_all_pos")),
+                        ("path", dict(pair, **{"hops": 2, "from": "a0.h0", "to": "logits"})), ("edges", dict(pair, what="zero")), ("ablate", dict(pair, what="head", how="zero")),
+                        ("trace", {"prompt": "the {} sat on the", "subject": "cat", "samples": 2, "what": "state"}), ("embed", {"expr": ["cat - dog + mat"]}), ("sites", {}),
+                        ("compare", {"prompt": ["the cat", "the dog"]}), ("generate", prompt), ("interact", dict(pair, components="head", layer="0")),
+                        ("verify", {}), ("tokens", dict(prompt, model="demo:induction")), ("info", {})):
+        put("request", name, name + " " + json.dumps(asked))
 
     with zipfile.ZipFile(FOUND) as f:
         f.extractall(sys.argv[2])

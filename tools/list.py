@@ -2,7 +2,7 @@
 """list.py -- what there is to build, from the folder listings; meson.build names no file.
 
     list.py lib [rooms]      .c files of the library, without op/, fuse/ and the kernels for one machine
-    list.py inputs [rooms]   those of lib that read files and text: base, format, token, chat, model
+    list.py inputs [rooms]   those of lib that read files, text and requests: what fuzzing follows
     list.py rest [rooms]     those of lib that are not in inputs
     list.py op | fuse        .c files that are compiled once per precision and machine
     list.py vec              src/backend/*_vec.c, compiled once for each width of vectors
@@ -26,7 +26,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KINDS = ["format", "token", "op", "fuse", "backend", "arch", "metric", "instrument"]
 PRODUCTS = ["attn_out_vec", "linear_vec"]  # they call product_run and know no more of products
-INPUT_ROOMS = {"base", "format", "token", "chat", "model"}
+INPUT_ROOMS = {"base", "format", "token", "chat", "model", "arch", "data", "report", "instrument"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 
