@@ -151,16 +151,30 @@ VEC_INLINE void scales(span *s, float unit, dtype t)
 
 /* ---- a part of VEC rows, sixteen columns at a time ---- */
 
-/* The part that holds number k; its scales times `unit`. */
-VEC_INLINE void span_begin(span *s, int64_t k, float unit, dtype t)
+/* The part that holds number k: where it is, and its scales times `unit`. */
+VEC_INLINE void span_find(span *s, int64_t k, float unit, dtype t)
 {
     s->block = k / block_numbers(t) * block_bytes(t);
     s->part = (int)(k % block_numbers(t)) / block_part(t);
-    for (int i = 0; i < low_bytes(t) / 16; i++)
-        words_turn(s->low + 4 * i, s->row, s->block + low_at(s->part, t) + 16 * i);
-    for (int i = 0; has_high(t) && i < 2; i++)
-        words_turn(s->high + 4 * i, s->row, s->block + high_at(s->part, t) + 16 * i);
     scales(s, unit, t);
+}
+
+VEC_INLINE void low_turn(span *s, int i, dtype t)
+{
+    words_turn(s->low + 4 * i, s->row, s->block + low_at(s->part, t) + 16 * i);
+}
+
+VEC_INLINE void high_turn(span *s, int i, dtype t)
+{
+    words_turn(s->high + 4 * i, s->row, s->block + high_at(s->part, t) + 16 * i);
+}
+
+/* And all its bits. */
+VEC_INLINE void span_begin(span *s, int64_t k, float unit, dtype t)
+{
+    span_find(s, k, unit, t);
+    for (int i = 0; i < low_bytes(t) / 16; i++) low_turn(s, i, t);
+    for (int i = 0; has_high(t) && i < 2; i++) high_turn(s, i, t);
 }
 
 #endif

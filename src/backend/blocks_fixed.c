@@ -38,6 +38,13 @@ static void slab_unpack(slab *s, const uint8_t *const *row, const uint8_t *next,
     BY_BLOCK(t, unpack, s, row, k, n)
 }
 
+static bool row_meets(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
+                      int64_t n, const char *x, dtype t)
+{
+    (void)sum, (void)row, (void)next, (void)k, (void)n, (void)x, (void)t;
+    return false;
+}
+
 /* S_d of one output. */
 static int32_t digits_meet(const slab *s, const fixed *x, int64_t k, int j, int d, int group)
 {

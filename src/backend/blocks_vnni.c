@@ -12,20 +12,69 @@ VEC_INLINE void ask(const uint8_t *next, int64_t k, int n, dtype t)
     for (int64_t i = from; i < end; i += 64) vec_prefetch(next + i);
 }
 
-/* Columns [from, end) of a part, at column i of the slab. */
-VEC_INLINE void unpack_part(slab *s, const span *part, int64_t i, int from, int end, dtype t)
+/* Number k's part, of which m columns are wanted. */
+VEC_INLINE void part_find(span *s, const uint8_t *const *row, const uint8_t *next, int64_t k, int m,
+                          dtype t)
 {
-    uint8_t(*q)[SIDE][4] = s->q + i / 4;
-    float(*scale)[SIDE] = s->scale + i / block_group(t),
-    (*offset)[SIDE] = s->offset + i / block_group(t);
-#pragma GCC unroll 8
-    for (int in = from; in < end; in += LEAST) {
-        int at = in - from, g = in / block_group(t);
-        for (int c = 0; c < LEAST / 4; c++)
-            _mm512_store_si512(q[at / 4 + c], biased(part, in, c, t));
-        if (in % block_group(t)) continue;
-        _mm512_store_ps(scale[at / block_group(t)], part->scale[g]);
-        if (block_has_offset(t)) _mm512_store_ps(offset[at / block_group(t)], part->offset[g]);
+    s->row = row;
+    __asm__(""
+            : "+r"(s->row)); /* 16 addresses are read again: in registers they were moved about */
+    span_find(s, k, 1.0f, t);
+    ask(next, k, m, t);
+}
+
+/* ---- a part by shares: groups whose bits lie together, so that they need not leave registers ---- */
+
+/* Shares of a part; groups of a share; the i-th of them. */
+VEC_INLINE int part_shares(dtype t) { return block_part(t) == BLOCK_PART ? 2 : 1; }
+
+VEC_INLINE int share_groups(dtype t) { return block_part(t) / block_group(t) / part_shares(t); }
+
+VEC_INLINE int share_group(int share, int i, dtype t)
+{
+    return block_group(t) == LEAST ? 2 * i + share : share * share_groups(t) + i;
+}
+
+VEC_INLINE void share_turn(span *s, int share, dtype t)
+{
+    if (block_part(t) != BLOCK_PART)
+        for (int i = 0; i < low_bytes(t) / 16; i++) low_turn(s, i, t);
+    else if (block_group(t) == LEAST) {
+        low_turn(s, share, t);
+        if (low_bytes(t) == 64) low_turn(s, 2 + share, t);
+        if (has_high(t)) high_turn(s, share, t);
+    } else {
+        low_turn(s, 2 * share, t), low_turn(s, 2 * share + 1, t);
+        if (has_high(t) && !share) high_turn(s, 0, t), high_turn(s, 1, t);
+    }
+}
+
+/* q + bias of numbers [4c, 4c + 4) of a group. */
+VEC_INLINE __m512i group_word(const span *s, int group, int c, dtype t)
+{
+    return biased(s, group * block_group(t) + c / 4 * LEAST, c % 4, t);
+}
+
+/* ---- a part's columns [from, end) at column i of the slab ---- */
+
+VEC_INLINE void unpack_group(slab *s, const span *part, int64_t i, int g, dtype t)
+{
+    for (int c = 0; c < block_group(t) / 4; c++)
+        _mm512_store_si512(s->q[i / 4 + c], group_word(part, g, c, t));
+    _mm512_store_ps(s->scale[i / block_group(t)], part->scale[g]);
+    if (block_has_offset(t)) _mm512_store_ps(s->offset[i / block_group(t)], part->offset[g]);
+}
+
+VEC_INLINE void unpack_part(slab *s, span *part, int64_t i, int from, int end, dtype t)
+{
+#pragma GCC unroll 2
+    for (int share = 0; share < part_shares(t); share++) {
+        share_turn(part, share, t);
+#pragma GCC unroll 4
+        for (int j = 0; j < share_groups(t); j++) {
+            int g = share_group(share, j, t), at = g * block_group(t);
+            if (at >= from && at < end) unpack_group(s, part, i + at - from, g, t);
+        }
     }
 }
 
@@ -36,12 +85,7 @@ VEC_INLINE void unpack(slab *s, const uint8_t *const *row, const uint8_t *next, 
     for (int64_t i = 0; i < n;) {
         int from = (int)((k + i) % block_part(t)), left = block_part(t) - from,
             m = n - i < left ? (int)(n - i) : left;
-        part.row = row;
-        __asm__(
-            ""
-            : "+r"(part.row)); /* 16 addresses are read again: in registers they were moved about */
-        span_begin(&part, k + i, 1.0f, t);
-        ask(next, k + i, m, t);
+        part_find(&part, row, next, k + i, m, t);
         if (m == block_part(t)) unpack_part(s, &part, i, 0, block_part(t), t);
         else unpack_part(s, &part, i, from, from + m, t);
         i += m;
@@ -60,6 +104,79 @@ VEC_INLINE __m512i dot(__m512i sum, __m512i q, const int8_t *digit, int c)
     memcpy(&four, digit + 4 * c, sizeof four);
     return _mm512_dpbusd_epi32(sum, q, _mm512_set1_epi32(four));
 }
+
+/* T unit, of S_2 and S_0 + 2^8 S_1. */
+VEC_INLINE __m512 group_whole(__m512i high, __m512i low, const fixed *f)
+{
+    __m512 whole =
+        _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(0x1p16f), _mm512_cvtepi32_ps(low));
+    return _mm512_mul_ps(whole, _mm512_set1_ps(f->unit));
+}
+
+/* ---- one row: integers go from registers into the sums ---- */
+
+VEC_INLINE __m512 one_group(const span *s, int g, const fixed *f, dtype t)
+{
+    __m512i sum[DIGITS];
+    for (int d = 0; d < DIGITS; d++) sum[d] = _mm512_set1_epi32(f->start[d]);
+#pragma GCC unroll 8
+    for (int c = 0; c < block_group(t) / 4; c++) {
+        __m512i q = group_word(s, g, c, t);
+        for (int d = 0; d < DIGITS; d++) sum[d] = dot(sum[d], q, f->digit + d * block_group(t), c);
+    }
+    return group_whole(sum[2], _mm512_add_epi32(sum[0], _mm512_slli_epi32(sum[1], 8)), f);
+}
+
+/* Columns [from, end) of a part; x: the group of the first.  Shares come as they lie, sums by group. */
+VEC_INLINE __m512 one_part(__m512 y, span *part, const char *x, int from, int end, dtype t)
+{
+    int group = block_group(t), first = from / group;
+    __m512 whole[BLOCK_GROUPS];
+#pragma GCC unroll 2
+    for (int share = 0; share < part_shares(t); share++) {
+        share_turn(part, share, t);
+#pragma GCC unroll 4
+        for (int j = 0; j < share_groups(t); j++) {
+            int g = share_group(share, j, t);
+            whole[g] = _mm512_setzero_ps();
+            if (g * group < from || g * group >= end) continue;
+            whole[g] = one_group(part, g, fixed_at(x, g - first, group), t);
+        }
+    }
+#pragma GCC unroll 8
+    for (int g = 0; g < block_part(t) / group; g++) {
+        if (g * group < from || g * group >= end) continue;
+        y = _mm512_fmadd_ps(part->scale[g], whole[g], y);
+        float sum = fixed_at(x, g - first, group)->sum;
+        if (block_has_offset(t)) y = _mm512_fmadd_ps(part->offset[g], _mm512_set1_ps(sum), y);
+    }
+    return y;
+}
+
+VEC_INLINE void one_row(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
+                        int64_t n, const char *x, dtype t)
+{
+    span part;
+    __m512 y = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n;) {
+        int from = (int)((k + i) % block_part(t)), left = block_part(t) - from,
+            m = n - i < left ? (int)(n - i) : left;
+        part_find(&part, row, next, k + i, m, t);
+        if (m == block_part(t)) y = one_part(y, &part, x, 0, block_part(t), t);
+        else y = one_part(y, &part, x, from, from + m, t);
+        i += m, x += m / block_group(t) * (int)fixed_bytes(block_group(t));
+    }
+    _mm512_storeu_ps(sum, y);
+}
+
+static bool row_meets(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
+                      int64_t n, const char *x, dtype t)
+{
+    BY_BLOCK(t, one_row, sum, row, next, k, n, x)
+    return true;
+}
+
+/* ---- rows ---- */
 
 /* Group g of n rows: into `high` S_2, into `low` S_0 + 2^8 S_1. */
 VEC_INLINE void group_sums(const slab *s, const fixed *const *f, int64_t g, int n, __m512i *high,
@@ -96,10 +213,7 @@ VEC_INLINE void meet(const slab *s, const char *const *x, int64_t n_group, float
         for (int r = 0; r < n; r++) f[r] = fixed_at(x[r], g, group);
         group_sums(s, f, g, n, high, low, group);
         for (int r = 0; r < n; r++) {
-            __m512 whole = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high[r]), _mm512_set1_ps(0x1p16f),
-                                           _mm512_cvtepi32_ps(low[r]));
-            whole = _mm512_mul_ps(whole, _mm512_set1_ps(f[r]->unit));
-            y[r] = _mm512_fmadd_ps(scale, whole, y[r]);
+            y[r] = _mm512_fmadd_ps(scale, group_whole(high[r], low[r], f[r]), y[r]);
             if (offset)
                 y[r] =
                     _mm512_fmadd_ps(_mm512_load_ps(s->offset[g]), _mm512_set1_ps(f[r]->sum), y[r]);

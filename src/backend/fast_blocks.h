@@ -46,6 +46,12 @@ static void slab_unpack(slab *s, const uint8_t *const *row, const uint8_t *next,
 static void slab_meet(const slab *s, const char *const *x, int64_t n, float (*sum)[SIDE], int n_row,
                       dtype t);
 
+/* All n columns from k on times one row, into sum [SIDE], if there is a faster way than by slabs; false: there is none.
+ *
+ * [err: none | owns: nothing | thread: any | cost: n * SIDE multiply-adds] */
+static bool row_meets(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
+                      int64_t n, const char *x, dtype t);
+
 /* ---- the product ---- */
 
 static size_t row_bytes(const product *p)
@@ -69,7 +75,7 @@ VEC_INLINE void fix_rows(const product *p, int64_t first, int64_t n_row, char *t
 /* All columns of SIDE outputs from c on. */
 static void outputs(const product *p, int64_t c, const char *x, int64_t n_row, float (*sum)[SIDE])
 {
-    const uint8_t *row[SIDE];
+    const uint8_t *row[SIDE], *next;
     slab s;
     dtype t = p->w.dtype;
     int group = block_group(t);
@@ -77,10 +83,12 @@ static void outputs(const product *p, int64_t c, const char *x, int64_t n_row, f
         int64_t at = c + j < p->n_col ? c + j : p->n_col - 1;
         row[j] = (const uint8_t *)weight_at(&p->w, p->col0 + at);
     }
+    next = row[0] + SIDE * p->w.row_bytes;
+    if (n_row == 1 && row_meets(sum[0], row, next, p->k0, p->n_k, x, t)) return;
     memset(sum, 0, (size_t)n_row * sizeof *sum);
     for (int64_t k = 0, n; k < p->n_k; k += n) {
         n = p->n_k - k < CHUNK ? p->n_k - k : CHUNK;
-        slab_unpack(&s, row, row[0] + SIDE * p->w.row_bytes, p->k0 + k, n, t);
+        slab_unpack(&s, row, next, p->k0 + k, n, t);
         for (int64_t r = 0; r < n_row; r += MEET) {
             const char *at[MEET];
             int m = n_row - r < MEET ? (int)(n_row - r) : MEET;
