@@ -40,7 +40,7 @@ enum { READ_BYTES = 256 << 20, READ_BLOCK = 1 << 20 };
 
 typedef struct reading {
     const uint64_t *v;
-    uint64_t sum[READ_BYTES / READ_BLOCK];
+    volatile uint64_t *sum; /* [block] */
 } reading;
 
 static void read_blocks(void *job, int64_t first, int64_t end)
@@ -55,22 +55,30 @@ static void read_blocks(void *job, int64_t first, int64_t end)
     }
 }
 
+double read_seconds(const void *bytes, int64_t n_byte, int threads)
+{
+    int64_t n = n_byte / READ_BLOCK;
+    uint64_t *sum = calloc((size_t)n, sizeof *sum);
+    pool *p = pool_new(threads);
+    reading r = { bytes, sum };
+    double t = clock_seconds();
+    if (sum && p) pool_run(p, read_blocks, &r, n);
+    t = clock_seconds() - t;
+    pool_free(p), free(sum);
+    return t;
+}
+
 double read_speed(int threads)
 {
-    static reading r;
     double best = 1e9;
-    uint64_t *v = malloc(READ_BYTES);
-    pool *p = pool_new(threads);
-    if (!v || !p) return 0;
-    memset(v, 1, READ_BYTES);
-    r.v = v;
+    void *bytes = malloc(READ_BYTES);
+    if (!bytes) return 0;
+    memset(bytes, 1, READ_BYTES);
     for (int i = 0; i < 8; i++) {
-        double t = clock_seconds();
-        pool_run(p, read_blocks, &r, READ_BYTES / READ_BLOCK);
-        t = clock_seconds() - t;
+        double t = read_seconds(bytes, READ_BYTES, threads);
         if (t < best) best = t;
     }
-    pool_free(p), free(v);
+    free(bytes);
     return READ_BYTES / best * 1e-9;
 }
 /* SPDX-License-Identifier: MIT */
