@@ -1,8 +1,10 @@
 /* t_report -- what is hashed and what is not; that nothing from outside escapes its place; that numbers come back. */
 #define TEST_FILE t_report
 #include "test.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/model.h"
 #include "render/render.h"
 #include "report/interval.h"
 #include <math.h>
@@ -220,5 +222,27 @@ TEST("the bootstrap interval of a sample is the same every time, and holds its m
     REQUIRE(interval_bootstrap(&a, same, 40, 0.95, 3, "t", NULL) == E_OK && a.low == 2 &&
             a.high == 2);
     CHECK(interval_bootstrap(&a, x, 1, 0.95, 3, "t", NULL) == E_RANGE);
+}
+/* ---- the hash ---- */
+
+TEST("a model's hash does not depend on threads; a piece's is that of its bytes")
+{
+    char one[MODEL_HASH], three[MODEL_HASH], digits[HASH_TEXT], sum[HASH_TEXT] = "";
+    model *m;
+    pool *threads = pool_new(3);
+    REQUIRE(!model_open(&m, "demo:induction", NULL, NULL) && threads);
+    CHECK(!model_hash(m, NULL, one, NULL) && !model_hash(m, threads, three, NULL));
+    CHECK(!strcmp(one, three));
+    hash_piece part[7];
+    for (int i = 0; i < 7; i++) part[i] = (hash_piece){ .p = &"microtome"[i], .bytes = 2 };
+    pool_run(threads, hash_pieces, part, 7);
+    hash *h = hash_new();
+    hash_add(h, "om", 2);
+    hash_text(h, digits);
+    for (int i = 0; i < 16; i++) snprintf(sum + 2 * i, 3, "%02x", part[6].sum[i]);
+    CHECK(!strcmp(sum, digits));
+    hash_free(h);
+    pool_free(threads);
+    model_free(m);
 }
 /* SPDX-License-Identifier: MIT */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include <stdio.h>
+#include <string.h>
 #include <xxhash.h>
 
 /* The library makes its own state (it must be aligned as it likes); ours says whose it is. */
@@ -25,6 +26,16 @@ hash *hash_new(void)
 void hash_add(hash *h, const void *bytes, size_t n)
 {
     if (n) XXH3_128bits_update(h->state, bytes, n);
+}
+
+void hash_pieces(void *pieces, int64_t first, int64_t end)
+{
+    hash_piece *piece = pieces;
+    for (int64_t i = first; i < end; i++) {
+        XXH128_canonical_t sum;
+        XXH128_canonicalFromHash(&sum, XXH3_128bits(piece[i].p, piece[i].bytes));
+        memcpy(piece[i].sum, sum.digest, sizeof piece[i].sum);
+    }
 }
 
 void hash_text(const hash *h, char out[HASH_TEXT])

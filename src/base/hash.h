@@ -6,6 +6,7 @@
 #define MICROTOME_BASE_HASH_H
 #include "base/error.h"
 #include <stddef.h>
+#include <stdint.h>
 
 enum { HASH_TEXT = 33 + 8 }; /* "xxh3-128:" is written by callers; 32 hex digits and NUL fit */
 
@@ -18,6 +19,17 @@ hash *hash_new(void);
 void hash_add(hash *h, const void *bytes, size_t n);
 void hash_text(const hash *h, char out[HASH_TEXT]);
 void hash_free(hash *h);
+
+/* Bytes that are hashed apart from others, and their hash: `sum` of pieces [first, end), in any order and by any threads
+ * (pool.h: a pool_fn).
+ *
+ * [err: none | owns: nothing | thread: any, each its own pieces | cost: O(bytes)] */
+typedef struct hash_piece {
+    const void *p;
+    size_t bytes;
+    unsigned char sum[16];
+} hash_piece;
+void hash_pieces(void *pieces, int64_t first, int64_t end);
 
 /* Add the bytes of a file.
  *

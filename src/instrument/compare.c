@@ -58,7 +58,7 @@ static status open_other(compare *x, error *err)
     status st = model_open(&b->m, path, work_text(x->w, "allow"), err);
     if (st == E_OK) st = session_new(&b->s, &b->m->g, x->w->e, err);
     if (st == E_OK) session_limit(b->s, work_int(x->w, "memory") << 20);
-    if (st == E_OK) st = model_hash(b->m, hash, err);
+    if (st == E_OK) st = model_hash(b->m, x->w->e->pool, hash, err);
     if (st != E_OK) {
         error_prefix(err, "--with");
         return st;

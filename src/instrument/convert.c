@@ -202,7 +202,7 @@ static status run(work *w, error *err)
     char source[MODEL_HASH];
     if (!how.dir) return error_set(err, E_USAGE, "convert: --to DIR is needed");
     status st = control_prompt(w, &p, err);
-    if (st == E_OK) st = model_hash(w->m, source, err);
+    if (st == E_OK) st = model_hash(w->m, w->e->pool, source, err);
     if (st == E_OK) st = model_save(w->m, &how, &o, err);
     if (st == E_OK) st = compare_again(w, p, &c, err);
     if (st != E_OK) return st;

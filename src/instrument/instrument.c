@@ -125,7 +125,7 @@ static void describe_fast(work *w)
 static status describe_model(work *w, error *err)
 {
     char hash[MODEL_HASH];
-    status st = model_hash(w->m, hash, err);
+    status st = model_hash(w->m, w->e->pool, hash, err);
     if (st != E_OK) return st;
     report_model(w->r, w->m->name, hash);
     if (w->m->tokens)

@@ -12,6 +12,7 @@
  * those who add an architecture. */
 #ifndef MICROTOME_MODEL_MODEL_H
 #define MICROTOME_MODEL_MODEL_H
+#include "base/pool.h"
 #include "graph/graph.h"
 #include "token/tokenizer.h"
 
@@ -102,10 +103,11 @@ status model_open(model **out, const char *path, const char *allow, error *err);
 void model_free(model *m);
 
 /* "xxh3-128:" and 32 hex digits over the architecture, the configuration and every weight's name,
- * shape, type and bytes: how the file was cut or named does not matter.
+ * shape, type and bytes: how the file was cut or named does not matter.  A weight's bytes enter as the hashes of pieces
+ * of 4 MiB, which the pool's threads (NULL: the caller) share.
  *
  * [err: NOMEM | owns: nothing | thread: any | cost: reads all weights, once per call] */
-status model_hash(const model *m, char out[MODEL_HASH], error *err);
+status model_hash(const model *m, pool *threads, char out[MODEL_HASH], error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */
