@@ -135,7 +135,7 @@ static const char *const WRONG[][2] = {
       "1 of 2 pairs have a wrong answer" },
     { "[{\"clean\":\"elephant\",\"corrupt\":\"a\",\"answers\":[\"on\"]}]",
       "no pair fits this model; the first: " },
-    { "clean,corrupted,label\nthe cat,the dog,52\n", "no column 'correct' or 'correct_idx'" },
+    { "clean,corrupted,labels\nthe cat,the dog,52\n", "no column 'correct' or 'correct_idx'" },
     { "clean,corrupted,correct_idx,clean\n", "columns 1 and 4 are both its 'clean'" },
     { "clean,corrupted,correct_idx\nthe cat,the dog\n", "row 2: there are 2 cells, and 3 columns" },
     { "clean,corrupted,correct_idx\nthe cat,the dog,on\n", "row 2: 'correct' is 'on'" },

@@ -18,8 +18,9 @@ static const char *const field_names[N_FIELD][N_NAME] = {
 /* The four lists of our form, while they grow. */
 typedef struct lists {
     json_t *of[N_FIELD];
-    int64_t n_more; /* answers that were not taken */
+    int64_t n_more; /* answers beside the first of either kind */
     bool ids;       /* there are answers that are token ids */
+    bool years;     /* answers are years, by a label */
 } lists;
 
 static status nomem(error *err) { return error_set(err, E_NOMEM, "pairs: out of memory"); }
@@ -54,12 +55,19 @@ static status append(lists *x, json_t *const *field, error *err)
 
 static void describe(pair_file *out, const lists *x)
 {
+    static const char takes[] = "prob_diff and answer_diff take all, other metrics the first of "
+                                "either";
     int n = 0;
-    if (x->n_more)
+    if (x->years)
+        n = snprintf(
+            out->note, sizeof out->note,
+            "'label' is a year's two digits, as in EAP's greater-than files: right are the "
+            "years above it, wrong the others; %s",
+            takes);
+    else if (x->n_more)
         n = snprintf(out->note, sizeof out->note,
-                     "there are %lld further right or wrong answers: of each pair the first of "
-                     "either is taken%s",
-                     (long long)x->n_more, x->ids ? "; " : "");
+                     "there are %lld further right or wrong answers: %s%s", (long long)x->n_more,
+                     takes, x->ids ? "; " : "");
     if (x->ids)
         snprintf(out->note + n, sizeof out->note - (size_t)n,
                  "answers are token ids: they mean what they should only with the tokenizer the "
@@ -82,15 +90,34 @@ static status finish(pair_file *out, const lists *x, error *err)
         }
     if (!v) return nomem(err);
     out->v = v, out->foreign = true;
+    out->metric = x->years ? "prob_diff" : NULL;
     describe(out, x);
     return E_OK;
 }
 
 /* ---- a record that is an object ---- */
 
+static void list_keys(const json_t *v, char *out, size_t bytes)
+{
+    const char *name;
+    json_t *x;
+    size_t n = 0;
+    snprintf(out, bytes, "nothing");
+    json_object_foreach((json_t *)v, name, x)
+    {
+        int more = snprintf(out + n, bytes - n, "%s%.30s", n ? ", " : "", name);
+        if (more < 0 || (size_t)more >= bytes - n) {
+            out[n] = 0;
+            return;
+        }
+        n += (size_t)more;
+    }
+}
+
 /* Its field k under one of the names, or NULL. */
 static status field_of(json_t **out, const json_t *v, int k, error *err)
 {
+    char keys[120];
     const char *found = NULL;
     *out = NULL;
     for (int i = 0; i < N_NAME && field_names[k][i]; i++) {
@@ -102,25 +129,54 @@ static status field_of(json_t **out, const json_t *v, int k, error *err)
     }
     if (*out || k == WRONG) return E_OK;
     error_set(err, E_FORMAT, "there is no '%s'", field_names[k][0]);
-    error_hint(err, "a pair has clean, corrupt and correct, or other tools' names for them: "
-                    "docs/formats.md");
+    list_keys(v, keys, sizeof keys);
+    error_hint(err,
+               "it has: %s; a pair has clean, corrupt and correct, or other tools' names for "
+               "them: docs/formats.md",
+               keys);
     return E_FORMAT;
 }
 
-/* The first of a list, or the value itself. */
-static json_t *first_answer(lists *x, json_t *v)
+/* A text or a list of ids.  AutoCircuit's files for its micro model have vectors. */
+static status check_prompt(int k, const json_t *v, error *err)
 {
-    if (!json_is_array(v) || !json_array_size(v)) return v;
-    x->n_more += (int64_t)json_array_size(v) - 1;
-    return json_array_get(v, 0);
+    if (json_is_string(v)) return E_OK;
+    if (!json_is_array(v))
+        return error_set(err, E_FORMAT, "'%s' is %s, expected a text or a list of ids",
+                         field_names[k][0], json_kind(v));
+    if (!json_is_array(json_array_get(v, 0))) return E_OK;
+    error_set(err, E_UNSUPPORTED, "'%s' is a list of vectors, expected a text or a list of ids",
+              field_names[k][0]);
+    error_hint(err, "AutoCircuit's micro model has such inputs, and no tokens");
+    return E_UNSUPPORTED;
 }
 
-static status check_field(int k, const json_t *v, error *err)
+static status check_answer(lists *x, int k, const json_t *v, error *err)
 {
-    bool answer = k == CORRECT || k == WRONG;
-    if (json_is_string(v) || (answer ? json_is_integer(v) : json_is_array(v))) return E_OK;
-    return error_set(err, E_FORMAT, "'%s' is %s, expected %s", field_names[k][0], json_kind(v),
-                     answer ? "a token's text or an id" : "a text or a list of ids");
+    if (json_is_integer(v)) x->ids = true;
+    if (json_is_string(v) || json_is_integer(v)) return E_OK;
+    return error_set(err, E_FORMAT, "'%s' is %s, expected a token's text or an id",
+                     field_names[k][0], json_kind(v));
+}
+
+/* One, or a list of some.  AutoCircuit's files for Tracr's models have a list for every position. */
+static status check_answers(lists *x, int k, const json_t *v, error *err)
+{
+    if (!json_is_array(v) || !json_array_size(v)) return check_answer(x, k, v, err);
+    if (json_is_array(json_array_get(v, 0))) {
+        error_set(err, E_UNSUPPORTED,
+                  "'%s' is an array of arrays, expected answers at the last "
+                  "position",
+                  field_names[k][0]);
+        error_hint(err, "AutoCircuit's files for Tracr's models have answers for every position: "
+                        "leave those of one");
+        return E_UNSUPPORTED;
+    }
+    status st = E_OK;
+    for (size_t i = 0; i < json_array_size(v) && st == E_OK; i++)
+        st = check_answer(x, k, json_array_get(v, i), err);
+    x->n_more += (int64_t)json_array_size(v) - 1;
+    return st;
 }
 
 static status one_object(lists *x, const json_t *v, error *err)
@@ -131,9 +187,8 @@ static status one_object(lists *x, const json_t *v, error *err)
         return error_set(err, E_FORMAT, "is %s, expected an object", json_kind(v));
     for (int k = 0; k < N_FIELD && st == E_OK; k++) {
         st = field_of(&field[k], v, k, err);
-        if (k >= CORRECT) field[k] = first_answer(x, field[k]);
-        if (st == E_OK && field[k]) st = check_field(k, field[k], err);
-        if (st == E_OK && k >= CORRECT && json_is_integer(field[k])) x->ids = true;
+        if (st == E_OK && field[k])
+            st = k < CORRECT ? check_prompt(k, field[k], err) : check_answers(x, k, field[k], err);
     }
     return st == E_OK ? append(x, field, err) : st;
 }
@@ -181,13 +236,13 @@ static status json_lines(lists *x, const char *p, size_t n, error *err)
 typedef struct columns {
     int at[N_FIELD]; /* -1: none */
     bool ids[N_FIELD];
-    int n;
+    int n, label; /* -1: none, or there is an answer */
 } columns;
 
 static status find_columns(columns *c, const csv_cell *head, int n, error *err)
 {
     char list[200] = "";
-    *c = (columns){ { -1, -1, -1, -1 }, { false }, n };
+    *c = (columns){ { -1, -1, -1, -1 }, { false }, n, -1 };
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < N_FIELD; k++)
             for (int j = 0; j < N_NAME && field_names[k][j]; j++) {
@@ -197,13 +252,15 @@ static status find_columns(columns *c, const csv_cell *head, int n, error *err)
                                      c->at[k] + 1, i + 1, field_names[k][0]);
                 c->at[k] = i, c->ids[k] = k >= CORRECT && j == N_NAME - 1;
             }
+        if (csv_is(&head[i], "label")) c->label = i;
         size_t used = strlen(list);
         if (used < 150)
             snprintf(list + used, sizeof list - used, "%s%.*s", i ? ", " : "",
                      (int)(head[i].n < 40 ? head[i].n : 40), head[i].p);
     }
+    if (c->at[CORRECT] >= 0 || c->at[WRONG] >= 0) c->label = -1;
     for (int k = 0; k < WRONG; k++) {
-        if (c->at[k] >= 0) continue;
+        if (c->at[k] >= 0 || (k == CORRECT && c->label >= 0)) continue;
         error_set(err, E_FORMAT, "no JSON, and as CSV its first row has no column '%s%s'",
                   field_names[k][0], k == CORRECT ? "' or 'correct_idx" : "");
         error_hint(err, "it has: %s", utf8_check(list, strlen(list)) == strlen(list) ? list : "?");
@@ -230,6 +287,29 @@ static status bad_cell(const csv_cell *c, const char *name, bool id, error *err)
                      (int)(c->n < 40 ? c->n : 40), c->p);
 }
 
+/* The years above a label, and the others. */
+static status years(json_t **right, json_t **wrong, const csv_cell *label, error *err)
+{
+    bool fine = (label->n == 1 || label->n == 2) && label->p[0] >= '0' && label->p[0] <= '9' &&
+                label->p[label->n - 1] >= '0' && label->p[label->n - 1] <= '9';
+    int year = !fine           ? 99
+               : label->n == 1 ? label->p[0] - '0'
+                               : 10 * (label->p[0] - '0') + label->p[1] - '0';
+    if (year == 99) {
+        error_set(err, E_FORMAT, "'label' is '%.*s', expected a year's two digits, 00 to 98",
+                  (int)(label->n < 40 ? label->n : 40), label->p);
+        error_hint(err, "without a column 'correct' or 'correct_idx' the file is read as EAP's "
+                        "greater-than");
+        return E_FORMAT;
+    }
+    *right = json_array(), *wrong = json_array();
+    for (int y = 0; y < 100; y++)
+        if (!*right || !*wrong ||
+            json_array_append_new(y > year ? *right : *wrong, json_sprintf("%02d", y)))
+            return nomem(err);
+    return E_OK;
+}
+
 static status one_row(lists *x, const columns *c, const csv_cell *cell, int n, error *err)
 {
     json_t *field[N_FIELD] = { NULL };
@@ -244,6 +324,8 @@ static status one_row(lists *x, const columns *c, const csv_cell *cell, int n, e
         if (!field[k]) st = bad_cell(of, field_names[k][0], c->ids[k], err);
         x->ids |= c->ids[k];
     }
+    if (st == E_OK && c->label >= 0)
+        x->years = true, st = years(&field[CORRECT], &field[WRONG], &cell[c->label], err);
     if (st == E_OK) st = append(x, field, err);
     for (int k = 0; k < N_FIELD; k++) json_decref(field[k]);
     return st;

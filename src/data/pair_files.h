@@ -12,16 +12,20 @@
  *     correct    correct, answers, clean_answer; correct_idx (a token id)
  *     wrong      wrong, wrong_answers, patch_answer; incorrect_idx (a token id); may be missing in all
  *
- * What a file is, its content says, not its name.  Other fields are left alone.  Where there are several answers the
- * first is taken; what is taken or meant is said in a note. */
+ * EAP's greater-than files have a column `label` in place of an answer: a year's two digits.  Right are then the years
+ * above it, as texts of two digits, wrong all others, and the measure is prob_diff.
+ *
+ * What a file is, its content says, not its name.  Other fields are left alone.  Lists of answers stay lists, with a note
+ * that most metrics take the first; what is meant is said in it too. */
 #ifndef MICROTOME_DATA_PAIR_FILES_H
 #define MICROTOME_DATA_PAIR_FILES_H
 #include "base/json.h"
 
 typedef struct pair_file {
-    json_t *v;      /* our object */
-    bool foreign;   /* it was another tool's: pairs that do not fit a model are common in it */
-    char note[240]; /* "" or a sentence for the report */
+    json_t *v;          /* our object */
+    const char *metric; /* what it is measured by; NULL: it does not say */
+    bool foreign;       /* it was another tool's: pairs that do not fit a model are common in it */
+    char note[360];     /* "" or a sentence for the report */
 } pair_file;
 
 /* Read one; pair_file_release frees it.

@@ -81,21 +81,10 @@ static status answers(int32_t **out, pairs *p, const model *m, const json_t *v, 
                          json_array_size(v), p->n);
     *out = arena_array(&p->mem, p->n + 1, sizeof **out);
     if (!*out) return nomem(err);
-    for (int i = 0; i < p->n; i++) {
-        const json_t *x = json_array_get(v, (size_t)i);
-        status st = E_OK;
-        if (json_is_string(x))
-            st = token_find(m, json_string_value(x), json_string_length(x), &(*out)[i], err);
-        else if (json_is_integer(x) && json_integer_value(x) >= 0 &&
-                 json_integer_value(x) < m->config.n_vocab_out)
-            (*out)[i] = (int32_t)json_integer_value(x);
-        else
-            st = error_set(err, E_RANGE,
-                           "'%s', pair %d: expected a token's text or an id of 0 to %d", key, i,
-                           m->config.n_vocab_out - 1);
-        if (st != E_OK) return st;
-    }
-    return E_OK;
+    status st = E_OK;
+    for (int i = 0; i < p->n && st == E_OK; i++)
+        st = answer_first(&(*out)[i], m, json_array_get(v, (size_t)i), key, i, err);
+    return st;
 }
 
 static status check_lengths(const pairs *p, error *err)
@@ -171,6 +160,9 @@ static status fill(pairs *p, const model *m, const json_t *v, const pairs_how *h
     if (st == E_OK) st = answers(&p->correct, p, m, json_object_get(v, "correct"), "correct", err);
     if (st == E_OK && wrong) st = answers(&p->wrong, p, m, wrong, "wrong", err);
     if (st == E_OK) st = check_answers(p, err);
+    if (st == E_OK)
+        st = answer_sets(&p->set, &p->n_partial, &p->mem, m, json_object_get(v, "correct"), wrong,
+                         p->n, err);
     if (st == E_OK && reference)
         st = prompt_array(&p->reference, &p->n_reference, &p->mem, m, reference,
                           "ablation_reference_set", bos, err);
@@ -260,6 +252,10 @@ static status sieve_pair(sieve *x, const model *m, const json_t *v, size_t i, co
 static void describe(pairs *p, const sieve *x, const char *note)
 {
     int at = snprintf(p->note, sizeof p->note, "%s", note);
+    if (p->n_partial)
+        at += snprintf(p->note + at, sizeof p->note - (size_t)at,
+                       "%sof %d pairs not all answers are single tokens of this model",
+                       at ? "; " : "", p->n_partial);
     if (x->n_left_out)
         snprintf(p->note + at, sizeof p->note - (size_t)at,
                  "%s%d of %d pairs are left out, which do not fit this model (the first: %.120s)",
@@ -282,7 +278,7 @@ static status sieve_all(pairs **out, sieve *x, const model *m, const pair_file *
         if (*x->why.hint) error_hint(err, "%s", x->why.hint);
     }
     if (st == E_OK) st = make(out, m, x->kept, how, err);
-    if (st == E_OK) describe(*out, x, f->note);
+    if (st == E_OK) describe(*out, x, f->note), (*out)->metric = f->metric;
     return st;
 }
 

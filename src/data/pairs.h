@@ -3,19 +3,21 @@
  *     { "clean": [[1, 2, 3], ...], "corrupt": [[1, 2, 4], ...], "correct": [7, ...], "wrong": [9, ...],
  *       "ablation_reference_set": [[...], ...] }
  *
- * Prompts may be texts instead of ids, answers texts of one token (" Mary"); wrong and the reference set may
+ * Prompts may be texts instead of ids, answers texts of one token (" Mary"), or lists of several; wrong and the reference set may
  * be missing.  Files of AutoCircuit, EAP (CSV) and feature circuits (JSON lines) are read too: pair_files.h. */
 #ifndef MICROTOME_DATA_PAIRS_H
 #define MICROTOME_DATA_PAIRS_H
-#include "base/json.h"
-#include "model/prompt.h"
+#include "data/answers.h"
 
 typedef struct pairs {
     arena mem;
     int n, n_reference;
     prompt **clean, **corrupt, **reference;
-    int32_t *correct, *wrong; /* wrong NULL: not given */
-    char note[480];           /* what reading the file left out or took to be meant; "" */
+    int32_t *correct, *wrong; /* wrong NULL: not given; the first ones, where there are sets */
+    answer_set *set;          /* [n]; NULL: each pair has the one answer, and the one wrong one */
+    int n_partial;            /* sets that are missing (answers.h) */
+    const char *metric;       /* what the file is measured by; NULL: it does not say */
+    char note[600];           /* what reading the file left out or took to be meant; "" */
     bool single;              /* there is no other prompt: corrupt is the clean one again */
 } pairs;
 

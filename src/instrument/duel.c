@@ -31,20 +31,50 @@ static status read_pairs(work *w, pairs **out, error *err)
     return duel_pairs(w, out, err);
 }
 
+/* The answers of a pair: its set, or the one right one and the one wrong one, in `own`. */
+static answer_set answers_of(const pairs *p, int i, int32_t own[2])
+{
+    if (p->set && p->set[i].n_right) return p->set[i];
+    own[0] = p->correct[i], own[1] = p->wrong ? p->wrong[i] : 0;
+    return (answer_set){ own, 1, p->wrong != NULL };
+}
+
+static int32_t most_answers(const pairs *p)
+{
+    int32_t most = 2;
+    for (int i = 0; p->set && i < p->n; i++)
+        if (p->set[i].n_right + p->set[i].n_wrong > most)
+            most = p->set[i].n_right + p->set[i].n_wrong;
+    return most;
+}
+
+static status check_answers(const duel *d, const metric_def *m, error *err)
+{
+    if (m->n_answer > 1 && !d->p->wrong) {
+        error_set(err, E_USAGE, "%s needs a wrong answer for every pair", m->name);
+        error_hint(err, "give --wrong, or --metric logit");
+        return E_USAGE;
+    }
+    if (!m->sets || !d->p->n_partial) return E_OK;
+    error_set(err, E_USAGE,
+              "%s takes all answers, and of %d pairs not all are single tokens of this "
+              "model",
+              m->name, d->p->n_partial);
+    error_hint(err, "--metric logit_diff takes the first right and the first wrong one");
+    return E_USAGE;
+}
+
 static status add_metric(duel *d, const char *name, error *err)
 {
     duel_metric *x = &d->metric[d->n_metric];
     if (d->n_metric == MAX_METRIC)
         return error_set(err, E_USAGE, "more than %d metrics", MAX_METRIC);
-    status st = work_metric(d->w, name, &x->on, &x->def, err);
+    status st = work_metric(d->w, name, most_answers(d->p), &x->on, &x->def, err);
     if (st != E_OK) return st;
     for (int k = 0; k < d->n_metric; k++)
         if (d->metric[k].def == x->def) return error_set(err, E_USAGE, "metric %s twice", name);
     d->n_metric++;
-    if (x->def->n_answer == 1 || d->p->wrong) return E_OK;
-    error_set(err, E_USAGE, "%s needs a wrong answer for every pair", x->def->name);
-    error_hint(err, "give --wrong, or --metric logit");
-    return E_USAGE;
+    return check_answers(d, x->def, err);
 }
 
 static status find_metrics(duel *d, error *err)
@@ -52,7 +82,7 @@ static status find_metrics(duel *d, error *err)
     const char *list = work_text(d->w, "metric");
     size_t n;
     status st = E_OK;
-    if (!list) list = d->p->wrong ? "logit_diff" : "logit";
+    if (!list) list = d->p->metric ? d->p->metric : d->p->wrong ? "logit_diff" : "logit";
     for (const char *word; st == E_OK && (word = str_word(&list, &n));) {
         char name[64];
         snprintf(name, sizeof name, "%.*s", (int)n, word);
@@ -72,12 +102,33 @@ void duel_metric_at(duel *d, int k)
     if (d->n_metric > 1) snprintf(d->suffix, sizeof d->suffix, ".%s", x->def->name);
 }
 
+/* All answers with their weights; the rest of `most` is the first again, which counts nothing. */
+static status give_set(duel *d, lane *l, const duel_metric *m, int pair, error *err)
+{
+    int32_t own[2], most = m->on.answer->n_part;
+    answer_set s = answers_of(d->p, pair, own);
+    bool mean = m->def->sets == SET_MEAN;
+    double *id = mem_zero((size_t)most * 2 * sizeof *id), *weight = id ? id + most : NULL;
+    if (!id) return error_set(err, E_NOMEM, "pairs: out of memory");
+    for (int32_t j = 0; j < most; j++) {
+        bool there = j < s.n_right + s.n_wrong;
+        id[j] = s.id[there ? j : 0];
+        if (j < s.n_right) weight[j] = mean ? 1.0 / s.n_right : 1;
+        else if (there) weight[j] = mean ? -1.0 / s.n_wrong : -1;
+    }
+    status st = lane_give(l, m->on.answer, id, err);
+    if (st == E_OK) st = lane_give(l, m->on.weight, weight, err);
+    mem_free(id, (size_t)most * 2 * sizeof *id);
+    return st;
+}
+
 status duel_give(duel *d, lane *l, int pair, error *err)
 {
     double answer[2] = { d->p->correct[pair], d->p->wrong ? d->p->wrong[pair] : 0 };
     status st = E_OK;
     for (int k = 0; k < d->n_metric && st == E_OK; k++)
-        st = lane_give(l, d->metric[k].on.answer, answer, err);
+        st = d->metric[k].on.weight ? give_set(d, l, &d->metric[k], pair, err)
+                                    : lane_give(l, d->metric[k].on.answer, answer, err);
     return st;
 }
 
@@ -250,9 +301,10 @@ status duel_read(duel *d, lane *l, const edit *e, double **out, error *err)
 /* The largest of the answers' logits, of either run: what the metric's rounding error is a share of. */
 static status largest_logit(duel *d, lane *l, int pair, double *out, error *err)
 {
-    int32_t last = lane_len(l) - 1;
-    for (int k = 0; k < (d->p->wrong ? 2 : 1); k++) {
-        int32_t id = k ? d->p->wrong[pair] : d->p->correct[pair];
+    int32_t last = lane_len(l) - 1, own[2];
+    answer_set s = answers_of(d->p, pair, own);
+    for (int32_t k = 0; k < s.n_right + s.n_wrong; k++) {
+        int32_t id = s.id[k];
         double x;
         status st = lane_read(l, d->w->m->logits, (box){ last, last + 1, id, id + 1 }, &x, err);
         if (st != E_OK) return st;
@@ -350,7 +402,8 @@ static void show_base(duel *d)
                                         { "corrupt", d->def->unit, CELL_REAL, 0, false },
                                         { "gap", d->def->unit, CELL_REAL, 0, false } });
     for (int i = 0; i < d->p->n; i++) show_base_pair(d, t, i);
-    report_note(d->w->r, "Metric: %s, %s.", d->def->name, d->def->says);
+    report_note(d->w->r, "Metric: %s, %s.%s", d->def->name, d->def->says,
+                d->def->sets && d->p->set ? "  The table names the first of either." : "");
     for (int k = 0; k < 2; k++) {
         snprintf(name, sizeof name, "%s_%s", d->def->name, k ? "clean" : "corrupt");
         double *v = report_tensor(d->w->r, name, DTYPE_F64, "pair", (int64_t[]){ d->p->n });

@@ -45,7 +45,7 @@
           ROLE_WHAT },                                                                             \
         { "wrong", PARAM_TEXT, NULL, "the wrong answer, one token", ROLE_WHAT },                   \
         { "metric", PARAM_TEXT, NULL,                                                              \
-          "with commas: logit_diff logit logprob prob; logit_diff where there is a wrong answer",  \
+          "with commas: logit_diff logit logprob prob prob_diff answer_diff; usually logit_diff",  \
           ROLE_WHAT },                                                                             \
         { "direction", PARAM_ONE_OF("denoise noise both"), NULL,                                   \
           "denoise, noise or both; denoise, and with --all both", ROLE_WHAT },                     \

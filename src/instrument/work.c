@@ -395,7 +395,8 @@ status work_tell(work *w, const char *what, double done, error *err)
     return tell(w, what, done) ? E_OK : error_set(err, E_INTERRUPTED, "%s: stopped", what);
 }
 
-status work_metric(work *w, const char *name, metric *out, const metric_def **def, error *err)
+status work_metric(work *w, const char *name, int32_t most, metric *out, const metric_def **def,
+                   error *err)
 {
     char list[200] = "";
     graph *g = session_graph(w->s);
@@ -404,7 +405,7 @@ status work_metric(work *w, const char *name, metric *out, const metric_def **de
                  metric_all[i]->name);
         if (strcmp(metric_all[i]->name, name)) continue;
         *def = metric_all[i];
-        *out = metric_all[i]->build(g, w->m);
+        *out = metric_all[i]->build(g, w->m, most);
         return out->value ? E_OK : error_set(err, g->err.code, "%s", g->err.msg);
     }
     error_set(err, E_USAGE, "there is no metric '%.60s'", name);

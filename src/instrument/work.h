@@ -202,7 +202,8 @@ void work_label_tokens(work *w, const char *tensor, const char *axis, const prom
 /* A metric by name (--metric), built on the session's graph.
  *
  * [err: USAGE with those there are, NOMEM | owns: the session's graph | thread: w's own | cost: O(1)] */
-status work_metric(work *w, const char *name, metric *out, const metric_def **def, error *err);
+status work_metric(work *w, const char *name, int32_t most, metric *out, const metric_def **def,
+                   error *err);
 
 #endif
 /* SPDX-License-Identifier: MIT */

@@ -2,10 +2,11 @@
 #include "metric/metric_def.h"
 #include "ops.gen.h"
 
-static metric build(graph *g, const model *m)
+static metric build(graph *g, const model *m, int32_t most)
 {
+    (void)most;
     node *answer = graph_input(g, LANE, 2, 1);
-    return (metric){ answer, op_diff(g, op_pick(g, m->logits, answer, NULL)) };
+    return (metric){ answer, op_diff(g, op_pick(g, m->logits, answer, NULL)), NULL };
 }
 
 const metric_def metric_logit_diff_def = {

@@ -2,10 +2,11 @@
 #include "metric/metric_def.h"
 #include "ops.gen.h"
 
-static metric build(graph *g, const model *m)
+static metric build(graph *g, const model *m, int32_t most)
 {
+    (void)most;
     node *answer = graph_input(g, LANE, 1, 1);
-    return (metric){ answer, op_pick(g, op_log_softmax(g, m->logits), answer, NULL) };
+    return (metric){ answer, op_pick(g, op_log_softmax(g, m->logits), answer, NULL), NULL };
 }
 
 const metric_def metric_logprob_def = { .name = "logprob",
