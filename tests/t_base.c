@@ -72,6 +72,26 @@ TEST("messages and prefixes longer than their place are cut, not overrun")
     CHECK(err.msg[0] == 'x' && strlen(err.msg) == ERROR_MSG - 1);
 }
 
+TEST("what a message quotes moves no cursor, and what is no character of it is a question mark")
+{
+    error e = { 0 };
+    char wide[2 * ERROR_MSG];
+    error_set(&e, E_FORMAT, "found '%s'",
+              "\x1b[2J\r\n\xff\xc3\xa9\xc2\x9b"
+              "1m\x7f\xe2\x82");
+    CHECK(!strcmp(e.msg, "found '?[2J???\xc3\xa9??1m?"
+                         "??"
+                         "'"));
+    error_hint(&e, "a\tb");
+    error_prefix(&e, "\b%s", "c");
+    CHECK(!strcmp(e.hint, "a?b") && !strncmp(e.msg, "?c: found", 9));
+    for (size_t i = 0; i + 2 < sizeof wide; i += 2) memcpy(wide + i, "\xc3\xa9", 3);
+    e = (error){ 0 };
+    error_set(&e, E_FORMAT, "%s", wide);
+    CHECK(strlen(e.msg) == ERROR_MSG - 1 && utf8_check(e.msg, ERROR_MSG - 1) == ERROR_MSG - 1);
+    CHECK(e.msg[ERROR_MSG - 2] == '?');
+}
+
 TEST("every status has a name and a meaning, an unknown one neither")
 {
 #define X(name, value, says)                                                                       \

@@ -62,6 +62,9 @@ TEST("wrong arguments exit with 2 and say what would be right")
     CHECK(is("verify demo:induction --length 4294967298", 2, "4294967298"));
     CHECK(is("run demo:induction --prompt the --bos maybe", 2, "bos is 'maybe', expected"));
     CHECK(is("run --bos demo:induction --prompt the --quiet", 0, ""));
+    CHECK(is("path demo:induction --hops 3", 2, "--hops says something of --from"));
+    CHECK(is("path demo:induction --shard 1/2000000 --resume x --clean a --corrupt the --answer a",
+             2, "n is at most"));
     CHECK(is("run demo:induction demo:induction", 2, "its MODEL is 'demo:induction' already"));
     CHECK(is("run demo:induction --prompt the --no-fuse yes", 2, "--no-fuse is a switch"));
     CHECK(is("run demo:induction --prompt the --top 2.5", 2, "a whole number"));

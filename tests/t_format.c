@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/resource.h>
 #include <signal.h>
 
@@ -230,6 +231,9 @@ TEST("what is no container is refused with what was expected")
     CHECK(open_it(test_path("nothing.safetensors"), &err) == E_IO && err.hint[0]);
     CHECK(open_it(test_path("nothing"), &err) == E_IO);
     CHECK(open_it(test_dir(), &err) == E_IO && strstr(err.msg, "model.safetensors"));
+    REQUIRE(file_write(test_path("weights.gguf"), "", 0, NULL) == E_OK);
+    CHECK(open_it(test_dir(), &err) == E_IO && strstr(err.hint, "ends in .gguf"));
+    REQUIRE(unlink(test_path("weights.gguf")) == 0);
     CHECK(open_it("/dev/null", &err) == E_UNSUPPORTED);
     CHECK(tensors_write(test_path("x.pt"), sample, N, NULL, 0, &err) == E_USAGE);
 }

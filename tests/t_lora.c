@@ -336,6 +336,7 @@ TEST("adapters that an edit cannot mean are refused by name")
     snprintf(text, sizeof text, "weights += inf * lora(%s)", a);
     refused(golden, text, "a finite factor");
     refused(golden, "weights += lora(/nonexistent)", "/nonexistent");
+    refused(golden, "weights += lora(/usr)", "adapter_model.safetensors nor adapter_model.bin");
     refused(golden, "weights += lora()", "an adapter's directory");
     snprintf(text, sizeof text, "weights += lora(%s)", shared_path("data/fixture-lora"));
     refused(golden, text, "no weight 'model.layers.10.self_attn.o_proj.weight'");

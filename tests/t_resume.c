@@ -169,6 +169,10 @@ TEST(
     str_release(&all);
     result r = merged(file, false);
     CHECK(r.st != 0 && strstr(r.says, "shard 2/4") && strstr(r.says, "shard 3/4 has 0 of"));
+    snprintf(part, sizeof part, "%s.3-of-4", file);
+    REQUIRE(file_write(part, "MTJO", 4, NULL) == E_OK); /* killed as it was begun */
+    r = merged(file, false);
+    CHECK(r.st != 0 && strstr(r.says, "shard 3/4 has 0 of"));
     r = resumed(file, NULL);
     CHECK(r.st == 0 && !strcmp(r.hash, whole_hash()) && strstr(r.says, "Shard 2/4 stopped"));
     unlink(file);

@@ -376,6 +376,16 @@ TEST("indirect effects are means over draws, roles means over their positions")
     mt_report_free(r);
 }
 
+TEST("noise that leaves no number is said, and no effect is made of it")
+{
+    mt_report *r = ran("trace", "{\"model\":\"demo:induction\",\"prompt\":\"the cat sat\","
+                                "\"subject\":\"cat\",\"what\":\"state\",\"samples\":2,"
+                                "\"noise\":\"1e300\"}");
+    CHECK(r && shows(r, "the base runs of 2 of 2 pairs give no finite number"));
+    CHECK(r && shows(r, "denoise.state: no cell has a number in every pair"));
+    mt_report_free(r);
+}
+
 TEST("a trace is planned, stopped by its time and filled coarse to fine like any sweep")
 {
     static const char ask[] = "{\"model\":\"demo:induction\",\"prompt\":\"the cat sat on the cat\","

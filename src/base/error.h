@@ -34,7 +34,8 @@ enum { ERROR_MSG = 512, ERROR_HINT = 384 };
 
 typedef struct error {
     status code;
-    char msg[ERROR_MSG];   /* what was found and what was expected; lower case, no full stop */
+    char msg
+        [ERROR_MSG]; /* what was found and what was expected; lower case, no full stop, nothing that moves a cursor */
     char hint[ERROR_HINT]; /* what to do; may be empty */
 } error;
 

@@ -152,6 +152,15 @@ const char *format_of(const char *path, bool *has_config)
     return f ? f->name : NULL;
 }
 
+/* Does "a, b, c" have that word?  (Two formats may share an end.) */
+static bool in_list(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += n)
+        if ((at == list || at[-1] == ' ') && (at[n] == ',' || !at[n])) return true;
+    return false;
+}
+
 /* "a, b, c": the names of files that are read, in a directory or by their ends. */
 static void list_names(char *out, size_t bytes, bool in_dir)
 {
@@ -160,8 +169,18 @@ static void list_names(char *out, size_t bytes, bool in_dir)
     for (int i = 0; format_all[i]; i++) {
         const char *const *name = in_dir ? format_all[i]->in_dir : format_all[i]->ends;
         for (; *name && n < bytes; name++)
-            n += (size_t)snprintf(out + n, bytes - n, "%s%s", n ? ", " : "", *name);
+            if (!in_list(out, *name))
+                n += (size_t)snprintf(out + n, bytes - n, "%s%s", n ? ", " : "", *name);
     }
+}
+
+/* The end of the name of a file in that directory that is read by itself; NULL: of none. */
+static const char *end_in(const char *dir)
+{
+    for (int i = 0; format_all[i]; i++)
+        for (const char *const *end = format_all[i]->ends; *end; end++)
+            if (strcmp(*end, ".json") && file_in_dir(dir, *end)) return *end;
+    return NULL;
 }
 
 static status read_as(container *c, const format_def *f, const char *path, error *err)
@@ -202,6 +221,8 @@ static status read_directory(container *c, const char *path, error *err)
     if (best) return read_as(c, best, file, err);
     list_names(names, sizeof names, true);
     error_set(err, E_IO, "%s: none of %s is in this directory", path, names);
+    const char *end = end_in(path);
+    if (end) error_hint(err, "a file in it ends in %s: give the path of that file", end);
     return E_IO;
 }
 

@@ -388,6 +388,18 @@ static void show_base_pair(duel *d, table *t, int i)
                 d->value[1][i] - d->value[0][i]);
 }
 
+/* An overflow in a base run (noise that is too large, weights that are no numbers) leaves nothing to compare with. */
+static void warn_no_number(duel *d)
+{
+    int bad = 0;
+    for (int i = 0; i < d->p->n; i++) bad += !isfinite(d->value[1][i] - d->value[0][i]);
+    if (bad)
+        report_warn(d->w->r,
+                    "%s: the base runs of %d of %d pairs give no finite number: their effects are "
+                    "none either",
+                    d->def->name, bad, d->p->n);
+}
+
 static void show_base(duel *d)
 {
     char name[80];
@@ -402,6 +414,7 @@ static void show_base(duel *d)
                                         { "corrupt", d->def->unit, CELL_REAL, 0, false },
                                         { "gap", d->def->unit, CELL_REAL, 0, false } });
     for (int i = 0; i < d->p->n; i++) show_base_pair(d, t, i);
+    warn_no_number(d);
     report_note(d->w->r, "Metric: %s, %s.%s", d->def->name, d->def->says,
                 d->def->sets && d->p->set ? "  The table names the first of either." : "");
     for (int k = 0; k < 2; k++) {

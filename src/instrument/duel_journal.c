@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_SHARDS = 1 << 20 };
+
 static const char *asked(const duel *d, const char *name)
 {
     return json_string_value(json_object_get(d->w->request, name));
@@ -20,7 +22,7 @@ static bool whole_number(const char *text, char end, int *out)
 {
     char *rest;
     long n = strtol(text, &rest, 10);
-    if (*text < '0' || *text > '9' || *rest != end || n > 1 << 20) return false;
+    if (*text < '0' || *text > '9' || *rest != end || n > MOST_SHARDS) return false;
     *out = (int)n;
     return true;
 }
@@ -60,7 +62,9 @@ static status find_shard(duel *d, error *err)
         d->shard >= 1 && d->shard <= d->n_shard)
         return E_OK;
     return error_set(err, E_USAGE,
-                     "shard is '%.40s', expected i/n with i from 1 to n, as 2/4, or mpi", text);
+                     "shard is '%.40s', expected i/n with i from 1 to n, as 2/4, or mpi; n is at "
+                     "most %d",
+                     text, MOST_SHARDS);
 }
 
 bool duel_is_mine(const duel *d, int64_t item)
@@ -86,7 +90,7 @@ status duel_each_shard(const char *path, duel_shard *fn, void *user, error *err)
             !whole_number(of + 4, 0, &n_shard))
             continue;
         snprintf(file, sizeof file, "%s%s", slash ? dir : "", e->d_name);
-        st = fn(user, file, shard, n_shard, err);
+        if (!journal_is_bare(file)) st = fn(user, file, shard, n_shard, err);
     }
     closedir(at);
     return st;

@@ -287,7 +287,7 @@ static status show_largest(duel *d, const duel_tensor *t, const duel_plan *p, ra
     if (!n || list[0].v == 0) {
         report_note(d->w->r,
                     n ? "%s: no cell changes the metric."
-                      : "%s: no cell was finished in every pair.",
+                      : "%s: no cell has a number in every pair.",
                     t->name);
         return E_OK;
     }

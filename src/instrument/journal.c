@@ -211,6 +211,20 @@ status journal_describe(journal_of *of, const char *path, error *err)
     return st;
 }
 
+static bool is_bare(const void *p, size_t bytes)
+{
+    return bytes < HEAD + SUM && (!bytes || !memcmp(p, magic, bytes < 8 ? bytes : 8));
+}
+
+bool journal_is_bare(const char *path)
+{
+    file_map m;
+    if (file_open_map(&m, path, NULL) != E_OK) return false;
+    bool bare = is_bare(m.p, m.bytes);
+    file_unmap(&m);
+    return bare;
+}
+
 void journal_text_free(const char *text)
 {
     if (text) mem_free((void *)text, strlen(text) + 1);
@@ -287,7 +301,7 @@ static status open_file(journal *j, const journal_of *of, error *err)
     }
     char begin[8];
     int64_t n = lseek(j->fd, 0, SEEK_END), k = pread(j->fd, begin, sizeof begin, 0);
-    if (n == 0 || (n < HEAD + SUM && k > 0 && !memcmp(begin, magic, (size_t)k))) {
+    if (n == 0 || (k > 0 && is_bare(begin, (size_t)n))) {
         j->n_torn = n;
         return write_head(j, of, err);
     }

@@ -44,6 +44,11 @@ status journal_join(journal *j, const char *path, error *err);
 status journal_describe(journal_of *of, const char *path, error *err);
 void journal_text_free(const char *text);
 
+/* Was it begun and stopped before its header was whole?  Then it holds nothing, and journal_open begins it anew.
+ *
+ * [err: false (another file, or none) | owns: nothing | thread: any | cost: maps the file] */
+bool journal_is_bare(const char *path);
+
 /* Is item i there?  Then its values [n_value] and its mark are written (either may be NULL).
  *
  * [err: false | owns: nothing | thread: j's | cost: O(1)] */

@@ -84,6 +84,14 @@ static status whole(work *w, const merging *x, const char *path, error *err)
     return st;
 }
 
+static status none_there(const char *path, error *err)
+{
+    error_set(err, E_IO, "%s: no shard's journal is there (%s.1-of-2, say)", path, path);
+    if (strstr(path, "-of-"))
+        error_hint(err, "give FILE as --resume had it, without .1-of-2 behind it");
+    return E_IO;
+}
+
 static status run(work *w, error *err)
 {
     merging x = { 0 };
@@ -94,8 +102,7 @@ static status run(work *w, error *err)
         return E_USAGE;
     }
     status st = duel_each_shard(path, join, &x, err);
-    if (st == E_OK && !x.j)
-        st = error_set(err, E_IO, "%s: no shard's journal is there (%s.1-of-2, say)", path, path);
+    if (st == E_OK && !x.j) st = none_there(path, err);
     if (st == E_OK && !work_flag(w, "finish")) st = check_whole(&x, path, err);
     if (st == E_OK) st = whole(w, &x, path, err);
     journal_close(x.j);

@@ -171,7 +171,7 @@ static status run(work *w, error *err)
     int n = 0;
     if (work_text(w, "from") || work_text(w, "to")) return route_run(w, err);
     duel_plan *list = arena_array(&w->mem, 2 * N_SENDER * N_RECEIVER, sizeof *list);
-    status st = list ? E_OK : work_nomem(w, err);
+    status st = list ? work_only_beside(w, "from", "hops through top", err) : work_nomem(w, err);
     if (st == E_OK) st = duel_open(&d, w, err);
     if (st != E_OK) return st;
     st = plan_edges(w, list, &n, err);

@@ -203,7 +203,12 @@ static status find_file(reading *a, const char *path, error *err)
     char *old = path_join(a->mem, path, "adapter_model.bin");
     bool in_dir = file_is_dir(path);
     a->to->file = in_dir ? (file && file_exists(file) ? file : old) : arena_string(a->mem, path);
-    return file && old && a->to->file ? E_OK : nomem(err);
+    if (!file || !old || !a->to->file) return nomem(err);
+    if (!in_dir || file_exists(a->to->file)) return E_OK;
+    error_set(err, E_IO,
+              "adapter: neither adapter_model.safetensors nor adapter_model.bin is in %s", path);
+    error_hint(err, "give the directory that PEFT's save_pretrained wrote, or its file");
+    return E_IO;
 }
 
 static status read_all(reading *a, const char *path, error *err)
