@@ -281,6 +281,29 @@ TEST("weights += F * lora(DIR) is the adapter at that scale; adapters stack, and
     CHECK(same_logits(golden, fork, "\"threads\":1"));
 }
 
+TEST("a text written by a fork that has an adapter is that of the model opened with it")
+{
+    enum { N = 6 };
+    char a[1200], b[1200];
+    const char *golden = two_adapters(a, b);
+    int64_t n, m;
+    if (!golden) SKIP("no ../shared");
+    mt_report *fork = ran_as("generate",
+                             "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"n\":%d,"
+                             "\"edit\":[\"weights += 0.3 * lora(%s)\"]}",
+                             golden, N, a),
+              *opened = ran_as("generate",
+                               "{\"model\":\"%s\",\"tokens\":\"1,5,2\",\"n\":%d,"
+                               "\"adapter\":\"%s\",\"adapter_scale\":0.3}",
+                               golden, N, a);
+    double *x = tensor_of(fork, "logprob", &n), *y = tensor_of(opened, "logprob", &m);
+    REQUIRE(x && y && n == 2 * N && m == N);
+    CHECK(!memcmp(x + N, y, N * sizeof *x)); /* the edit's, behind the unedited run's */
+    CHECK(memcmp(x, y, N * sizeof *x));
+    free(x), free(y);
+    mt_report_free(fork), mt_report_free(opened);
+}
+
 TEST("an adapter's files are in the certificate, and a report of a fork that has one replays")
 {
     char a[1200], b[1200], more[1400], path[1300];
