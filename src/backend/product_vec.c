@@ -60,11 +60,17 @@ static strip_size size_for(int64_t n_row)
     return (strip_size){ MOST_K, MOST_COL / 4 };
 }
 
+/* Rows of x that meet a strip together, turned: number k of row r is x[VEC k + r]; and their sums. */
+typedef struct group {
+    float *y[TALL];
+    _Alignas(64) float x[MOST_K * VEC];
+} group;
+
 /* Sums of `wide` vecs of the strip's columns.  n, `wide` and `whole` (no column is missing) are constants at every call
  * that matters, so that sums live in registers and nothing is asked within the loop.  The rows that meet a strip first
  * wait for memory: they ask for what lies below, in the next one. */
-ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float *const *y,
-                        int64_t c, int n, int wide, bool whole, dtype t)
+ALWAYS void strip_panel(const product *p, const strip *s, const group *g, int64_t c, int n,
+                        int wide, bool whole, dtype t)
 {
     const char *w = s->packed ? (const char *)(s->packed + c / PANEL * PANEL * s->n_k + c % PANEL)
                               : weight_at(&p->w, p->k0 + s->k);
@@ -72,71 +78,71 @@ ALWAYS void strip_panel(const product *p, const strip *s, const float *x, float 
             step = s->packed ? PANEL * (int64_t)sizeof(float) : p->w.row_bytes;
     int left = whole ? wide * VEC : (int)(s->n_col - c);
     int64_t ahead = s->first && !s->packed ? at * type_bytes(t) + s->n_k * step : 0;
+    const float *x[TALL];
     vec acc[TALL][2];
+    for (int r = 0; r < n; r++) x[r] = g->x + r;
     for (int r = 0; r < n; r++)
         for (int h = 0; h < wide; h++)
             acc[r][h] = !s->k   ? vec_splat(0.0f)
-                        : whole ? vec_load(y[r] + c + h * VEC)
-                                : vec_load_part(y[r] + c + h * VEC, left - h * VEC);
-    for (int64_t k = 0; k < s->n_k; k++, w += step, x += VEC) {
+                        : whole ? vec_load(g->y[r] + c + h * VEC)
+                                : vec_load_part(g->y[r] + c + h * VEC, left - h * VEC);
+    for (int64_t k = 0; k < s->n_k; k++, w += step) {
         vec wk[2];
         if (ahead)
             for (int h = 0; h < wide; h++) vec_prefetch(w + ahead + h * VEC * type_bytes(t));
         for (int h = 0; h < wide; h++)
             wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
         for (int r = 0; r < n; r++) {
-            vec xk = vec_splat(x[r]);
+            vec xk = vec_splat(x[r][VEC * k]);
             for (int h = 0; h < wide; h++) acc[r][h] = vec_fma(xk, wk[h], acc[r][h]);
         }
     }
     for (int r = 0; r < n; r++)
         for (int h = 0; h < wide; h++)
-            if (whole) vec_store(y[r] + c + h * VEC, acc[r][h]);
-            else vec_store_part(y[r] + c + h * VEC, acc[r][h], left - h * VEC);
+            if (whole) vec_store(g->y[r] + c + h * VEC, acc[r][h]);
+            else vec_store_part(g->y[r] + c + h * VEC, acc[r][h], left - h * VEC);
 }
 
 /* All whole panels of the strip: narrow ones where there are more rows than wide ones have registers for. */
-ALWAYS void strip_panels(const product *p, const strip *s, const float *x, float *const *y, int n,
-                         dtype t)
+ALWAYS void strip_panels(const product *p, const strip *s, const group *g, int n, dtype t)
 {
     const int wide = n > PANEL_ROWS ? 1 : 2;
     for (int64_t c = 0; c + wide * VEC <= s->n_col; c += wide * VEC)
-        strip_panel(p, s, x, y, c, n, wide, true, t);
+        strip_panel(p, s, g, c, n, wide, true, t);
 }
 
-ALWAYS void strip_rows(const product *p, const strip *s, const float *x, float *const *y, int n,
-                       dtype t)
+ALWAYS void strip_rows(const product *p, const strip *s, const group *g, int n, dtype t)
 {
     switch (n) {
-    case 1: strip_panels(p, s, x, y, 1, t); break;
-    case 2: strip_panels(p, s, x, y, 2, t); break;
-    case 3: strip_panels(p, s, x, y, 3, t); break;
-    case 4: strip_panels(p, s, x, y, 4, t); break;
-    case 5: strip_panels(p, s, x, y, 5, t); break;
-    case 6: strip_panels(p, s, x, y, 6, t); break;
+    case 1: strip_panels(p, s, g, 1, t); break;
+    case 2: strip_panels(p, s, g, 2, t); break;
+    case 3: strip_panels(p, s, g, 3, t); break;
+    case 4: strip_panels(p, s, g, 4, t); break;
+    case 5: strip_panels(p, s, g, 5, t); break;
+    case 6: strip_panels(p, s, g, 6, t); break;
 #if VEC == 16
-    case 7: strip_panels(p, s, x, y, 7, t); break;
-    case 8: strip_panels(p, s, x, y, 8, t); break;
-    case 9: strip_panels(p, s, x, y, 9, t); break;
-    case 10: strip_panels(p, s, x, y, 10, t); break;
-    case 11: strip_panels(p, s, x, y, 11, t); break;
-    case 12: strip_panels(p, s, x, y, 12, t); break;
-    case 13: strip_panels(p, s, x, y, 13, t); break;
-    case 14: strip_panels(p, s, x, y, 14, t); break;
-    case 15: strip_panels(p, s, x, y, 15, t); break;
-    case 16: strip_panels(p, s, x, y, 16, t); break;
+    case 7: strip_panels(p, s, g, 7, t); break;
+    case 8: strip_panels(p, s, g, 8, t); break;
+    case 9: strip_panels(p, s, g, 9, t); break;
+    case 10: strip_panels(p, s, g, 10, t); break;
+    case 11: strip_panels(p, s, g, 11, t); break;
+    case 12: strip_panels(p, s, g, 12, t); break;
+    case 13: strip_panels(p, s, g, 13, t); break;
+    case 14: strip_panels(p, s, g, 14, t); break;
+    case 15: strip_panels(p, s, g, 15, t); break;
+    case 16: strip_panels(p, s, g, 16, t); break;
 #endif
     default: break;
     }
 }
 
 /* The panel that is cut short, and weights of any other type: once, for all numbers of rows. */
-static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, const float *x,
-                                                 float *const *y, int n, dtype t)
+static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, const group *g,
+                                                 int n, dtype t)
 {
     int64_t width = n > PANEL_ROWS ? VEC : PANEL, c = s->n_col / width * width;
     if (t != DTYPE_F32 && t != DTYPE_F16 && t != DTYPE_BF16) c = 0;
-    for (; c < s->n_col; c += VEC) strip_panel(p, s, x, y, c, n, 1, false, t);
+    for (; c < s->n_col; c += VEC) strip_panel(p, s, g, c, n, 1, false, t);
 }
 
 /* The strip as panels of floats, one behind the other. */
@@ -154,25 +160,24 @@ ALWAYS void strip_pack(const product *p, const strip *s, dtype t)
 /* n rows of x from `row` on, turned, times the strip. */
 static void strip_group(const product *p, const strip *s, int64_t row, int n)
 {
-    float x[MOST_K * VEC];
-    float *y[TALL];
+    group g;
     const char *each[VEC];
-    for (int r = 0; r < n; r++) y[r] = s->onto[row + r];
+    for (int r = 0; r < n; r++) g.y[r] = s->onto[row + r];
     for (int r = 0; r < VEC; r++)
         each[r] = (const char *)(p->x[row + (r < n ? r : n - 1)] + p->x0 + s->k);
     for (int64_t k = 0; k < s->n_k; k += VEC) {
         vec turned[VEC];
         load_turned(turned, each, k, s->n_k - k, NULL, DTYPE_F32);
-        for (int i = 0; i < VEC; i++) vec_store(x + (k + i) * VEC, turned[i]);
+        for (int i = 0; i < VEC; i++) vec_store(g.x + (k + i) * VEC, turned[i]);
     }
     dtype t = s->packed ? DTYPE_F32 : p->w.dtype;
     switch (t) {
-    case DTYPE_F32: strip_rows(p, s, x, y, n, DTYPE_F32); break;
-    case DTYPE_F16: strip_rows(p, s, x, y, n, DTYPE_F16); break;
-    case DTYPE_BF16: strip_rows(p, s, x, y, n, DTYPE_BF16); break;
+    case DTYPE_F32: strip_rows(p, s, &g, n, DTYPE_F32); break;
+    case DTYPE_F16: strip_rows(p, s, &g, n, DTYPE_F16); break;
+    case DTYPE_BF16: strip_rows(p, s, &g, n, DTYPE_BF16); break;
     default: break;
     }
-    strip_rest(p, s, x, y, n, t);
+    strip_rest(p, s, &g, n, t);
 }
 
 /* Ask memory for a part of the strip that comes next, while rows meet a packed one. */
