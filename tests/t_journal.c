@@ -114,6 +114,28 @@ TEST("cut at any byte, a journal holds the whole waves before it, and goes on to
     str_release(&all);
 }
 
+TEST("of a torn tail nothing stays behind a shorter wave")
+{
+    char path[1200];
+    journal *j;
+    str all = { 0 };
+    unlink(path_in(path, "tail"));
+    REQUIRE(journal_open(&j, path, &of, NULL) == E_OK);
+    for (int64_t i = 0; i < N_ITEM; i++)
+        CHECK(!journal_add(j, i, (double[]){ value_of(i, 0), value_of(i, 1) }, (uint8_t)(i % 3),
+                           NULL));
+    CHECK(journal_flush(j, NULL) == E_OK);
+    journal_close(j);
+    REQUIRE(file_read(&all, path, 1 << 20, NULL) == E_OK);
+    put_file(path, all.p, all.n - 1);
+    str_release(&all);
+    for (int k = 0; k < 2; k++) {
+        REQUIRE(journal_open(&j, path, &of, NULL) == E_OK);
+        CHECK(k ? holds(j, 4) && !journal_torn(j) : holds(j, 0) && fill(j, 0, 4, NULL) == E_OK);
+        journal_close(j);
+    }
+}
+
 TEST("a flipped byte is found: the file is refused, or its last wave is not believed")
 {
     char room[1200], other[1200];

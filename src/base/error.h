@@ -34,8 +34,7 @@ enum { ERROR_MSG = 512, ERROR_HINT = 384 };
 
 typedef struct error {
     status code;
-    char msg
-        [ERROR_MSG]; /* what was found and what was expected; lower case, no full stop, nothing that moves a cursor */
+    char msg[ERROR_MSG];   /* what was found, what was expected; lower case, no control character */
     char hint[ERROR_HINT]; /* what to do; may be empty */
 } error;
 
