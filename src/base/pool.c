@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_THREAD = 256, LOOKS = 2000, LINE = 128 };
+enum { MAX_THREAD = 256, LOOKS = 20000, LINE = 128 };
 
 struct pool {
     pthread_mutex_t lock;

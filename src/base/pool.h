@@ -1,5 +1,5 @@
 /* pool -- threads that sleep until there is work, split statically; they look out for more for some
- * 30 us before they sleep.
+ * 300 us before they sleep.
  *
  * Work is `n` units; worker w of W gets [w*n/W, (w+1)*n/W).  Which worker does a unit
  * never shows in a result: units write disjoint memory and no unit reads another's. */
