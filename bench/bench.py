@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench.py BUILD MODEL -- run the benches and their peers, and write docs/benchmarks.md from what they print.
 
-QUICK=1 leaves out the peers; ONLY=GGUF measures that section again and leaves the others; PYTHON is a Python that has them (bench/peers.sh makes one)."""
+QUICK=1 leaves out the peers; ONLY=GGUF measures that section again and leaves the others, ONLY=REST the others; PYTHON is a Python that has them (bench/peers.sh makes one)."""
 import datetime
 import os
 import platform
@@ -130,7 +130,7 @@ def sweeps(lines, peers):
 
 
 GGUF_TASKS = (("Decoding one token", "decode one token", 1), ("Prefill", "prefill 512, last logits", 512))
-ROUNDS = 3  # of ours and llama.cpp's in turn; the best of each counts
+ROUNDS = 2  # of ours and llama.cpp's in turn; the best of each counts
 
 
 def best(rounds, kind, at):
@@ -184,11 +184,15 @@ def gguf(build, folder, python, threads, quick):
             + table(["file", "MB", "memory / file", "llama.cpp"], memory))
 
 
+def sections(path):
+    with open(path) as f:
+        return re.split(r"(?m)^(?=## )", f.read())
+
+
 def section_put(title, text):
     """One section of docs/benchmarks.md in place of the old."""
     path = os.path.join(ROOT, "docs/benchmarks.md")
-    with open(path) as f:
-        parts = re.split(r"(?m)^(?=## )", f.read())
+    parts = sections(path)
     with open(path, "w") as f:
         f.write("".join(text if part.startswith("## " + title) else part for part in parts))
     print("put %s into docs/benchmarks.md" % title)
@@ -227,7 +231,10 @@ def main():
     text = HEAD + "%s: %s, backend %s, %s threads; sgemm %s GFLOP/s (OpenBLAS)%s; %s GB/s read.\n\n" % (
         datetime.date.today(), processor(), name, threads, sgemm, ", %s (MKL)" % mkl[0][0] if mkl else "", read)
     text += sweeps(one["sweep"], peers) + forward(one["forward"], peers) + linear(one["linear"], lines)
-    text += gguf(build, os.path.dirname(model), python if peers else None, threads, bool(os.environ.get("QUICK")))
+    if os.environ.get("ONLY") == "REST":
+        text += "".join(part for part in sections(os.path.join(ROOT, "docs/benchmarks.md")) if part.startswith("## GGUF"))
+    else:
+        text += gguf(build, os.path.dirname(model), python if peers else None, threads, bool(os.environ.get("QUICK")))
     text += tokenizers(run(["sh", os.path.join(ROOT, "bench/bench_tokenizer.sh"), os.path.join(build, "bench_tokenizer")]))
     text += "## Scale\n\nMost memory of a process beside its file and values; the target is 1.2 x.\n\n```\n"
     text += "\n".join(one["scale"]) + "\n```\n\n## Planning\n\n```\n" + "\n".join(one["plan"]) + "\n```\n"

@@ -21,7 +21,7 @@ gemm_fn *sgemm_find(int threads)
 
 double sgemm_speed(int threads)
 {
-    enum { M = 1024, N = 3072, K = 768, ROW_MAJOR = 101, AS_IT_IS = 111, TIMES = 12 };
+    enum { M = 1024, N = 3072, K = 768, ROW_MAJOR = 101, AS_IT_IS = 111, TIMES = 60 };
     gemm_fn *gemm = sgemm_find(threads);
     float *a = calloc(M * K, sizeof *a), *b = calloc(K * N, sizeof *b),
           *c = calloc(M * N, sizeof *c);
