@@ -106,6 +106,10 @@ TEST("every template ends, in bounded time, depth and memory")
     static const char *const cases[] = {
         "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% macro f() %}{{ "
+        "------------------------------------------------------------------------------------------"
+        "------------------------------------------------------------------------------------------"
+        "f() }}{% endmacro %}{{ f() }}",
         "{% set n = namespace(x='abcdefgh') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% "
         "endfor %}",
         "{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor "

@@ -4,7 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 100, MAX_STEPS = 5000000, MAX_BYTES = 256 << 20, MAX_OUT = 64 << 20 };
+enum {
+    MAX_DEPTH = 100,
+    MAX_NESTED = 1000,
+    MAX_STEPS = 5000000,
+    MAX_BYTES = 256 << 20,
+    MAX_OUT = 64 << 20
+};
 
 static void run_body(eval *e, const stmt *s);
 static value eval_expr(eval *e, const expr *x);
@@ -422,12 +428,20 @@ static value eval_kind(eval *e, const expr *x)
     return undefined("?");
 }
 
+/* Macros nest what is nested in them, so that the parser's bound is not enough for the stack. */
+static void enter(eval *e)
+{
+    if (++e->nested > MAX_NESTED) eval_fail(e, E_LIMIT, "expressions and tags are nested too deep");
+}
+
 static value eval_expr(eval *e, const expr *x)
 {
+    value v = undefined("?");
     if (--e->steps < 0) eval_fail(e, E_LIMIT, "the template does not end");
-    if (e->st != E_OK) return undefined("?");
-    e->line = x->line;
-    return eval_kind(e, x);
+    enter(e);
+    if (e->st == E_OK) e->line = x->line, v = eval_kind(e, x);
+    e->nested--;
+    return v;
 }
 
 /* ---- statements ---- */
@@ -556,6 +570,7 @@ static void run_one(eval *e, const stmt *s)
 
 static void run_body(eval *e, const stmt *s)
 {
+    enter(e);
     for (; s && e->st == E_OK && !e->broke && !e->skipped; s = s->next) {
         e->line = s->line;
         if (--e->steps < 0) eval_fail(e, E_LIMIT, "the template does not end");
@@ -563,6 +578,7 @@ static void run_body(eval *e, const stmt *s)
         if (e->out->n > MAX_OUT) eval_fail(e, E_LIMIT, "the text is longer than 64 MiB");
         if (e->out->failed) eval_fail(e, E_NOMEM, "out of memory, or a value nested too deep");
     }
+    e->nested--;
 }
 
 status template_run(const stmt *tree, const value *context, arena *mem, str *out, const char *name,

@@ -21,7 +21,7 @@ typedef struct eval {
     const char *name; /* of the template, for messages */
     scope *scope, *global;
     int64_t steps; /* left: a template ends */
-    int depth, line;
+    int depth, nested, line;
     bool broke, skipped; /* a loop is being left, or its body */
     status st;           /* the first error stands */
     error *err;
