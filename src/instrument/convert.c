@@ -199,16 +199,14 @@ static status run(work *w, error *err)
     saved o;
     control c = { 0 };
     prompt *p;
-    char source[MODEL_HASH];
     if (!how.dir) return error_set(err, E_USAGE, "convert: --to DIR is needed");
     status st = control_prompt(w, &p, err);
-    if (st == E_OK) st = model_hash(w->m, w->e->pool, source, err);
     if (st == E_OK) st = model_save(w->m, &how, &o, err);
     if (st == E_OK) st = compare_again(w, p, &c, err);
     if (st != E_OK) return st;
     w->failed = wrong(&o, &c);
     report_unreplayable(w->r, "it wrote files: ask for them again with --to");
-    show(w, &o, &c, source);
+    show(w, &o, &c, w->r->cert.model_hash);
     say_files(w, &o);
     if (o.other_order)
         report_note(
