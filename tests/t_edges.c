@@ -283,6 +283,19 @@ TEST("a sweep of edges that was stopped goes on, and writes a graph only when it
     mt_report_free(r);
 }
 
+TEST("a graph that does not fit on the disk is an error that says so and what to do")
+{
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    CHECK(mt_run(&r, "edges",
+                 "{\"model\":\"demo:induction\",\"clean\":\"the cat sat\",\"corrupt\":\"the dog "
+                 "sat\",\"answer\":\"sat\",\"wrong\":\"ran\",\"senders\":\"embed\","
+                 "\"graph\":\"/dev/full\"}",
+                 NULL, NULL, &err) != 0);
+    CHECK(strstr(err.message, "/dev/full") && strstr(err.hint, "disk is full"));
+    mt_report_free(r);
+}
+
 TEST("edges refuses what it cannot sweep, before anything is run")
 {
     static const char *const bad[][2] = {

@@ -97,6 +97,28 @@ TEST("columns of one name are told apart where a CSV is read by names")
     report_free(r);
 }
 
+TEST("a column that is called as another would be numbered keeps its name, and all are told apart")
+{
+    report *r = report_new("lens", "A title");
+    str s = { 0 };
+    table *t = report_table(r, "top", 6,
+                            (column[]){ { "prob", NULL, CELL_INT, 0, false },
+                                        { "prob", NULL, CELL_INT, 0, false },
+                                        { "prob.2", NULL, CELL_INT, 0, false },
+                                        { "top", NULL, CELL_TOKEN, 0, false },
+                                        { "top.id", NULL, CELL_INT, 0, false },
+                                        { "prob", NULL, CELL_INT, 0, false } });
+    table_row(t), row_int(t, 1), row_int(t, 2), row_mark(t, MARK_RAW), row_int(t, 3),
+        row_token(t, "y", 1, 5), row_int(t, 6), row_int(t, 7);
+    REQUIRE(report_finish(r, NULL) == E_OK && render_csv(r, "top", &s, NULL) == E_OK);
+    char *end = strchr(s.p, '\n');
+    REQUIRE(end);
+    *end = 0;
+    CHECK(!strcmp(s.p, "prob,prob.3,prob.3.mark,prob.2,top.2,top.2.id,top.id,prob.4"));
+    str_release(&s);
+    report_free(r);
+}
+
 /* Two rows of three bars, one of which has no interval. */
 static report *bars_of(int row)
 {

@@ -145,6 +145,33 @@ TEST("a journal of another sweep is refused")
     CHECK(r.st != 0 && strstr(r.says, "another request"));
 }
 
+static bool count(void *user, const char *what, double done)
+{
+    (void)what, (void)done;
+    ++*(int *)user;
+    return true;
+}
+
+TEST("a shard that is none is refused before anything is run")
+{
+    static const char *const bad[][2] = {
+        { "\"shard\":\"0/4\",\"resume\":\"x\"", "'0/4'" },
+        { "\"shard\":\"5/4\",\"resume\":\"x\"", "'5/4'" },
+        { "\"shard\":\"1\",\"resume\":\"x\"", "expected i/n" },
+        { "\"shard\":\"1/4\"", "needs a journal" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        mt_error err = { 0 };
+        mt_report *r = NULL;
+        char request[1000];
+        int n = 0;
+        snprintf(request, sizeof request, "{" SWEEP ",%s}", bad[i][0]);
+        CHECK(mt_run(&r, "patch", request, count, &n, &err) == MT_USAGE);
+        CHECK(strstr(err.message, bad[i][1]) && n == 0);
+        mt_report_free(r);
+    }
+}
+
 TEST(
     "shards are merged to the hash of one process; a missing and a dead one are named and finished")
 {

@@ -162,7 +162,7 @@ struct duel {
     bool coarse;               /* --order coarse */
     duel_cost *cost;           /* --plan: nothing is swept, this is filled; else NULL */
     int64_t n_cell;            /* items [0, n_cell) are cells, the rest controls */
-    int shard, n_shard;        /* --shard, from 1; 0: not asked yet */
+    int shard, n_shard;        /* --shard, from 1 */
     struct journal *journal;   /* --resume; or NULL */
     void *user;                /* the instrument's */
 };
@@ -313,9 +313,14 @@ status duel_show_cost(duel *d, error *err);
 
 /* ---- journals: duel_journal.c ---- */
 
-/* Open what --resume and --shard ask for, if anything; n_cell is known.
+/* Which shard this is (d->shard, d->n_shard), as --shard says: before anything is run.
  *
- * [err: USAGE, as journal_open | owns: d->journal, duel_close | thread: the work's | cost: reads the journals] */
+ * [err: USAGE | owns: nothing | thread: the work's | cost: O(1)] */
+status duel_find_shard(duel *d, error *err);
+
+/* Open what --resume asks for, if anything; n_cell is known.
+ *
+ * [err: as journal_open | owns: d->journal, duel_close | thread: the work's | cost: reads the journals] */
 status duel_journal_open(duel *d, int64_t n_item, error *err);
 
 /* Is this item this shard's?  Is it in the journal: then its values and mark?  Write finished ones down.

@@ -47,7 +47,7 @@ static status shard_of_rank(duel *d, error *err)
     return E_USAGE;
 }
 
-static status find_shard(duel *d, error *err)
+status duel_find_shard(duel *d, error *err)
 {
     const char *text = asked(d, "shard"), *slash = text ? strchr(text, '/') : NULL;
     d->shard = d->n_shard = 1;
@@ -134,8 +134,7 @@ status duel_journal_open(duel *d, int64_t n_item, error *err)
 {
     char own[PATH_MAX];
     const char *path = asked(d, "resume");
-    status st = find_shard(d, err);
-    if (st != E_OK || !path) return st;
+    if (!path) return E_OK;
     bool part = asked(d, "shard") != NULL;
     journal_of of = { .n_item = n_item,
                       .n_cell = d->n_cell,
@@ -143,7 +142,7 @@ status duel_journal_open(duel *d, int64_t n_item, error *err)
                       .shard = d->shard,
                       .n_shard = d->n_shard };
     snprintf(own, sizeof own, "%s.%d-of-%d", path, d->shard, d->n_shard);
-    st = resume_open(&d->journal, d->w, part ? own : path, of, "cells and controls", err);
+    status st = resume_open(&d->journal, d->w, part ? own : path, of, "cells and controls", err);
     if (st != E_OK) return st;
     joining x = { .j = d->journal };
     if (!part) st = duel_each_shard(path, join, &x, err);

@@ -362,7 +362,7 @@ static status run_cost(duel *d, const duel_plan *plan, int n_plan,
     d->w->r = report_new("plan", "plan");
     status st = d->w->r ? number_items(d, plan, &x, err)
                         : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
-    d->cost = &cost;
+    d->cost = &cost, d->n_shard = 1; /* of the whole sweep, whoever runs which part of it */
     if (st == E_OK) st = run_pairs(d, plan, &x, before, err);
     report_free(d->w->r);
     d->w->r = shown;
@@ -387,7 +387,7 @@ status duel_run(duel *d, const duel_plan *plan, int n_plan, status (*before)(due
         const duel_plan *p = &plan[i / d->n_metric];
         duel_metric_at(d, i % d->n_metric);
         status shown = show_effects(d, p, &why);
-        if (shown != E_OK) return error_set(err, shown, "%s", why.msg);
+        if (shown != E_OK) return work_relay(err, &why);
         if (draw) draw(d, p);
         duel_show_controls(d, p);
     }

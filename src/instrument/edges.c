@@ -333,7 +333,7 @@ static status sweep_edges(duel *d, const about *x, error *err)
     error why = { 0 };
     status written = file && swept ? write_graph(d, &list[0], &out, &why) : E_OK;
     if (file && !swept) file_out_abandon(&out);
-    return written == E_OK ? st : error_set(err, written, "%s", why.msg);
+    return written == E_OK ? st : work_relay(err, &why);
 }
 
 static status run(work *w, error *err)

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 /* magic 8, request bytes 8, items 8, values 4, shard 4, shards 4, 4 of zeros, cells 8, hash 64 */
-enum { HEAD = 112, WAVE_HEAD = 12, SUM = 32, MAX_REQUEST = 1 << 26, MAX_VALUES = 64, PAGE = 1024 };
+enum { HEAD = 112, WAVE_HEAD = 12, SUM = 32, MAX_REQUEST = 1 << 26, MAX_VALUES = 64 };
 #define MAX_ITEMS ((int64_t)1 << 31)
 static const char magic[9] = "MTJOURN1";
 
-/* PAGE items next to each other, there from the first of them on: a file that says it has 2^31 items costs what it has. */
+/* PAGE items next to each other, there from the first of them on, below LEVELS of FAN ways each: a file that says it has
+ * 2^31 items costs what it has, and items far from each other cost a page and a way each. */
+enum { PAGE = 64, FAN_BITS = 5, FAN = 1 << FAN_BITS, LEVELS = 5 };
+_Static_assert((int64_t)PAGE << FAN_BITS * LEVELS == MAX_ITEMS, "a way to every item");
 typedef struct page {
     uint8_t known[PAGE], mark[PAGE];
     double value[]; /* [PAGE][n_value] */
@@ -25,8 +28,9 @@ struct journal {
     int64_t n_item, n_cell, n_known, n_torn, end; /* end: of the last whole wave */
     int n_value;
     char hash[JOURNAL_HASH];
-    page **page; /* [n_item / PAGE + 1]; NULL: none of them is known */
-    str wave;    /* items to be written */
+    void **
+        way; /* [FAN] to the level below, the last level's to pages; NULL: nothing is known there */
+    str wave; /* items to be written */
     int64_t n_wave;
 };
 
@@ -120,6 +124,36 @@ static size_t page_bytes(const journal *j)
     return sizeof(page) + (size_t)PAGE * (size_t)j->n_value * sizeof(double);
 }
 
+static void **new_way(void) { return mem_zero(FAN * sizeof(void *)); }
+
+/* Where page `number` hangs, or NULL: no way leads there, and none was made (there was no memory). */
+static void **page_at(const journal *j, int64_t number, bool make)
+{
+    void **at = j->way;
+    for (int level = LEVELS - 1; level > 0; level--) {
+        void **next = &at[number >> FAN_BITS * level & (FAN - 1)];
+        if (!*next && make) *next = new_way();
+        if (!*next) return NULL;
+        at = *next;
+    }
+    return &at[number & (FAN - 1)];
+}
+
+static page *page_for(journal *j, int64_t item)
+{
+    void **at = page_at(j, item / PAGE, true);
+    if (at && !*at) *at = mem_zero(page_bytes(j));
+    return at ? *at : NULL;
+}
+
+static void free_ways(const journal *j, void **way, int level)
+{
+    for (int i = 0; way && i < FAN; i++)
+        if (level) free_ways(j, way[i], level - 1);
+        else mem_free(way[i], page_bytes(j));
+    mem_free(way, FAN * sizeof(void *));
+}
+
 static status learn(journal *j, const char *path, const unsigned char *p, error *err)
 {
     int64_t i = (int64_t)get(p, 8);
@@ -131,9 +165,8 @@ static status learn(journal *j, const char *path, const unsigned char *p, error 
         uint64_t bits = get(p + 9 + 8 * k, 8);
         memcpy(&v[k], &bits, 8);
     }
-    page *in = j->page[i / PAGE];
-    if (!in && !(in = j->page[i / PAGE] = mem_zero(page_bytes(j))))
-        return error_set(err, E_NOMEM, "%s: out of memory", path);
+    page *in = page_for(j, i);
+    if (!in) return error_set(err, E_NOMEM, "%s: out of memory", path);
     size_t bytes = (size_t)j->n_value * 8;
     double *at = in->value + i % PAGE * j->n_value;
     if (in->known[i % PAGE] && (in->mark[i % PAGE] != p[8] || memcmp(at, v, bytes) != 0))
@@ -283,8 +316,8 @@ static status room_for(journal *j, const char *path, const journal_of *of, error
     j->n_item = of->n_item, j->n_cell = of->n_cell, j->n_value = of->n_value;
     snprintf(j->hash, sizeof j->hash, "%s", of->hash);
     j->path = mem_resize(NULL, 0, strlen(path) + 1);
-    j->page = mem_zero(((size_t)of->n_item / PAGE + 1) * sizeof(page *));
-    if (!j->path || !j->page) return error_set(err, E_NOMEM, "%s: out of memory", path);
+    j->way = new_way();
+    if (!j->path || !j->way) return error_set(err, E_NOMEM, "%s: out of memory", path);
     memcpy(j->path, path, strlen(path) + 1);
     return E_OK;
 }
@@ -325,7 +358,8 @@ status journal_open(journal **out, const char *path, const journal_of *of, error
 
 bool journal_has(const journal *j, int64_t item, double *value, uint8_t *mark)
 {
-    const page *in = item < 0 || item >= j->n_item ? NULL : j->page[item / PAGE];
+    void *const *at = item < 0 || item >= j->n_item ? NULL : page_at(j, item / PAGE, false);
+    const page *in = at ? *at : NULL;
     if (!in || !in->known[item % PAGE]) return false;
     if (value)
         memcpy(value, in->value + item % PAGE * j->n_value, (size_t)j->n_value * sizeof *value);
@@ -371,10 +405,8 @@ status journal_flush(journal *j, error *err)
 void journal_close(journal *j)
 {
     if (!j) return;
-    int64_t n = j->page ? j->n_item / PAGE + 1 : 0;
     if (j->fd >= 0) close(j->fd);
-    for (int64_t i = 0; i < n; i++) mem_free(j->page[i], page_bytes(j));
-    mem_free(j->page, (size_t)n * sizeof(page *));
+    free_ways(j, j->way, LEVELS - 1);
     if (j->path) mem_free(j->path, strlen(j->path) + 1);
     str_release(&j->wave);
     mem_free(j, sizeof *j);

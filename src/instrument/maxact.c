@@ -656,8 +656,7 @@ static status run(work *w, error *err)
     }
     corpus_run_close(&m.x);
     journal_close(m.journal);
-    if (shown == E_OK) return st;
-    return error_set(err, shown, "%s", why.msg);
+    return shown == E_OK ? st : work_relay(err, &why);
 }
 
 const instrument_def instrument_maxact_def = {

@@ -28,9 +28,7 @@ static status open_tokenizer(work *w, tokenizer **out, const tokenizer **t, erro
     if (*t) return E_OK;
     if (st == E_OK && !w->m) return err->code;
     if (st == E_OK) return error_set(err, E_USAGE, "%s has no tokenizer", path);
-    error_set(err, st, "%s", why.msg);
-    error_hint(err, "%s", why.hint);
-    return st;
+    return work_relay(err, &why);
 }
 
 static void tell_wrong(void *user, int64_t line, const char *what)

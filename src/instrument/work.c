@@ -122,6 +122,13 @@ status work_nomem(const work *w, error *err)
     return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
 }
 
+status work_relay(error *err, const error *why)
+{
+    error_set(err, why->code, "%s", why->msg);
+    if (*why->hint) error_hint(err, "%s", why->hint);
+    return why->code;
+}
+
 status work_keep(work *w, prompt *p, error *err)
 {
     kept_prompt *k = arena_get(&w->mem, sizeof *k);

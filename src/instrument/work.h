@@ -181,6 +181,11 @@ status work_node(work *w, const address *a, node **out, error *err);
  * [err: NOMEM, always | owns: nothing | thread: any, on its own err | cost: O(1)] */
 status work_nomem(const work *w, error *err);
 
+/* An error that was kept aside while more was shown: message and hint.
+ *
+ * [err: why's | owns: nothing | thread: any, on its own err | cost: O(1)] */
+status work_relay(error *err, const error *why);
+
 /* session_run, with progress; let runs that others start have it (sweeps); say how far (0..1) between runs.
  *
  * [err: as session_run; INTERRUPTED | owns: nothing | thread: w's own | cost: the run] */

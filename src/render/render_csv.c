@@ -1,7 +1,7 @@
 /* render_csv -- see render.h.  RFC 4180 but for its line ends, which are one '\n'.
  *
  * A table keeps its columns; a token takes two (text, id), a column with marks one more; of several columns with one name
- * the second is NAME.2, so that what reads it by names finds each.  A tensor is written long: one line per element, its index on every axis (and label, where the axis has
+ * the second is NAME.2 (.3 where a column is called so), so that what reads it by names finds each.  A tensor is written long: one line per element, its index on every axis (and label, where the axis has
  * them), the value, the mark. */
 #include "render/render.h"
 #include "render/show.h"
@@ -62,34 +62,70 @@ static void cell(str *s, const column *c, const table_cell *v)
     else if (v->given) str_printf(s, "%lld", (long long)v->i);
 }
 
-/* A column's name, by which it is the only one, and what of it. */
-static void head_name(str *s, const table *t, int i, const char *what)
+/* names: those of the columns before, each with its 0. */
+static bool is_taken(const str *names, const char *name)
 {
-    str name = { 0 };
-    int same = 1;
-    for (int k = 0; k < i; k++) same += !strcmp(t->col[k].name, t->col[i].name);
-    str_puts(&name, t->col[i].name);
-    if (same > 1) str_printf(&name, ".%d", same);
-    str_puts(&name, what);
-    if (!name.failed) quoted(s, name.p, name.n);
-    s->failed |= name.failed;
-    str_release(&name);
+    size_t n = strlen(name) + 1, k;
+    for (const char *p = names->p, *end = p + names->n; p < end; p += k)
+        if ((k = strlen(p) + 1) == n && !memcmp(p, name, n)) return true;
+    return false;
 }
 
-static void head_cell(str *s, const table *t, int i, bool marks)
+static bool is_column(const table *t, const char *name)
 {
-    head_name(s, t, i, "");
-    if (t->col[i].kind == CELL_TOKEN) str_puts(s, ","), head_name(s, t, i, ".id");
-    if (marks) str_puts(s, ","), head_name(s, t, i, ".mark");
+    for (int i = 0; i < t->n_column; i++)
+        if (!strcmp(t->col[i].name, name)) return true;
+    return false;
+}
+
+/* What column i of the table takes: its name, its token's number, its mark; NULL behind them. */
+static void list_parts(const table *t, int i, bool marked, const char *part[4])
+{
+    int n = 0;
+    part[n++] = "";
+    if (t->col[i].kind == CELL_TOKEN) part[n++] = ".id";
+    if (marked) part[n++] = ".mark";
+    part[n] = NULL;
+}
+
+/* Add what column i takes as its k-th namesake to the names; false: one of them is another's, and none was added.  A name
+ * as it is written belongs to the first that has it, whatever stands before. */
+static bool claim(str *names, const table *t, int i, const char *const *part, int k)
+{
+    size_t before = names->n;
+    bool own = k == 1;
+    for (; *part && !names->failed; part++, own = false) {
+        str name = { 0 };
+        str_puts(&name, t->col[i].name);
+        if (k > 1) str_printf(&name, ".%d", k);
+        str_puts(&name, *part);
+        names->failed |= name.failed;
+        bool fine = name.failed || (!is_taken(names, name.p) && (own || !is_column(t, name.p)));
+        if (fine && !name.failed) str_add(names, name.p, name.n + 1);
+        str_release(&name);
+        if (fine) continue;
+        names->n = before;
+        return false;
+    }
+    return true;
 }
 
 static void table_head(str *s, const table *t, const bool *marked)
 {
+    str names = { 0 };
     for (int i = 0; i < t->n_column; i++) {
-        if (i) str_puts(s, ",");
-        head_cell(s, t, i, marked[i]);
+        const char *part[4];
+        int k = 1;
+        list_parts(t, i, marked[i], part);
+        while (!claim(&names, t, i, part, k)) k++;
+    }
+    for (const char *p = names.p, *end = p + names.n; p && p < end; p += strlen(p) + 1) {
+        if (p > names.p) str_puts(s, ",");
+        quoted_text(s, p);
     }
     str_puts(s, "\n");
+    s->failed |= names.failed;
+    str_release(&names);
 }
 
 static void table_row_line(str *s, const table *t, const table_line *row, const bool *marked)
