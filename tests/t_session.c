@@ -476,4 +476,38 @@ TEST("a sweep's plan counts the lanes and whole runs that it makes, at least its
     CHECK(plan.n_op >= after.n_op - before.n_op && plan.n_op > 0);
     hand_release(&h);
 }
+/* Every second cell changes 6 to the next float32, which the sum 6 + 3 rounds away. */
+static status half_make(void *user, int64_t i, lane **out, error *err)
+{
+    cells *c = user;
+    status st = lane_fork(out, c->h->l, err);
+    edit e = on(c->h->twice, EDIT_ADD, i % 2 ? 1 : 0x1p-21);
+    e.where.r1 = 1, e.w0 = 2;
+    lane_sweep(*out);
+    if (st == E_OK) st = lane_edit(*out, &e, err);
+    return st == E_OK ? lane_ask(*out, c->h->late, (box){ 0, 1, 0, 1 }, err) : st;
+}
+
+TEST("trying a few cells of a sweep shows which part of the plan equal values make needless")
+{
+    hand h;
+    run_info plan, before, after;
+    bool exact;
+    double part = 0, few = 0;
+    int64_t n_done;
+    hand_init(&h);
+    lane_keep(h.l);
+    REQUIRE(lane_ask(h.l, h.late, (box){ 0, 1, 0, 1 }, NULL) == E_OK);
+    REQUIRE(session_run(h.s, NULL, NULL) == E_OK);
+    cells c = { .h = &h, .stop_at = 1000 };
+    sweep w = { .s = h.s, .n = 100, .user = &c, .make = half_make, .take = cell_take };
+    REQUIRE(sweep_try(&w, 1000, &part, NULL) == E_OK && sweep_try(&w, 20, &few, NULL) == E_OK);
+    REQUIRE(sweep_plan(&w, 1000, &plan, &exact, NULL) == E_OK);
+    before = *session_totals(h.s);
+    REQUIRE(sweep_run(&w, &n_done, NULL) == E_OK);
+    after = *session_totals(h.s);
+    CHECK(part == (double)(after.n_op - before.n_op) / (double)plan.n_op);
+    CHECK(part > 0.5 && part < 0.9 && few > 0.5);
+    hand_release(&h);
+}
 /* SPDX-License-Identifier: MIT */

@@ -120,4 +120,28 @@ status sweep_plan(const sweep *w, int64_t most, run_info *sum, bool *exact, erro
     grow(&sum->n_naive_op, times), grow(&sum->n_touched, times);
     return E_OK;
 }
+/* ---- trying a few ---- */
+
+static status sample_leave(void *user, int64_t i, lane *l, error *err)
+{
+    (void)user, (void)i, (void)l, (void)err;
+    return E_OK;
+}
+
+status sweep_try(const sweep *w, int64_t most, double *part, error *err)
+{
+    sample x = { w, w->n < most ? w->n : most };
+    sweep few = { .s = w->s, .n = x.n, .user = &x, .make = sample_make, .take = sample_leave };
+    run_info planned;
+    bool exact;
+    int64_t done;
+    status st = sweep_plan(&few, x.n, &planned, &exact, err);
+    if (st != E_OK) return st;
+    int64_t before = session_totals(w->s)->n_op;
+    st = sweep_run(&few, &done, err);
+    if (st != E_OK) return st;
+    int64_t n_op = session_totals(w->s)->n_op - before;
+    *part = planned.n_op ? (double)n_op / (double)planned.n_op : 1;
+    return E_OK;
+}
 /* SPDX-License-Identifier: MIT */

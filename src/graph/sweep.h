@@ -30,5 +30,11 @@ status sweep_run(const sweep *w, int64_t *n_done, error *err);
  * [err: as sweep_run | owns: nothing | thread: the session's | cost: making and planning min(n, most) lanes] */
 status sweep_plan(const sweep *w, int64_t most, run_info *sum, bool *exact, error *err);
 
+/* Run `most` cells, evenly spaced, and read none of them: of the multiply-adds that were planned for them, which part was
+ * done?  (What turns out equal to the parent's ends a change; no plan knows that.)
+ *
+ * [err: as sweep_run | owns: nothing | thread: the session's | cost: min(n, most) cells] */
+status sweep_try(const sweep *w, int64_t most, double *part, error *err);
+
 #endif
 /* SPDX-License-Identifier: MIT */

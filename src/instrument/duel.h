@@ -16,6 +16,7 @@
  * cells; duel_cost.c: --plan; duel_run.c: sweeps, effects; duel_control.c: what patching something else there would do. */
 #ifndef MICROTOME_INSTRUMENT_DUEL_H
 #define MICROTOME_INSTRUMENT_DUEL_H
+#include "graph/sweep.h"
 #include "instrument/work.h"
 
 /* What every sweep takes: duel_journal.c. */
@@ -112,9 +113,13 @@ typedef struct duel_item {
 
 /* What a sweep would cost (--plan). */
 typedef struct duel_cost {
-    run_info sum; /* of all cells; memory: of the largest wave */
+    run_info sum; /* of all cells, at most; memory: of the largest wave */
     int64_t n_cell;
-    bool exact; /* every cell was planned */
+    bool exact;       /* every cell was planned */
+    double n_op;      /* of all cells, less what equal values will save */
+    double seconds;   /* of planning and what else forks cost beside them */
+    int n_tried;      /* cells that were run to see that, and */
+    int64_t tried_op; /* their multiply-adds */
 } duel_cost;
 
 enum { ABLATE = -1, DENOISE, NOISE, MAX_METRIC = 8 };
@@ -305,10 +310,11 @@ int64_t duel_item_at(const duel *d, const duel_item *x);
 void duel_item_put(const duel *d, const duel_item *x, const double *value, uint8_t mark);
 void duel_item_get(const duel *d, const duel_item *x, double value[MAX_METRIC], uint8_t *mark);
 
-/* Show what sweeping would cost, and what a whole run for every cell would, after duel_items_run() filled d->cost; the
- * machine is measured for it.
+/* Add what a sweep of d->item would cost to d->cost (duel_items_run comes here for --plan).  Show that, and what a whole
+ * run for every cell would cost; the machine is measured for it.
  *
- * [err: as session_run | owns: the report | thread: the work's | cost: a few runs] */
+ * [err: as sweep_plan, sweep_try; as session_run | owns: nothing; the report | thread: the work's | cost: planning; a few runs] */
+status duel_items_cost(duel *d, const sweep *s, error *err);
 status duel_show_cost(duel *d, error *err);
 
 /* ---- journals: duel_journal.c ---- */

@@ -3,7 +3,6 @@
  *
  * Which items share a wave, and in which order they are run, changes no bit. */
 #include "base/cpu.h"
-#include "graph/sweep.h"
 #include "instrument/duel.h"
 #include <stdlib.h>
 #include <string.h>
@@ -161,21 +160,6 @@ static int by_depth(const void *a, const void *b)
     return p != q ? (p < q ? -1 : 1) : x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Nothing is run; what it would cost is added up. */
-static status items_cost(duel *d, const sweep *s, error *err)
-{
-    enum { MOST = 4096 }; /* planning a fork takes a tenth of a millisecond or more */
-    run_info here;
-    bool exact;
-    duel_cost *c = d->cost;
-    status st = sweep_plan(s, MOST, &here, &exact, err);
-    if (st != E_OK) return st;
-    c->n_cell += s->n, c->exact &= exact;
-    c->sum.n_cell += here.n_cell, c->sum.n_op += here.n_op, c->sum.n_naive_op += here.n_naive_op;
-    if (here.value_bytes > c->sum.value_bytes) c->sum.value_bytes = here.value_bytes;
-    return E_OK;
-}
-
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
 {
     int64_t left = 0, done;
@@ -189,7 +173,7 @@ status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
     sweep s = {
         .s = d->w->s, .n = left, .user = d, .make = item_make, .take = item_take, .tell = item_told
     };
-    status st = d->cost ? items_cost(d, &s, err) : sweep_run(&s, &done, err);
+    status st = d->cost ? duel_items_cost(d, &s, err) : sweep_run(&s, &done, err);
     steps_drop(d);
     return st;
 }
