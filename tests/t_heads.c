@@ -221,6 +221,10 @@ TEST("attend follows edits, takes several prompts, and refuses what is not there
             "query is 9, expected -3 to 2");
     refuses("attend", "{\"model\":\"demo:induction\",\"prompt\":[\"the cat\"],\"layer\":\"2\"}",
             "expected all or layers of 0 to 1");
+    refuses("attend",
+            "{\"model\":\"demo:induction\",\"prompt\":[\"the "
+            "cat\"],\"layer\":\"99999999999999999999\"}",
+            "expected all or layers of 0 to 1");
     refuses("attend", "{\"model\":\"demo:induction\"}", "needs a prompt");
 }
 

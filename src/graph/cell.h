@@ -256,6 +256,7 @@ void plan_effects(run *r, const lane *l);
  *
  * [err: mem->failed | owns: mem | thread: the session's | cost: O(boxes)] */
 box plan_need(const node *n, const fusion *f, int k, box b, const lane *l);
+int64_t plan_cost(const node *n, const fusion *f, box b, const lane *l);
 void plan_reach(arena *mem, region *out, const node *n, const fusion *f, int k, box changed,
                 const lane *l);
 void plan_reach_length(arena *mem, region *out, const node *n, const fusion *f, const lane *l);

@@ -30,6 +30,11 @@ box plan_need(const node *n, const fusion *f, int k, box b, const lane *l)
     return f ? fusion_need(f, k, b, l) : n->op->need(n, k, b, l);
 }
 
+int64_t plan_cost(const node *n, const fusion *f, box b, const lane *l)
+{
+    return f ? fusion_cost(f, b, l) : n->op->cost(n, b, l);
+}
+
 static box reach_of(const node *n, const fusion *f, int k, box changed, const lane *l)
 {
     return f ? fusion_reach(f, k, changed, l) : n->op->reach(n, k, changed, l);
@@ -341,7 +346,7 @@ static void due_plan(run *r, due *d)
     for (int i = 0; i < calc.n; i++) {
         box b = *region_box(&calc, i);
         want_inputs(r, d->l, d->n, d->fusion, b);
-        r->plan_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : d->n->op->cost(d->n, b, d->l);
+        r->plan_op += plan_cost(d->n, d->fusion, b, d->l);
         r->plan_cell += box_cells(b);
     }
 }

@@ -15,6 +15,7 @@ typedef struct task {
     patch to;
     const lane *weights; /* lanes that see the same weights have this ancestor in common */
     const fusion *f;
+    int64_t cost;
     int32_t next; /* the next task of the same call; -1: none */
 } task;
 
@@ -72,10 +73,11 @@ static void task_add(wave *w, const due *d, box b, patch to)
     *t = (task){ .j = { .lane = d->l, .b = b },
                  .to = to,
                  .f = d->fusion,
+                 .cost = plan_cost(w->n, d->fusion, b, d->l),
                  .weights = weights_of(d->l, w->n, d->fusion) };
     for (int k = 0; k < plan_inputs(w->n, d->fusion); k++)
         t->j.xb[k] = plan_need(w->n, d->fusion, k, b, d->l);
-    w->r->info.n_op += d->fusion ? fusion_cost(d->fusion, b, d->l) : w->n->op->cost(w->n, b, d->l);
+    w->r->info.n_op += t->cost;
     w->r->info.n_cell += box_cells(b);
 }
 
@@ -297,7 +299,7 @@ static bool call_kernel(wave *w, const call_list *c)
     for (int32_t i = c->first; i >= 0; i = w->task[i].next) {
         const task *t = &w->task[i];
         to[b.n_job] = t->to, jobs[b.n_job++] = t->j;
-        cost += w->n->op->cost(w->n, t->j.b, t->j.lane) * (key->f ? 3 : 1);
+        cost += t->cost;
     }
     b.job = jobs;
     if (!batch_lines(w, &b, to)) return false;

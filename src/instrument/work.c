@@ -101,7 +101,7 @@ status work_layers(const work *w, const char *name, bool *on, error *err)
     if (all) return E_OK;
     do {
         char *end;
-        long a = strtol(p, &end, 10), b = a + 1;
+        long a = strtol(p, &end, 10), b = a < n_layer ? a + 1 : a;
         if (end == p) return bad_layers(name, text, n_layer, err);
         if (*end == ':') {
             p = end + 1, b = strtol(p, &end, 10);
