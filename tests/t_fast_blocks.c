@@ -123,7 +123,7 @@ static void output_of(const problem *p, int c, float *w, double *size)
 
 static double largest(const float *x, int n)
 {
-    double most = 0x1p-104;
+    double most = 0x1p-100;
     for (int i = 0; i < n; i++) most = fabs((double)x[i]) > most ? fabs((double)x[i]) : most;
     return most;
 }

@@ -13,12 +13,14 @@ enum {
     HIGH_WORDS = 8, /* and its higher bits, where they lie elsewhere */
 };
 
-/* A part of VEC rows: where its block begins in them; its bytes, turned; its scales by group. */
+/* A part of VEC rows: where its block begins in them, what the block has for all its parts (d, m, and the bytes of its
+ * scales, turned); the part's bytes, turned, and its scales by group. */
 typedef struct span {
     const uint8_t *const *row;
     int64_t block;
     int part;
-    words low[LOW_WORDS], high[HIGH_WORDS];
+    vec d, m;
+    words head[4], low[LOW_WORDS], high[HIGH_WORDS];
     vec scale[BLOCK_GROUPS], offset[BLOCK_GROUPS];
 } span;
 
@@ -93,9 +95,8 @@ VEC_INLINE words quants(const span *s, int at, int c, dtype t)
 /* Eight groups' bytes of scales, and of minima where there are any: those that the part has. */
 VEC_INLINE void scale_words(const span *s, words sc[2], words mn[2], dtype t)
 {
-    words w[4];
-    int at = t == DTYPE_Q6_K ? 192 : t == DTYPE_Q3_K ? 92 : 0, p = s->part;
-    words_turn(w, s->row, s->block + at);
+    const words *w = s->head;
+    int p = s->part;
     if (t == DTYPE_Q6_K) sc[0] = w[2 * p], sc[1] = w[2 * p + 1];
     for (int j = 0; j < 2; j++) {
         if (t == DTYPE_Q2_K) {
@@ -115,48 +116,56 @@ VEC_INLINE void scale_words(const span *s, words sc[2], words mn[2], dtype t)
 }
 
 /* d and m (or dmin) of the block; fifth bits lie beside them. */
-VEC_INLINE void halves(span *s, vec *d, vec *m, dtype t)
+VEC_INLINE void halves(span *s, dtype t)
 {
     words w[4];
     if (!block_has_offset(t) && !has_fifth(t)) {
-        *d = vec_turn_f16(s->row, s->block + block_d_at(t));
+        s->d = vec_turn_f16(s->row, s->block + block_d_at(t));
         return;
     }
     words_turn(w, s->row, s->block + (t == DTYPE_Q2_K ? 68 : 0));
     int i = t == DTYPE_Q2_K ? 3 : 0;
     words upper = words_bits(w[i], 16, 255);
-    *d = words_f16(w[i]);
-    if (block_has_offset(t)) *m = words_f16(upper);
+    s->d = words_f16(w[i]);
+    if (block_has_offset(t)) s->m = words_f16(upper);
     if (t == DTYPE_Q5_0) s->high[0] = words_or(upper, words_left(w[1], 16));
     if (t == DTYPE_Q5_1) s->high[0] = w[1];
 }
 
-/* Scales times `unit`, a power of two, and offsets as they are. */
-VEC_INLINE void scales(span *s, float unit, dtype t)
+/* ---- a part of VEC rows, sixteen columns at a time ---- */
+
+/* The block that holds number k: where it is, and what it has for all its parts. */
+VEC_INLINE void span_block(span *s, int64_t k, dtype t)
 {
-    vec d = vec_splat(0.0f), m = vec_splat(0.0f);
+    s->block = k / block_numbers(t) * block_bytes(t);
+    s->d = s->m = vec_splat(0.0f);
+    halves(s, t);
+    if (block_has_scales(t))
+        words_turn(s->head, s->row, s->block + (t == DTYPE_Q6_K ? 192 : t == DTYPE_Q3_K ? 92 : 0));
+}
+
+/* One of its parts: scales times `unit`, a power of two, and offsets as they are. */
+VEC_INLINE void span_part(span *s, int part, float unit, dtype t)
+{
     words sc[2], mn[2];
-    halves(s, &d, &m, t);
+    s->part = part;
     if (!block_has_scales(t)) {
-        s->scale[0] = vec_mul(d, vec_splat(unit)), s->offset[0] = m;
+        s->scale[0] = vec_mul(s->d, vec_splat(unit)), s->offset[0] = s->m;
         return;
     }
     scale_words(s, sc, mn, t);
-    d = vec_mul(d, vec_splat(unit * 0x1p-24f)), m = vec_mul(m, vec_splat(-0x1p-24f));
+    vec d = vec_mul(s->d, vec_splat(unit * 0x1p-24f)), m = vec_mul(s->m, vec_splat(-0x1p-24f));
     for (int g = 0; g < BLOCK_PART / block_group(t); g++) {
         s->scale[g] = vec_mul(d, words_byte(sc[g / 4], g % 4));
         if (block_has_offset(t)) s->offset[g] = vec_mul(m, words_byte(mn[g / 4], g % 4));
     }
 }
 
-/* ---- a part of VEC rows, sixteen columns at a time ---- */
-
-/* The part that holds number k: where it is, and its scales times `unit`. */
+/* The part that holds number k. */
 VEC_INLINE void span_find(span *s, int64_t k, float unit, dtype t)
 {
-    s->block = k / block_numbers(t) * block_bytes(t);
-    s->part = (int)(k % block_numbers(t)) / block_part(t);
-    scales(s, unit, t);
+    span_block(s, k, t);
+    span_part(s, (int)(k % block_numbers(t)) / block_part(t), unit, t);
 }
 
 VEC_INLINE void low_turn(span *s, int i, dtype t)

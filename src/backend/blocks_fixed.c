@@ -1,6 +1,11 @@
 /* blocks_fixed -- fast_blocks.h in plain C: what tests compare with, wherever they run. */
 #include "backend/fast_blocks.h"
 
+static void fixed_group(fixed *f, const float *x, int group, int bias)
+{
+    fixed_make(f, x, group, bias);
+}
+
 /* The part of a block that holds number k, as far as the slab has it. */
 VEC_INLINE void unpack_part(slab *s, const uint8_t *row, int j, int64_t k, int64_t from, int64_t n,
                             dtype t)

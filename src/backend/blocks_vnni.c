@@ -12,13 +12,13 @@ VEC_INLINE void ask(const uint8_t *next, int64_t k, int n, dtype t)
     for (int64_t i = from; i < end; i += 64) vec_prefetch(next + i);
 }
 
+/* Sixteen addresses are read again: in registers they were moved about. */
+VEC_INLINE void rows_again(span *s) { __asm__("" : "+r"(s->row)); }
+
 /* Number k's part, of which m columns are wanted. */
-VEC_INLINE void part_find(span *s, const uint8_t *const *row, const uint8_t *next, int64_t k, int m,
-                          dtype t)
+VEC_INLINE void part_find(span *s, const uint8_t *next, int64_t k, int m, dtype t)
 {
-    s->row = row;
-    __asm__(""
-            : "+r"(s->row)); /* 16 addresses are read again: in registers they were moved about */
+    rows_again(s);
     span_find(s, k, 1.0f, t);
     ask(next, k, m, t);
 }
@@ -81,11 +81,11 @@ VEC_INLINE void unpack_part(slab *s, span *part, int64_t i, int from, int end, d
 VEC_INLINE void unpack(slab *s, const uint8_t *const *row, const uint8_t *next, int64_t k,
                        int64_t n, dtype t)
 {
-    span part;
+    span part = { .row = row };
     for (int64_t i = 0; i < n;) {
         int from = (int)((k + i) % block_part(t)), left = block_part(t) - from,
             m = n - i < left ? (int)(n - i) : left;
-        part_find(&part, row, next, k + i, m, t);
+        part_find(&part, next, k + i, m, t);
         if (m == block_part(t)) unpack_part(s, &part, i, 0, block_part(t), t);
         else unpack_part(s, &part, i, from, from + m, t);
         i += m;
@@ -95,36 +95,92 @@ VEC_INLINE void unpack(slab *s, const uint8_t *const *row, const uint8_t *next, 
 static void slab_unpack(slab *s, const uint8_t *const *row, const uint8_t *next, int64_t k,
                         int64_t n, dtype t){ BY_BLOCK(t, unpack, s, row, next, k, n) }
 
+/* ---- rows as fixed point: fixed_make(), a group at once ---- */
+
+VEC_INLINE int32_t lanes_sum(__m256i x)
+{
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1)));
+}
+
+/* The d-th digits of 16 numbers in the lower half, of the next 16 in the upper one. */
+VEC_INLINE __m256i digits_of(const __m512i n[2], int d)
+{
+    __m128i low = _mm512_cvtepi32_epi8(_mm512_srli_epi32(n[0], 8 * (unsigned)d)),
+            high = _mm512_cvtepi32_epi8(_mm512_srli_epi32(n[1], 8 * (unsigned)d));
+    return _mm256_set_m128i(high, low);
+}
+
+static __attribute__((noinline)) void fixed_group(fixed *f, const float *x, int group, int bias)
+{
+    const __m512i sign = _mm512_set1_epi32(0x7fffffff), carry = _mm512_set1_epi32(0x808080);
+    __m512i n[2] = { _mm512_loadu_si512(x) };
+    n[1] = group == MAX_GROUP ? _mm512_loadu_si512(x + 16) : _mm512_setzero_si512();
+    uint32_t most = _mm512_reduce_max_epu32(
+        _mm512_max_epu32(_mm512_and_si512(n[0], sign), _mm512_and_si512(n[1], sign)));
+    fixed_units(f, most);
+    for (int h = 0; h < 2; h++) {
+        __m512 v = _mm512_mul_ps(_mm512_castsi512_ps(n[h]), _mm512_set1_ps(fixed_scale(most)));
+        __m512i k = _mm512_maskz_cvtps_epi32(fixed_finite(most) ? 0xffff : 0, v);
+        n[h] = _mm512_xor_si512(_mm512_add_epi32(k, carry), carry);
+    }
+    int32_t sum[DIGITS];
+    for (int d = 0; d < DIGITS; d++) {
+        __m256i digit = digits_of(n, d);
+        if (group == MAX_GROUP)
+            _mm256_storeu_si256((__m256i *)(void *)(f->digit + d * group), digit);
+        else
+            _mm_storeu_si128((__m128i *)(void *)(f->digit + d * group),
+                             _mm256_castsi256_si128(digit));
+        sum[d] = lanes_sum(_mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), digit));
+    }
+    fixed_sums(f, sum, bias);
+}
+
 /* ---- products ---- */
 
 /* sum + four bytes of 16 outputs times digits [4c, 4c + 4) of a row. */
 VEC_INLINE __m512i dot(__m512i sum, __m512i q, const int8_t *digit, int c)
 {
-    int32_t four;
-    memcpy(&four, digit + 4 * c, sizeof four);
-    return _mm512_dpbusd_epi32(sum, q, _mm512_set1_epi32(four));
+    typedef const int32_t __attribute__((may_alias)) four;
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0"
+            : "+v"(sum)
+            : "v"(q), "m"(*(four *)(const void *)(digit + 4 * c)));
+    return sum;
 }
 
 /* T unit, of S_2 and S_0 + 2^8 S_1. */
-VEC_INLINE __m512 group_whole(__m512i high, __m512i low, const fixed *f)
+VEC_INLINE __m512 group_whole(__m512i high, __m512i low, float unit)
 {
     __m512 whole =
         _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(0x1p16f), _mm512_cvtepi32_ps(low));
-    return _mm512_mul_ps(whole, _mm512_set1_ps(f->unit));
+    return _mm512_mul_ps(whole, _mm512_set1_ps(unit));
 }
 
 /* ---- one row: integers go from registers into the sums ---- */
 
+/* Where a group's integers are the upper halves of bytes they may stay there, 16 times as large. */
+VEC_INLINE bool stays_above(int group, dtype t) { return t == DTYPE_Q4_K && group % 2; }
+
+VEC_INLINE __m512i word_as_it_lies(const span *s, int group, int c, dtype t)
+{
+    if (!stays_above(group, t)) return group_word(s, group, c, t);
+    return _mm512_and_si512(s->low[group / 2 * 8 + c], _mm512_set1_epi8((char)0xf0));
+}
+
 VEC_INLINE __m512 one_group(const span *s, int g, const fixed *f, dtype t)
 {
     __m512i sum[DIGITS];
-    for (int d = 0; d < DIGITS; d++) sum[d] = _mm512_set1_epi32(f->start[d]);
+    for (int d = 0; d < DIGITS; d++)
+        sum[d] = block_bias(t) ? _mm512_set1_epi32(f->start[d]) : _mm512_setzero_si512();
 #pragma GCC unroll 8
     for (int c = 0; c < block_group(t) / 4; c++) {
-        __m512i q = group_word(s, g, c, t);
+        __m512i q = word_as_it_lies(s, g, c, t);
         for (int d = 0; d < DIGITS; d++) sum[d] = dot(sum[d], q, f->digit + d * block_group(t), c);
     }
-    return group_whole(sum[2], _mm512_add_epi32(sum[0], _mm512_slli_epi32(sum[1], 8)), f);
+    return group_whole(sum[2], _mm512_add_epi32(sum[0], _mm512_slli_epi32(sum[1], 8)),
+                       stays_above(g, t) ? f->unit_16th : f->unit);
 }
 
 /* Columns [from, end) of a part; x: the group of the first.  Shares come as they lie, sums by group. */
@@ -153,18 +209,42 @@ VEC_INLINE __m512 one_part(__m512 y, span *part, const char *x, int from, int en
     return y;
 }
 
+/* Bytes of a row's fixed point. */
+VEC_INLINE int64_t one_bytes(int n, dtype t)
+{
+    return n / block_group(t) * (int64_t)fixed_bytes(block_group(t));
+}
+
+/* All parts of the block from k on: what it has for all of them is turned once. */
+VEC_INLINE __m512 one_block(__m512 y, span *part, const uint8_t *next, int64_t k, const char *x,
+                            dtype t)
+{
+    span_block(part, k, t);
+#pragma GCC unroll 2
+    for (int p = 0; p < block_numbers(t) / block_part(t); p++) {
+        rows_again(part);
+        span_part(part, p, 1.0f, t);
+        ask(next, k + p * block_part(t), block_part(t), t);
+        y = one_part(y, part, x + p * one_bytes(block_part(t), t), 0, block_part(t), t);
+    }
+    return y;
+}
+
 VEC_INLINE void one_row(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
                         int64_t n, const char *x, dtype t)
 {
-    span part;
+    span part = { .row = row };
     __m512 y = _mm512_setzero_ps();
-    for (int64_t i = 0; i < n;) {
-        int from = (int)((k + i) % block_part(t)), left = block_part(t) - from,
-            m = n - i < left ? (int)(n - i) : left;
-        part_find(&part, row, next, k + i, m, t);
-        if (m == block_part(t)) y = one_part(y, &part, x, 0, block_part(t), t);
-        else y = one_part(y, &part, x, from, from + m, t);
-        i += m, x += m / block_group(t) * (int)fixed_bytes(block_group(t));
+    for (int64_t end = k + n, m; k < end; k += m, x += one_bytes((int)m, t)) {
+        int from = (int)(k % block_part(t));
+        m = block_numbers(t);
+        if (k % m == 0 && m <= end - k) {
+            y = one_block(y, &part, next, k, x, t);
+            continue;
+        }
+        m = end - k < block_part(t) - from ? end - k : block_part(t) - from;
+        part_find(&part, next, k, (int)m, t);
+        y = one_part(y, &part, x, from, from + (int)m, t);
     }
     _mm512_storeu_ps(sum, y);
 }
@@ -213,7 +293,7 @@ VEC_INLINE void meet(const slab *s, const char *const *x, int64_t n_group, float
         for (int r = 0; r < n; r++) f[r] = fixed_at(x[r], g, group);
         group_sums(s, f, g, n, high, low, group);
         for (int r = 0; r < n; r++) {
-            y[r] = _mm512_fmadd_ps(scale, group_whole(high[r], low[r], f[r]), y[r]);
+            y[r] = _mm512_fmadd_ps(scale, group_whole(high[r], low[r], f[r]->unit), y[r]);
             if (offset)
                 y[r] =
                     _mm512_fmadd_ps(_mm512_load_ps(s->offset[g]), _mm512_set1_ps(f[r]->sum), y[r]);

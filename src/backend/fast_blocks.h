@@ -34,6 +34,11 @@ typedef struct slab {
 
 /* ---- what the two files have of their own ---- */
 
+/* fixed_make().
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(group)] */
+static void fixed_group(fixed *f, const float *x, int group, int bias);
+
 /* Columns [k, k + n) of SIDE rows of a weight, n <= CHUNK; more is asked for at `next`, where the rows after them lie.
  *
  * [err: none | owns: nothing | thread: any | cost: reading them] */
@@ -68,8 +73,8 @@ VEC_INLINE void fix_rows(const product *p, int64_t first, int64_t n_row, char *t
 {
     for (int64_t r = 0; r < n_row; r++)
         for (int64_t k = 0; k < p->n_k; k += block_group(t), to += fixed_bytes(block_group(t)))
-            fixed_make((fixed *)(void *)to, p->x[first + r] + p->x0 + k, block_group(t),
-                       block_bias(t));
+            fixed_group((fixed *)(void *)to, p->x[first + r] + p->x0 + k, block_group(t),
+                        block_bias(t));
 }
 
 /* All columns of SIDE outputs from c on. */

@@ -4,7 +4,7 @@
  * the nearest, ties to even.  n is cut into three signed bytes: n = d0 + 2^8 d1 + 2^16 d2.  Sums of products of such
  * bytes and a block's integers are exact in 32 bits, however they are made.
  *
- * e is at least -104, so that 2^(e - 22) is no denormal: what is below 2^-127 then counts as zero.  A group that holds
+ * e is at least -100, so that a 16th of 2^(e - 22) is no denormal: what is below 2^-123 then counts as zero.  A group that holds
  * an infinity or NaN is zeros in units of NaN, so that all it meets becomes NaN. */
 #ifndef MICROTOME_BACKEND_FAST_FIXED_H
 #define MICROTOME_BACKEND_FAST_FIXED_H
@@ -20,7 +20,8 @@ enum { DIGITS = 3, MAX_GROUP = 32, FIXED_BITS = 22 };
 typedef struct fixed {
     int32_t start[DIGITS];
     float unit, sum; /* 2^(e - 22); the sum of its numbers, rounded once */
-    int32_t unused[3];
+    float unit_16th;
+    int32_t unused[2];
     int8_t digit
         [DIGITS *
          MAX_GROUP]; /* d0 of each number, then d1, then d2: DIGITS times as many as the group has */
@@ -37,38 +38,57 @@ static inline const fixed *fixed_at(const char *row, int64_t g, int group)
     return (const fixed *)(const void *)(row + (size_t)g * fixed_bytes(group));
 }
 
+/* Of the bits of the largest |x| of a group: is it a number, its e (126 more than above), what x is multiplied by. */
+static inline bool fixed_finite(uint32_t most) { return most >> 23 < 255; }
+
+static inline uint32_t fixed_exponent(uint32_t most)
+{
+    return most >> 23 < 126 - 100 ? 126 - 100 : most >> 23;
+}
+
+static inline float fixed_scale(uint32_t most)
+{
+    return fixed_finite(most) ? math_float((127 + FIXED_BITS + 126 - fixed_exponent(most)) << 23)
+                              : 0.0f;
+}
+
+static inline void fixed_units(fixed *f, uint32_t most)
+{
+    f->unit = fixed_finite(most) ? math_float((127 - FIXED_BITS - 126 + fixed_exponent(most)) << 23)
+                                 : NAN;
+    f->unit_16th = f->unit * 0x1p-4f;
+}
+
+/* With the sums of its digits; they are that of its numbers too. */
+static inline void fixed_sums(fixed *f, const int32_t sum[DIGITS], int bias)
+{
+    for (int d = 0; d < DIGITS; d++) f->start[d] = -bias * sum[d];
+    f->sum = (float)(sum[0] + 256 * sum[1] + 65536 * sum[2]) * f->unit;
+}
+
 /* x [group] as fixed point, for integers with this bias.
  *
  * [err: none | owns: nothing | thread: any | cost: some ten operations a number] */
-__attribute__((always_inline)) static inline void fixed_make(fixed *f, const float *x, int group,
-                                                             int bias)
+static inline void fixed_make(fixed *f, const float *x, int group, int bias)
 {
-    uint32_t most = 0, bits[MAX_GROUP], n[MAX_GROUP];
+    uint32_t most = 0, bits[MAX_GROUP];
+    int32_t sum[DIGITS] = { 0 };
     memcpy(bits, x, (size_t)group * sizeof *x);
     for (int i = 0; i < group; i++) {
         uint32_t u = bits[i] & 0x7fffffffu;
         most = u > most ? u : most;
     }
-    uint32_t e = most >> 23; /* 126 more than e above */
-    bool finite = e < 255;
-    if (e < 126 - 104) e = 126 - 104;
-    float scale = finite ? math_float((127 + FIXED_BITS + 126 - e) << 23) : 0.0f;
-    f->unit = finite ? math_float((127 - FIXED_BITS - 126 + e) << 23) : NAN;
-    int32_t sum = 0, digits[DIGITS] = { 0 };
+    fixed_units(f, most);
     for (int i = 0; i < group; i++) {
-        float v = finite ? x[i] * scale : 0.0f;
-        int32_t k = (int32_t)rintf(v);
-        sum += k;
-        n[i] = ((uint32_t)k + 0x808080u) ^ 0x808080u; /* carries make the lower digits signed */
-    }
-    for (int d = 0; d < DIGITS; d++)
-        for (int i = 0; i < group; i++) {
-            int8_t digit = (int8_t)(n[i] >> 8 * d);
-            f->digit[d * group + i] = digit;
-            digits[d] += digit;
+        int32_t k = fixed_finite(most) ? (int32_t)rintf(x[i] * fixed_scale(most)) : 0;
+        uint32_t n =
+            ((uint32_t)k + 0x808080u) ^ 0x808080u; /* carries make the lower digits signed */
+        for (int d = 0; d < DIGITS; d++) {
+            f->digit[d * group + i] = (int8_t)(n >> 8 * d);
+            sum[d] += f->digit[d * group + i];
         }
-    for (int d = 0; d < DIGITS; d++) f->start[d] = -bias * digits[d];
-    f->sum = (float)sum * f->unit;
+    }
+    fixed_sums(f, sum, bias);
 }
 
 #endif
