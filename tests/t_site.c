@@ -38,6 +38,8 @@ TEST("addresses take ranges, ends, lists, tokens by their text, globs and names 
         { "embed[pos=\"dog\"]", E_RANGE, "dog" },
         { "embed[pos=\"the\"#3]", E_RANGE, "later" },
         { "embed[pos=9]", E_RANGE, "pos=9" },
+        { "embed[pos=99999999999999999999]", E_RANGE, "pos=99999999999999999999" },
+        { "embed[pos=-99999999999999999999]", E_RANGE, "pos=-99999999999999999999" },
         { "embed[pos=3:2]", E_RANGE, "3:2" },
         { "embed[pos", E_USAGE, "'='" },
         { "embed[pos=]", E_USAGE, "position" },

@@ -135,11 +135,14 @@ static status bad_value(parser *x, const slice *s, int i, const char *axis, int3
     return E_RANGE;
 }
 
+/* A number beyond all sizes is as good as the nearest that can be counted with. */
 static bool read_int(const char **p, const char *end, long *out)
 {
+    const long most = 1L << 40;
     char *stop;
     if (*p == end || !strchr("-0123456789", **p)) return false;
     *out = strtol(*p, &stop, 10);
+    *out = *out > most ? most : *out < -most ? -most : *out;
     if (stop == *p || stop > end) return false;
     *p = stop;
     return true;
