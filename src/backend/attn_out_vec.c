@@ -6,14 +6,16 @@
 #include "backend/kernels.h"
 #include "backend/panel.h"
 
-/* Head h of z times its rows of w. */
-static product head_product(const batch *b, const node *result, const grid_part *part, int32_t h)
+/* n heads of z, from h on, times their rows of w. */
+static product heads_product(const batch *b, const node *result, const grid_part *part, int32_t h,
+                             int32_t n)
 {
     int32_t d_head = b->in[0]->width;
     return (product){ .x = (const float *const *)b->x[0] + part->row,
                       .y = (float *const *)b->y + part->row,
                       .n_row = part->n_row,
-                      .n_k = d_head,
+                      .n_k = (int64_t)n * d_head,
+                      .n_each = d_head,
                       .n_col = part->n_col,
                       .x0 = (int64_t)(h - b->job[0].xb[0].a0) * d_head,
                       .w = b->w[1],
@@ -22,13 +24,11 @@ static product head_product(const batch *b, const node *result, const grid_part 
                       .by_out = result->attr[0] != 0.0 };
 }
 
-static size_t scratch_of(const batch *b, const node *result, const grid *g)
+static size_t scratch_of(const batch *b, const node *result, const grid *g, int32_t n)
 {
     grid_part part = { .n_row = grid_rows(g), .n_col = result->width };
-    product p = head_product(b, result, &part, b->a0), sum = p;
-    sum.add = true;
-    size_t bytes = product_scratch(&p), more = product_scratch(&sum);
-    return bytes > more ? bytes : more;
+    product p = heads_product(b, result, &part, b->a0, n);
+    return product_scratch(&p);
 }
 
 /* ---- result: the heads apart; a unit is a block of rows of one head ---- */
@@ -45,7 +45,7 @@ static size_t result_scratch(const batch *b, size_t real_bytes)
 {
     grid g = result_grid(b);
     (void)real_bytes;
-    return scratch_of(b, b->n, &g);
+    return scratch_of(b, b->n, &g, 1);
 }
 
 static void result_run(const batch *b, int64_t first, int64_t end, void *scratch)
@@ -56,7 +56,7 @@ static void result_run(const batch *b, int64_t first, int64_t end, void *scratch
         grid_stretch(&g, u, u + 1, &part);
         int32_t head = (int32_t)part.col;
         part.col = 0, part.n_col = b->n->width;
-        product p = head_product(b, b->n, &part, b->a0 + head);
+        product p = heads_product(b, b->n, &part, b->a0 + head, 1);
         p.y0 = (int64_t)head * b->n->width;
         product_run(&p, scratch);
     }
@@ -87,7 +87,7 @@ static size_t attn_out_scratch(const batch *b, size_t real_bytes)
 {
     grid g = attn_out_grid(b);
     (void)real_bytes;
-    return scratch_of(b, result_node(b), &g);
+    return scratch_of(b, result_node(b), &g, b->in[0]->n_part);
 }
 
 /* y = y + x, n numbers. */
@@ -98,12 +98,9 @@ static void add_line(float *y, const float *x, int64_t n)
 
 static void attn_out_part(const batch *b, const grid_part *part, float *scratch)
 {
-    for (int32_t h = 0; h < b->in[0]->n_part; h++) {
-        product p = head_product(b, result_node(b), part, h);
-        p.y0 = part->col;
-        p.add = h > 0;
-        product_run(&p, scratch);
-    }
+    product p = heads_product(b, result_node(b), part, 0, b->in[0]->n_part);
+    p.y0 = part->col;
+    product_run(&p, scratch);
     for (int64_t r = part->row; b->fusion->n_leaf > 2 && r < part->row + part->n_row; r++)
         add_line((float *)b->y[r] + part->col, (const float *)b->x[2][r] + part->col, part->n_col);
 }

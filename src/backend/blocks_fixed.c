@@ -44,9 +44,9 @@ static void slab_unpack(slab *s, const uint8_t *const *row, const uint8_t *next,
 }
 
 static bool row_meets(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
-                      int64_t n, const char *x, dtype t)
+                      int64_t n, int64_t n_each, const char *x, dtype t)
 {
-    (void)sum, (void)row, (void)next, (void)k, (void)n, (void)x, (void)t;
+    (void)sum, (void)row, (void)next, (void)k, (void)n, (void)n_each, (void)x, (void)t;
     return false;
 }
 

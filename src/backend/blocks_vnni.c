@@ -183,8 +183,22 @@ VEC_INLINE __m512 one_group(const span *s, int g, const fixed *f, dtype t)
                        stays_above(g, t) ? f->unit_16th : f->unit);
 }
 
+/* A sum that grows group by group; when it has n_each columns it is added to those before it. */
+typedef struct growing {
+    __m512 y, all;
+    int64_t n_each, left;
+} growing;
+
+VEC_INLINE void grow(growing *s, __m512 y, int group)
+{
+    s->y = y, s->left -= group;
+    if (s->left) return;
+    s->all = _mm512_add_ps(s->all, y);
+    s->y = _mm512_setzero_ps(), s->left = s->n_each;
+}
+
 /* Columns [from, end) of a part; x: the group of the first.  Shares come as they lie, sums by group. */
-VEC_INLINE __m512 one_part(__m512 y, span *part, const char *x, int from, int end, dtype t)
+VEC_INLINE void one_part(growing *s, span *part, const char *x, int from, int end, dtype t)
 {
     int group = block_group(t), first = from / group;
     __m512 whole[BLOCK_GROUPS];
@@ -202,11 +216,11 @@ VEC_INLINE __m512 one_part(__m512 y, span *part, const char *x, int from, int en
 #pragma GCC unroll 8
     for (int g = 0; g < block_part(t) / group; g++) {
         if (g * group < from || g * group >= end) continue;
-        y = _mm512_fmadd_ps(part->scale[g], whole[g], y);
+        __m512 y = _mm512_fmadd_ps(part->scale[g], whole[g], s->y);
         float sum = fixed_at(x, g - first, group)->sum;
         if (block_has_offset(t)) y = _mm512_fmadd_ps(part->offset[g], _mm512_set1_ps(sum), y);
+        grow(s, y, group);
     }
-    return y;
 }
 
 /* Bytes of a row's fixed point. */
@@ -216,8 +230,8 @@ VEC_INLINE int64_t one_bytes(int n, dtype t)
 }
 
 /* All parts of the block from k on: what it has for all of them is turned once. */
-VEC_INLINE __m512 one_block(__m512 y, span *part, const uint8_t *next, int64_t k, const char *x,
-                            dtype t)
+VEC_INLINE void one_block(growing *s, span *part, const uint8_t *next, int64_t k, const char *x,
+                          dtype t)
 {
     span_block(part, k, t);
 #pragma GCC unroll 2
@@ -225,34 +239,35 @@ VEC_INLINE __m512 one_block(__m512 y, span *part, const uint8_t *next, int64_t k
         rows_again(part);
         span_part(part, p, 1.0f, t);
         ask(next, k + p * block_part(t), block_part(t), t);
-        y = one_part(y, part, x + p * one_bytes(block_part(t), t), 0, block_part(t), t);
+        one_part(s, part, x + p * one_bytes(block_part(t), t), 0, block_part(t), t);
     }
-    return y;
 }
 
 VEC_INLINE void one_row(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
-                        int64_t n, const char *x, dtype t)
+                        int64_t n, int64_t n_each, const char *x, dtype t)
 {
     span part = { .row = row };
-    __m512 y = _mm512_setzero_ps();
+    growing s = {
+        .y = _mm512_setzero_ps(), .all = _mm512_set1_ps(-0.0f), .n_each = n_each, .left = n_each
+    };
     for (int64_t end = k + n, m; k < end; k += m, x += one_bytes((int)m, t)) {
         int from = (int)(k % block_part(t));
         m = block_numbers(t);
         if (k % m == 0 && m <= end - k) {
-            y = one_block(y, &part, next, k, x, t);
+            one_block(&s, &part, next, k, x, t);
             continue;
         }
         m = end - k < block_part(t) - from ? end - k : block_part(t) - from;
         part_find(&part, next, k, (int)m, t);
-        y = one_part(y, &part, x, from, from + (int)m, t);
+        one_part(&s, &part, x, from, from + (int)m, t);
     }
-    _mm512_storeu_ps(sum, y);
+    _mm512_storeu_ps(sum, s.all);
 }
 
 static bool row_meets(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
-                      int64_t n, const char *x, dtype t)
+                      int64_t n, int64_t n_each, const char *x, dtype t)
 {
-    BY_BLOCK(t, one_row, sum, row, next, k, n, x)
+    BY_BLOCK(t, one_row, sum, row, next, k, n, n_each, x)
     return true;
 }
 

@@ -52,10 +52,11 @@ static void slab_meet(const slab *s, const char *const *x, int64_t n, float (*su
                       dtype t);
 
 /* All n columns from k on times one row, into sum [SIDE], if there is a faster way than by slabs; false: there is none.
+ * Every n_each columns are a sum of their own, added to those before.
  *
  * [err: none | owns: nothing | thread: any | cost: n * SIDE multiply-adds] */
 static bool row_meets(float *sum, const uint8_t *const *row, const uint8_t *next, int64_t k,
-                      int64_t n, const char *x, dtype t);
+                      int64_t n, int64_t n_each, const char *x, dtype t);
 
 /* ---- the product ---- */
 
@@ -77,22 +78,16 @@ VEC_INLINE void fix_rows(const product *p, int64_t first, int64_t n_row, char *t
                         block_bias(t));
 }
 
-/* All columns of SIDE outputs from c on. */
-static void outputs(const product *p, int64_t c, const char *x, int64_t n_row, float (*sum)[SIDE])
+/* Columns [k, k + n_each) of SIDE outputs, into sums from zero. */
+static void one_product(const product *p, const uint8_t *const *row, const uint8_t *next, int64_t k,
+                        const char *x, int64_t n_row, float (*sum)[SIDE])
 {
-    const uint8_t *row[SIDE], *next;
     slab s;
     dtype t = p->w.dtype;
     int group = block_group(t);
-    for (int64_t j = 0; j < SIDE; j++) { /* beyond the last they are copies of it */
-        int64_t at = c + j < p->n_col ? c + j : p->n_col - 1;
-        row[j] = (const uint8_t *)weight_at(&p->w, p->col0 + at);
-    }
-    next = row[0] + SIDE * p->w.row_bytes;
-    if (n_row == 1 && row_meets(sum[0], row, next, p->k0, p->n_k, x, t)) return;
     memset(sum, 0, (size_t)n_row * sizeof *sum);
-    for (int64_t k = 0, n; k < p->n_k; k += n) {
-        n = p->n_k - k < CHUNK ? p->n_k - k : CHUNK;
+    for (int64_t end = k + p->n_each, n; k < end; k += n) {
+        n = end - k < CHUNK ? end - k : CHUNK;
         slab_unpack(&s, row, next, p->k0 + k, n, t);
         for (int64_t r = 0; r < n_row; r += MEET) {
             const char *at[MEET];
@@ -105,13 +100,32 @@ static void outputs(const product *p, int64_t c, const char *x, int64_t n_row, f
     }
 }
 
+/* All columns of SIDE outputs from c on. */
+static void outputs(const product *p, int64_t c, const char *x, int64_t n_row, float (*sum)[SIDE])
+{
+    const uint8_t *row[SIDE], *next;
+    float one[ROWS][SIDE];
+    for (int64_t j = 0; j < SIDE; j++) { /* beyond the last they are copies of it */
+        int64_t at = c + j < p->n_col ? c + j : p->n_col - 1;
+        row[j] = (const uint8_t *)weight_at(&p->w, p->col0 + at);
+    }
+    next = row[0] + SIDE * p->w.row_bytes;
+    if (n_row == 1 && row_meets(sum[0], row, next, p->k0, p->n_k, p->n_each, x, p->w.dtype)) return;
+    one_product(p, row, next, 0, x, n_row, sum);
+    for (int64_t k = p->n_each; k < p->n_k; k += p->n_each) {
+        one_product(p, row, next, k, x, n_row, one);
+        for (int64_t r = 0; r < n_row; r++)
+            for (int j = 0; j < SIDE; j++) sum[r][j] = sum[r][j] + one[r][j];
+    }
+}
+
 static void outputs_finish(const product *p, int64_t first, int64_t c, int64_t n_row,
                            float (*sum)[SIDE])
 {
     int64_t n = p->n_col - c < SIDE ? p->n_col - c : SIDE;
     for (int64_t r = 0; r < n_row; r++) {
         float *y = p->y[first + r] + p->y0 + c;
-        for (int64_t j = 0; j < n; j++) y[j] = p->add ? y[j] + sum[r][j] : sum[r][j];
+        memcpy(y, sum[r], (size_t)n * sizeof *y);
     }
 }
 

@@ -61,15 +61,27 @@ void panel_turn(float *panel, int step, const float *const *row, int n_col, int6
 vec panel_weights(const char *row, int64_t i, int64_t n, dtype t);
 
 /* A whole product: rows x[r] + x0 [n_k] and y[r] + y0 [n_col], and a weight stored by rows of
- * inputs or (by_out) by rows of outputs, of which k = 0 is k0 and j = 0 is col0.  add: y = y + product. */
+ * inputs or (by_out) by rows of outputs, of which k = 0 is k0 and j = 0 is col0.  add: y = y + product.
+ * It may be several, one behind the other along k (heads), n_each long: each is finished, from zero, before it is
+ * added to those before it. */
 typedef struct product {
     const float *const *x;
     float *const *y;
-    int64_t n_row, n_k, n_col, x0, y0;
+    int64_t n_row, n_k, n_each, n_col, x0, y0;
     weight_view w;
     int64_t k0, col0;
     bool by_out, add;
 } product;
+
+/* The one that begins at k.
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+static inline product product_at(const product *p, int64_t k)
+{
+    product one = *p;
+    one.x0 += k, one.k0 += k, one.n_k = p->n_each, one.add = p->add || k > 0;
+    return one;
+}
 
 /* Compute it; scratch has product_scratch() bytes.  Few rows are done at the speed of memory, many at
  * the speed of arithmetic.

@@ -515,7 +515,7 @@ static void by_out(const product *p, float *scratch)
 
 /* ---- the whole ---- */
 
-void product_run(const product *p, float *scratch)
+static void run_one(const product *p, float *scratch)
 {
     if (!p->by_out) by_in(p, scratch);
     else if (blocks_fit(p)) blocks_run(p);
@@ -524,9 +524,18 @@ void product_run(const product *p, float *scratch)
     } else by_out(p, scratch);
 }
 
+void product_run(const product *p, float *scratch)
+{
+    for (int64_t k = 0; k < p->n_k; k += p->n_each) {
+        product one = product_at(p, k);
+        run_one(&one, scratch);
+    }
+}
+
 size_t product_scratch(const product *p)
 {
-    if (blocks_fit(p)) return 0;
-    return (size_t)(p->by_out ? turned_floats(p) : by_in_floats(p)) * sizeof(float);
+    product one = product_at(p, 0);
+    if (blocks_fit(&one)) return 0;
+    return (size_t)(p->by_out ? turned_floats(&one) : by_in_floats(&one)) * sizeof(float);
 }
 /* SPDX-License-Identifier: MIT */
