@@ -235,6 +235,18 @@ static void pages_apart(engine *const *e)
     }
 }
 
+/* More rows of long sums than are turned at once: they are done in parts of whole panels, of which the last may be short. */
+static void in_parts(engine *const *e)
+{
+    static const int n_row[] = { 64, 65, 81, 89, 97, 120, 160, 185 }, n_k[] = { 3071, 4096 };
+    for (int i = 0; i < COUNT(n_row); i++) {
+        problem p = { .by_out = true, .type = below(4) ? DTYPE_F32 : DTYPE_BF16 };
+        p.n_row = n_row[i], p.n_k = n_k[below(COUNT(n_k))], p.n_col = 1 + below(7);
+        p.bias = below(2), p.special = below(3) == 0;
+        try_linear(e, &p);
+    }
+}
+
 /* Every usable backend, plain C first; NULL-terminated. */
 static void open_all(engine *e[8])
 {
@@ -258,6 +270,7 @@ TEST("linear has plain C's bits at every size near the edge of a block")
         for (int i = 0; i < COUNT(sums); i++) draw_linear(e, 1, sums[i]);
         for (int i = 0; i < COUNT(columns); i++) draw_linear(e, 2, columns[i]);
         pages_apart(e);
+        in_parts(e);
     }
     for (int i = 0; e[i]; i++) engine_free(e[i]);
 }

@@ -7,17 +7,36 @@ typedef enum place { PACKED, BY_ROW } place;
 
 /* ---- rows times two vecs of columns ---- */
 
-ALWAYS const float *row_at(const piece *p, int64_t k, int c, place from)
+/* How much of a panel is computed: one vec; that and half a vec (of sixteen floats, packed: 17 to 24 columns take
+ * three quarters of the time); or two vecs. */
+typedef enum width { ONE = 1, AND_HALF, TWO } width;
+
+ALWAYS int vecs(width c) { return c == TWO ? 2 : 1; }
+
+ALWAYS const float *row_at(const piece *p, int64_t k, width c, place from)
 {
     if (from == BY_ROW) return p->row[k] + p->col;
-    return p->panel + k * (c == 1 && p->narrow ? VEC : PANEL);
+    return p->panel + k * (c == ONE && p->narrow ? VEC : PANEL);
 }
 
 /* Vec h of c; only the last of rows that lie elsewhere may be cut short. */
-ALWAYS vec load_vec(const piece *p, const float *w, int h, int c, place from)
+ALWAYS vec load_vec(const piece *p, const float *w, int h, width c, place from)
 {
-    if (from != BY_ROW || h + 1 < c) return vec_load(w + h * VEC);
+    if (from != BY_ROW || h + 1 < vecs(c)) return vec_load(w + h * VEC);
     return vec_load_part(w + h * VEC, p->n_col - h * VEC);
+}
+
+/* Where sum r begins, from its vec h on. */
+ALWAYS vec first_vec(const piece *p, int r, int h)
+{
+    if (p->how != FINISH_CARRY) return vec_splat(0.0f);
+    return vec_load_part(p->y[r] + p->y0 + h * VEC, p->n_col - h * VEC);
+}
+
+ALWAYS vec8 first_half(const piece *p, int r)
+{
+    if (p->how != FINISH_CARRY) return vec8_splat(0.0f);
+    return vec8_load_part(p->y[r] + p->y0 + VEC, p->n_col - VEC);
 }
 
 /* y = sum, or y + sum. */
@@ -29,61 +48,64 @@ ALWAYS void finish_vec(const piece *p, int r, int h, vec sum)
     vec_store_part(y, sum, n);
 }
 
-/* n and c are constants at every call, so that acc lives in registers and the loops over r unroll. */
-ALWAYS void multiply(const piece *p, int n, int c, place from)
+ALWAYS void finish_half(const piece *p, int r, vec8 sum)
+{
+    float *y = p->y[r] + p->y0 + VEC;
+    if (p->how == FINISH_ADD) sum = vec8_add(vec8_load_part(y, p->n_col - VEC), sum);
+    vec8_store_part(y, sum, p->n_col - VEC);
+}
+
+/* n and c are constants at every call, so that sums live in registers and the loops over r unroll. */
+ALWAYS void multiply(const piece *p, int n, width c, place from)
 {
     vec acc[PANEL_ROWS][2];
+    vec8 half[PANEL_ROWS];
     const float *x[PANEL_ROWS];
     for (int r = 0; r < n; r++) {
         x[r] = p->x[r] + p->x0;
-        for (int h = 0; h < c; h++) __builtin_prefetch(p->y[r] + p->y0 + h * VEC, 1, 3);
-        for (int h = 0; h < c; h++)
-            acc[r][h] = p->how == FINISH_CARRY
-                            ? vec_load_part(p->y[r] + p->y0 + h * VEC, p->n_col - h * VEC)
-                            : vec_splat(0.0f);
+        for (int h = 0; h < vecs(c); h++) __builtin_prefetch(p->y[r] + p->y0 + h * VEC, 1, 3);
+        for (int h = 0; h < vecs(c); h++) acc[r][h] = first_vec(p, r, h);
+        if (c == AND_HALF) half[r] = first_half(p, r);
     }
     for (int64_t k = 0; k < p->n_k; k++) {
         const float *at = row_at(p, k, c, from);
         if (p->ahead) vec_prefetch(p->ahead + k * p->ahead_step);
         vec w[2];
-        for (int h = 0; h < c; h++) w[h] = load_vec(p, at, h, c, from);
+        for (int h = 0; h < vecs(c); h++) w[h] = load_vec(p, at, h, c, from);
         for (int r = 0; r < n; r++) {
             vec xk = vec_splat(x[r][k]);
-            for (int h = 0; h < c; h++) acc[r][h] = vec_fma(xk, w[h], acc[r][h]);
+            for (int h = 0; h < vecs(c); h++) acc[r][h] = vec_fma(xk, w[h], acc[r][h]);
+            if (c == AND_HALF)
+                half[r] = vec8_fma(vec8_splat(x[r][k]), vec8_load(at + VEC), half[r]);
         }
     }
-    for (int r = 0; r < n; r++)
-        for (int h = 0; h < c; h++) finish_vec(p, r, h, acc[r][h]);
+    for (int r = 0; r < n; r++) {
+        for (int h = 0; h < vecs(c); h++) finish_vec(p, r, h, acc[r][h]);
+        if (c == AND_HALF) finish_half(p, r, half[r]);
+    }
 }
 
-ALWAYS void multiply_rows(const piece *p, int n_row, int c, place from)
+ALWAYS void multiply_rows(const piece *p, int n_row, width c, place from)
 {
+#define CASE(i)                                                                                    \
+    case i:                                                                                        \
+        if (i <= PANEL_ROWS) multiply(p, i, c, from);                                              \
+        break;
     switch (n_row) {
-    case 1: multiply(p, 1, c, from); break;
-    case 2: multiply(p, 2, c, from); break;
-    case 3: multiply(p, 3, c, from); break;
-    case 4: multiply(p, 4, c, from); break;
-    case 5: multiply(p, 5, c, from); break;
-    case 6: multiply(p, 6, c, from); break;
-#if VEC == 16
-    case 7: multiply(p, 7, c, from); break;
-    case 8: multiply(p, 8, c, from); break;
-    case 9: multiply(p, 9, c, from); break;
-    case 10: multiply(p, 10, c, from); break;
-    case 11: multiply(p, 11, c, from); break;
-    case 12: multiply(p, 12, c, from); break;
-#endif
+        NUMBERS_OF_ROWS(CASE)
     default: break;
     }
+#undef CASE
 }
 
 void panel_multiply(const piece *p, int n_row)
 {
-    bool narrow = p->n_col <= VEC;
-    if (p->panel && narrow) multiply_rows(p, n_row, 1, PACKED);
-    else if (p->panel) multiply_rows(p, n_row, 2, PACKED);
-    else if (narrow) multiply_rows(p, n_row, 1, BY_ROW);
-    else multiply_rows(p, n_row, 2, BY_ROW);
+    bool narrow = p->n_col <= VEC, half = VEC == 16 && p->n_col <= VEC + VEC8;
+    if (p->panel && narrow) multiply_rows(p, n_row, ONE, PACKED);
+    else if (p->panel && half) multiply_rows(p, n_row, AND_HALF, PACKED);
+    else if (p->panel) multiply_rows(p, n_row, TWO, PACKED);
+    else if (narrow) multiply_rows(p, n_row, ONE, BY_ROW);
+    else multiply_rows(p, n_row, TWO, BY_ROW);
 }
 
 /* ---- packing ---- */

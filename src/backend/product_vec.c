@@ -113,27 +113,15 @@ ALWAYS void strip_panels(const product *p, const strip *s, const group *g, int n
 
 ALWAYS void strip_rows(const product *p, const strip *s, const group *g, int n, dtype t)
 {
+#define CASE(i)                                                                                    \
+    case i:                                                                                        \
+        if (i <= TALL) strip_panels(p, s, g, i, t);                                                \
+        break;
     switch (n) {
-    case 1: strip_panels(p, s, g, 1, t); break;
-    case 2: strip_panels(p, s, g, 2, t); break;
-    case 3: strip_panels(p, s, g, 3, t); break;
-    case 4: strip_panels(p, s, g, 4, t); break;
-    case 5: strip_panels(p, s, g, 5, t); break;
-    case 6: strip_panels(p, s, g, 6, t); break;
-#if VEC == 16
-    case 7: strip_panels(p, s, g, 7, t); break;
-    case 8: strip_panels(p, s, g, 8, t); break;
-    case 9: strip_panels(p, s, g, 9, t); break;
-    case 10: strip_panels(p, s, g, 10, t); break;
-    case 11: strip_panels(p, s, g, 11, t); break;
-    case 12: strip_panels(p, s, g, 12, t); break;
-    case 13: strip_panels(p, s, g, 13, t); break;
-    case 14: strip_panels(p, s, g, 14, t); break;
-    case 15: strip_panels(p, s, g, 15, t); break;
-    case 16: strip_panels(p, s, g, 16, t); break;
-#endif
+        NUMBERS_OF_ROWS(CASE)
     default: break;
     }
+#undef CASE
 }
 
 /* The panel that is cut short, and weights of any other type: once, for all numbers of rows. */
@@ -363,32 +351,19 @@ ALWAYS void dots(const product *p, int n, dtype t)
     }
 }
 
+ALWAYS int most_few(dtype t) { return halves(t) ? FEW_HALVES : FEW; }
+
 ALWAYS void few(const product *p, int n, dtype t)
 {
+#define CASE(i)                                                                                    \
+    case i:                                                                                        \
+        if (i <= most_few(t)) dots(p, i, t);                                                       \
+        break;
     switch (n) {
-    case 1: dots(p, 1, t); break;
-    case 2: dots(p, 2, t); break;
-    case 3: dots(p, 3, t); break;
-    case 4: dots(p, 4, t); break;
+        NUMBERS_OF_ROWS(CASE)
     default: break;
     }
-    if (VEC < 16 && !halves(t)) return;
-    switch (n) {
-    case 5: dots(p, 5, t); break;
-    case 6: dots(p, 6, t); break;
-    case 7: dots(p, 7, t); break;
-    case 8: dots(p, 8, t); break;
-    default: break;
-    }
-#if VEC == 16
-    switch (n) {
-    case 9: dots(p, 9, t); break;
-    case 10: dots(p, 10, t); break;
-    case 11: dots(p, 11, t); break;
-    case 12: dots(p, 12, t); break;
-    default: break;
-    }
-#endif
+#undef CASE
 }
 
 /* ---- rows, weight by outputs ---- */
@@ -406,7 +381,7 @@ typedef struct turned {
     float *x, *sum, *w;
 } turned;
 
-/* As many rows at once as stay in the second cache, turned. */
+/* As many rows at once as stay in the second cache, turned: whole panels, if there are more. */
 static int64_t rows_at_once(const product *p)
 {
     int64_t most = TURNED / (p->n_k + 1) / PANEL * PANEL;
@@ -493,23 +468,29 @@ static void step_finish(const product *p, const turned *t, int64_t row, int64_t 
         }
 }
 
+/* All outputs of the rows that are turned, which begin at `row`. */
+static void by_out_rows(const product *p, const turned *t, int64_t row)
+{
+    for (int64_t col = 0; col < p->n_col; col += STEP) {
+        int64_t n = at_most(p->n_col - col, STEP), n_piece = ceil_div(n, PIECE);
+        for (int64_t i = 0; i < n_piece; i++) {
+            int64_t first = i * n / n_piece, end = (i + 1) * n / n_piece;
+            piece_of_step(p, t, col + first, (int)(end - first), (int)first);
+        }
+        step_finish(p, t, row, col, n);
+    }
+}
+
 static void by_out(const product *p, float *scratch)
 {
     turned t = turned_in(p, scratch);
-    int64_t most = rows_at_once(p), n_part = ceil_div(p->n_row, most);
+    int64_t n_panel = ceil_div(p->n_row, PANEL), n_part = ceil_div(n_panel, t.n_panel);
     for (int64_t part = 0; part < n_part; part++) {
-        int64_t row = part * p->n_row / n_part;
-        t.n_row = (part + 1) * p->n_row / n_part - row;
+        int64_t row = part * n_panel / n_part * PANEL;
+        t.n_row = at_most((part + 1) * n_panel / n_part * PANEL, p->n_row) - row;
         t.n_panel = ceil_div(t.n_row, PANEL);
         turn_rows(p, &t, row);
-        for (int64_t col = 0; col < p->n_col; col += STEP) {
-            int64_t n = at_most(p->n_col - col, STEP), n_piece = ceil_div(n, PIECE);
-            for (int64_t i = 0; i < n_piece; i++) {
-                int64_t first = i * n / n_piece, end = (i + 1) * n / n_piece;
-                piece_of_step(p, &t, col + first, (int)(end - first), (int)first);
-            }
-            step_finish(p, &t, row, col, n);
-        }
+        by_out_rows(p, &t, row);
     }
 }
 
@@ -519,7 +500,7 @@ static void run_one(const product *p, float *scratch)
 {
     if (!p->by_out) by_in(p, scratch);
     else if (blocks_fit(p)) blocks_run(p);
-    else if (p->n_row <= (halves(p->w.dtype) ? FEW_HALVES : FEW)) {
+    else if (p->n_row <= most_few(p->w.dtype)) {
         BY_TYPE(few, p, (int)p->n_row)
     } else by_out(p, scratch);
 }
