@@ -158,6 +158,17 @@ TEST("an ablation that cannot be done is refused, with what would do")
     refuses("ablate", DEMO "\"what\":\"head\"}", "pairs or prompts");
 }
 
+TEST("of prompts without a pair no wrong answer and no other run is shown")
+{
+    mt_report *r = ran("ablate", DEMO "\"prompt\":[\"the cat sat on the cat\"],\"how\":\"zero\"}");
+    CHECK(r && shows(r, "prompt  answer  clean [logit]") && !shows(r, "corrupt ["));
+    mt_report_free(r);
+    r = ran("ablate", DEMO "\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the dog sat on the "
+                           "cat\",\"answer\":\"sat\",\"how\":\"zero\"}");
+    CHECK(r && shows(r, "pair  answer  clean [logit]  corrupt [logit]  gap [logit]"));
+    mt_report_free(r);
+}
+
 TEST("the likeliest is the lowest of the largest, and never what is no number")
 {
     const double nan = (double)NAN;

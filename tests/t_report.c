@@ -155,6 +155,32 @@ TEST("a place without an interval shows none, a slice its label, a prompt all it
     }
 }
 
+TEST("what is hatched because it is no number is explained under the figure, what is not drawn is "
+     "not")
+{
+    static const struct {
+        bool nan, absent, heat, no_number, no_cell;
+    } t[] = { { true, true, false, true, false },
+              { false, true, true, false, true },
+              { true, false, true, true, false },
+              { false, false, false, false, false } };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        report *r = report_new("maxact", "A title");
+        str s = { 0 };
+        double *v = report_tensor(r, "act", DTYPE_F64, "example place", (int64_t[]){ 2, 2 });
+        uint8_t *mark = report_marks(r, "act");
+        REQUIRE(v && mark);
+        v[1] = t[i].nan ? (double)NAN : 1, mark[3] = t[i].absent ? MARK_ABSENT : MARK_NONE;
+        if (t[i].heat) report_heatmap(r, "h", "act", "example", "place", NULL);
+        else report_contexts(r, "h", "act", "example", "place", NULL);
+        REQUIRE(report_finish(r, NULL) == E_OK && render_html(r, &s, NULL) == E_OK);
+        CHECK(!!strstr(s.p, "</span>no number<") == t[i].no_number);
+        CHECK(!!strstr(s.p, "</span>no such cell<") == t[i].no_cell);
+        str_release(&s);
+        report_free(r);
+    }
+}
+
 TEST("JSON is JSON, and its numbers come back to the same bits")
 {
     report *r = sample(0);

@@ -383,6 +383,22 @@ TEST("noise that leaves no number is said, and no effect is made of it")
                                 "\"noise\":\"1e300\"}");
     CHECK(r && shows(r, "the base runs of 2 of 2 pairs give no finite number"));
     CHECK(r && shows(r, "denoise.state: no cell has a number in every pair"));
+    CHECK(r && shows(r, "subject last   nan")); /* a role that is there, and has no number */
+    mt_report_free(r);
+}
+
+TEST("a role that no token has is a cell that is not there, and no number that is none")
+{
+    mt_report *r = ran("trace", "{\"model\":\"demo:induction\",\"prompt\":\"the cat sat on\","
+                                "\"subject\":\"cat\",\"what\":\"state\",\"samples\":2}");
+    REQUIRE(r);
+    char *text = mt_report_render(r, "text", 100, false, NULL),
+         *page = mt_report_render(r, "html", 0, false, NULL),
+         *csv = mt_report_render(r, "csv", 0, false, NULL);
+    CHECK(text && strstr(text, "subject middle") && !strstr(text, "nan"));
+    CHECK(page && strstr(page, "no such cell") && !strstr(page, "no number"));
+    CHECK(csv && strstr(csv, "subject first,nan,no such cell"));
+    mt_text_free(text), mt_text_free(page), mt_text_free(csv);
     mt_report_free(r);
 }
 

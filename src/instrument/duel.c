@@ -378,10 +378,10 @@ static void show_base_pair(duel *d, table *t, int i)
     duel_effect(d, DENOISE, i, 0, &raw);
     table_row(t), row_int(t, i), work_row_token(d->w, t, d->p->correct[i]);
     if (d->p->wrong) work_row_token(d->w, t, d->p->wrong[i]);
-    else row_none(t);
-    row_real(t, d->value[1][i]), row_real(t, d->value[0][i]),
-        row_real(t, d->value[1][i] - d->value[0][i]);
-    if (!raw || d->p->single || d->spoil) return;
+    row_real(t, d->value[1][i]);
+    if (d->p->single) return;
+    row_real(t, d->value[0][i]), row_real(t, d->value[1][i] - d->value[0][i]);
+    if (!raw || d->spoil) return;
     row_mark(t, MARK_RAW);
     report_warn(d->w->r,
                 "pair %d: the two base runs differ by %.3g only; its effects are not normalised", i,
@@ -400,19 +400,31 @@ static void warn_no_number(duel *d)
                     d->def->name, bad, d->p->n);
 }
 
+/* What there is to show: no wrong answer, no other prompt: no column. */
+static table *base_table(duel *d)
+{
+    char name[80];
+    const char *unit = d->def->unit;
+    column c[6];
+    int n = 0;
+    snprintf(name, sizeof name, "base runs%s%s", *d->suffix ? ": " : "",
+             *d->suffix ? d->def->name : "");
+    c[n++] = (column){ d->p->single ? "prompt" : "pair", NULL, CELL_INT, 0, false };
+    c[n++] = (column){ "answer", NULL, CELL_TOKEN, 0, false };
+    if (d->p->wrong) c[n++] = (column){ "wrong", NULL, CELL_TOKEN, 0, false };
+    c[n++] = (column){ "clean", unit, CELL_REAL, 0, false };
+    if (!d->p->single) {
+        c[n++] = (column){ "corrupt", unit, CELL_REAL, 0, false };
+        c[n++] = (column){ "gap", unit, CELL_REAL, 0, false };
+    }
+    return report_table(d->w->r, name, n, c);
+}
+
 static void show_base(duel *d)
 {
     char name[80];
     double sum[2] = { 0 };
-    snprintf(name, sizeof name, "base runs%s%s", *d->suffix ? ": " : "",
-             *d->suffix ? d->def->name : "");
-    table *t = report_table(d->w->r, name, 6,
-                            (column[]){ { "pair", NULL, CELL_INT, 0, false },
-                                        { "answer", NULL, CELL_TOKEN, 0, false },
-                                        { "wrong", NULL, CELL_TOKEN, 0, false },
-                                        { "clean", d->def->unit, CELL_REAL, 0, false },
-                                        { "corrupt", d->def->unit, CELL_REAL, 0, false },
-                                        { "gap", d->def->unit, CELL_REAL, 0, false } });
+    table *t = base_table(d);
     for (int i = 0; i < d->p->n; i++) show_base_pair(d, t, i);
     warn_no_number(d);
     report_note(d->w->r, "Metric: %s, %s.%s", d->def->name, d->def->says,

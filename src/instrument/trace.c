@@ -337,18 +337,43 @@ static double role_mean(const duel *d, const tracing *t, const double *v, int64_
     return n ? sum / n : (double)NAN;
 }
 
+/* Of a role that has no mean: nobody has it, its cells were not run, or they are no numbers. */
+static uint8_t role_mark(const duel *d, const tracing *t, const duel_tensor *from, int64_t n_col,
+                         int layer, int role)
+{
+    uint8_t mark = MARK_ABSENT;
+    for (int i = 0; i < d->p->n; i++) {
+        const fact *f = fact_of(d, i);
+        for (int32_t pos = 0; pos < f->p->n; pos++) {
+            if (role_of(f, pos) != role) continue;
+            int64_t at = layer * n_col + column_of(t, f, pos);
+            if (from->mark[at * d->p->n + i] == MARK_INCOMPLETE) return MARK_INCOMPLETE;
+            mark = MARK_NONE;
+        }
+    }
+    return mark;
+}
+
+/* roles.KIND, its mean and the ends of its interval. */
+typedef struct role_part {
+    double *v[3];
+    uint8_t *mark[3];
+} role_part;
+
 /* Mean and interval of one cell of roles.KIND: a unit is a fact, or of one fact a draw. */
-static void role_cell(duel *d, const tracing *t, const double *v, int64_t n_col, int64_t at,
-                      double *const out[3], double *unit)
+static void role_cell(duel *d, const tracing *t, const duel_tensor *from, int64_t n_col, int64_t at,
+                      const role_part *out, double *unit)
 {
     int n_unit = t->f->n > 1 ? t->f->n : t->n_draw, per = d->p->n / n_unit, n = 0;
+    int layer = (int)(at / N_ROLE), role = (int)(at % N_ROLE);
     for (int i = 0; i < n_unit; i++) {
-        double x = role_mean(d, t, v, n_col, (int)(at / N_ROLE), (int)(at % N_ROLE), i * per,
-                             (i + 1) * per);
+        double x = role_mean(d, t, from->v, n_col, layer, role, i * per, (i + 1) * per);
         if (!isnan(x)) unit[n++] = x;
     }
     interval ci = work_interval(d->w, unit, n, "trace.units", NULL);
-    out[0][at] = sample_mean(unit, n), out[1][at] = ci.low, out[2][at] = ci.high;
+    out->v[0][at] = sample_mean(unit, n), out->v[1][at] = ci.low, out->v[2][at] = ci.high;
+    for (int k = 0; k < 3; k++)
+        out->mark[k][at] = n ? MARK_NONE : role_mark(d, t, from, n_col, layer, role);
 }
 
 /* ie.KIND: the mean over all draws of what a cell gains. */
@@ -391,19 +416,20 @@ static status draw_roles(duel *d, const duel_plan *p, const duel_tensor *t, erro
     static const char *const ends[3] = { "", ".low", ".high" };
     const tracing *x = d->user;
     char name[3][100], title[200];
-    double *v[3];
+    role_part out;
     double *unit = arena_array(&d->w->mem, d->p->n, sizeof *unit);
     for (int k = 0; k < 3; k++) {
         snprintf(name[k], sizeof name[k], "roles.%s%s%s", p->name, d->suffix, ends[k]);
-        v[k] = report_tensor(d->w->r, name[k], DTYPE_F64, "layer role",
-                             (int64_t[]){ p->dim[0], N_ROLE });
+        out.v[k] = report_tensor(d->w->r, name[k], DTYPE_F64, "layer role",
+                                 (int64_t[]){ p->dim[0], N_ROLE });
         report_axis_labels(d->w->r, name[k], "role", N_ROLE, roles);
         report_axis_numbers(d->w->r, name[k], "layer", "L");
         report_unit(d->w->r, name[k], d->def->unit);
-        if (!v[k]) return E_OK; /* the report says why */
+        out.mark[k] = report_marks(d->w->r, name[k]);
+        if (!out.v[k] || !out.mark[k]) return E_OK; /* the report says why */
     }
     if (!unit) return work_nomem(d->w, err);
-    for (int64_t i = 0; i < p->dim[0] * N_ROLE; i++) role_cell(d, x, t->v, p->dim[1], i, v, unit);
+    for (int64_t i = 0; i < p->dim[0] * N_ROLE; i++) role_cell(d, x, t, p->dim[1], i, &out, unit);
     snprintf(title, sizeof title, "%s%s at the subject's last token: mean gain, 95 %% over %d %s",
              p->name, d->suffix, x->f->n > 1 ? x->f->n : x->n_draw,
              x->f->n > 1 ? "facts" : "draws");

@@ -50,11 +50,19 @@ static void cell_attributes(str *s, const figure *f, int64_t row, int64_t col, c
 
 /* ---- legend ---- */
 
+enum { NO_NUMBER = MARK_COUNT }; /* hatched too, and no mark */
+
 static unsigned marks_of(const figure *f)
 {
     unsigned marks = 0;
     for (int64_t i = 0; i < f->n_row; i++)
-        for (int64_t j = 0; j < f->n_col; j++) marks |= 1u << figure_mark(f, i, j);
+        for (int64_t j = 0; j < f->n_col; j++) {
+            cell_mark m = figure_mark(f, i, j);
+            bool number = !valued(m) || isfinite(figure_value(f, i, j));
+            marks |= 1u << m | (number ? 0 : 1u << NO_NUMBER);
+        }
+    if (f->kind == FIGURE_TOKENS && f->row_axis >= 0)
+        marks &= ~(1u << MARK_ABSENT); /* behind the end of a line nothing is drawn */
     return marks;
 }
 
@@ -98,6 +106,8 @@ static void legend(str *s, const figure *f)
             str_printf(s, "<span><span class=\"chip%s\">%s</span>%s</span>",
                        m == MARK_INCOMPLETE ? " hatch" : "", mark_sign((cell_mark)m, true),
                        cell_mark_text((cell_mark)m));
+    if (marks >> NO_NUMBER & 1 && f->kind != FIGURE_BARS)
+        str_puts(s, "<span><span class=\"chip hatch\"></span>no number</span>");
     str_puts(s, "</div>");
 }
 

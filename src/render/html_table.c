@@ -1,7 +1,11 @@
 /* html_table -- a table on a page: headings sort it, marks are explained under it. */
 #include "render/html_part.h"
 
-enum { ROW_MAX = 2000, SHORT = 32 }; /* SHORT: bytes of a text that stays on one line */
+enum {
+    ROW_MAX = 2000,
+    SHORT = 32, /* bytes of a text that stays on one line */
+    WIDE = 10   /* columns from here on stand closer */
+};
 
 static bool is_number(const column *c) { return c->kind == CELL_REAL || c->kind == CELL_INT; }
 
@@ -72,7 +76,8 @@ void html_table(str *s, const table *t)
     int64_t n = 0;
     str_puts(s, "<section class=\"card\"><h2>");
     html_text(s, t->name);
-    str_puts(s, "</h2><div class=\"scroll\"><table class=\"data\"><thead><tr>");
+    str_printf(s, "</h2><div class=\"scroll\"><table class=\"data%s\"><thead><tr>",
+               t->n_column >= WIDE ? " wide" : "");
     for (int i = 0; i < t->n_column; i++) heading(s, &t->col[i]);
     str_puts(s, "</tr></thead><tbody>\n");
     for (const table_line *row = t->first; row && n < ROW_MAX && !s->failed; row = row->next, n++) {
