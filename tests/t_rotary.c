@@ -105,7 +105,10 @@ TEST("rotary positions that change with the length, and what is not known, are r
     } bad[] = {
         { "\"rope_type\": \"dynamic\", \"factor\": 2.0", "dynamic" },
         { "\"rope_type\": \"longrope\", \"factor\": 2.0", "longrope" },
-        { "\"type\": \"su\"", "su" }, /* longrope's older name */
+        { "\"rope_type\": \"longrope\", \"short_factor\": [1.0], \"long_factor\": [1.5]",
+          "rope type \"longrope\"" }, /* as Phi-3's files have it */
+        { "\"type\": \"su\", \"short_factor\": [1.0], \"long_factor\": [1.5]",
+          "rope type \"su\"" }, /* longrope's older name */
         { "\"rope_type\": \"proportional\"", "proportional" },
         { "\"rope_type\": \"yarn\", \"factor\": 4.0, \"long_factor\": [1]", "long_factor" },
         { "\"rope_type\": \"yarn\"", "factor" },

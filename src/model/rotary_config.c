@@ -80,7 +80,7 @@ static status rope_object(const json_t *json, const char *layers, const char **n
     if (!json_is_object(*out))
         return error_set(err, E_FORMAT, "config.json: '%s' is %s, expected an object", *name,
                          json_kind(*out));
-    return check_keys(*name, *out, err);
+    return E_OK;
 }
 
 /* A number that may stand beside the rope object or in it, but not differ. */
@@ -234,7 +234,8 @@ static status rope_kind(const char *name, const json_t *rope, const char **out, 
             *out = built[i];
             return E_OK;
         }
-    bool by_length = !strcmp(now, "dynamic") || !strcmp(now, "longrope");
+    bool by_length = !strcmp(now, "dynamic") || !strcmp(now, "longrope") ||
+                     !strcmp(now, "su"); /* longrope's older name */
     error_set(err, E_UNSUPPORTED,
               "config.json: '%s' asks for rope type \"%.40s\", which is not built", name,
               strcmp(now, old) ? old : now);
@@ -261,9 +262,10 @@ status config_rotary_of(const json_t *json, const char *layers, double theta, do
     const json_t *rope = NULL;
     double base = 0;
     status st = rope_object(json, layers, &name, &rope, err);
+    if (st == E_OK && rope) st = rope_kind(name, rope, &kind, err); /* before keys of its own */
+    if (st == E_OK && rope) st = check_keys(name, rope, err);
     if (st == E_OK) st = rope_base(json, rope, layers, theta, &base, err);
     if (st == E_OK) st = rope_width(json, rope, share, c, err);
-    if (st == E_OK && rope) st = rope_kind(name, rope, &kind, err);
     if (st != E_OK) return st;
     int n = c->n_rot / 2;
     double factor = 1;
