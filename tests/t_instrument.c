@@ -660,4 +660,21 @@ TEST("messages are written by the model's own template, and a report of them rep
     refuses_as("tokens", "template writes BOS",
                "{\"model\":\"%s\",\"chat\":[\"hi\"],\"bos\":\"yes\"}", test_dir());
 }
+/* A file that is not looked for is one that nobody would notice was missing. */
+TEST("a parameter of a part that is not asked for is refused, with the part's name")
+{
+    static const char *const bad[][3] = {
+        { "heads", "\"ordinals\":\"none.json\"", "'successor', and --what is 'attention'" },
+        { "heads", "\"what\":\"successor\",\"tokens\":\"1,2,1,2\"",
+          "'attention,suppression', and --what is 'successor'" },
+        { "weights", "\"what\":\"svd,copying\",\"token\":[\"cat\"]", "'skip', and --what is" },
+        { "ablate", "\"prompt\":[\"the cat\"],\"how\":\"zero\",\"reference\":\"none.txt\"",
+          "'mean,mean_by_pos', and --how is 'zero'" },
+        { "ablate", "\"prompt\":[\"the cat\"],\"how\":\"zero\",\"donor\":\"other\"", "'resample'" },
+        { "maxact", "\"unit\":[\"blocks.1.resid_post\"],\"text\":\"none.txt\",\"at\":\"embed\"",
+          "--at says something of --directions" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refuses_as(bad[i][0], bad[i][2], "{\"model\":\"demo:induction\",%s}", bad[i][1]);
+}
 /* SPDX-License-Identifier: MIT */

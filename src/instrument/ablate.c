@@ -545,7 +545,9 @@ static status settle(ablation *a, error *err)
 {
     pairs *p = NULL;
     settle_kinds(a);
-    status st = settle_nodes(a, err);
+    status st = work_only_among(a->w, "how", "mean,mean_by_pos", "reference", err);
+    if (st == E_OK) st = work_only_among(a->w, "how", "resample", "donor", err);
+    if (st == E_OK) st = settle_nodes(a, err);
     if (st == E_OK) st = ablate_pairs(a->w, &p, &a->donors, err);
     if (st != E_OK) return st;
     st = settle_hows(a, p, err);

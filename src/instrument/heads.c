@@ -527,7 +527,9 @@ static status run(work *w, error *err)
     heads h = { .w = w };
     const char *what = work_text(w, "what");
     bool looks = str_listed(what, "attention"), lowers = str_listed(what, "suppression");
-    status st = pattern_layers(w, "layer", &h.x, err);
+    status st = work_only_among(w, "what", "successor", "ordinals", err);
+    if (st == E_OK) st = work_only_among(w, "what", "attention,suppression", "tokens", err);
+    if (st == E_OK) st = pattern_layers(w, "layer", &h.x, err);
     if (st == E_OK && (looks || lowers))
         st = work_text(w, "tokens") ? read_sequences(&h, err) : draw_sequences(&h, err);
     if (st == E_OK && looks) st = attention(&h, err);

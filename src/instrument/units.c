@@ -194,7 +194,8 @@ static status add_directions(units *u, error *err)
 status units_open(units *u, work *w, error *err)
 {
     *u = (units){ .w = w };
-    status st = units_room(u, err);
+    status st = work_only_beside(w, "directions", "at", err);
+    if (st == E_OK) st = units_room(u, err);
     if (st == E_OK) st = add_sites(u, err);
     if (st == E_OK) st = add_directions(u, err);
     if (st == E_OK && !u->n) {

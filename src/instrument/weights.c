@@ -44,7 +44,8 @@ static status run(work *w, error *err)
 {
     circuits c;
     const char *list = work_text(w, "what");
-    status st = circuits_open(&c, w, err);
+    status st = work_only_among(w, "what", "skip", "token", err);
+    if (st == E_OK) st = circuits_open(&c, w, err);
     if (st == E_OK)
         st = work_int_check(w, "directions", 0,
                             c.core[HEAD_Q] < c.core[HEAD_V] ? c.core[HEAD_Q] : c.core[HEAD_V], err);

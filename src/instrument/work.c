@@ -78,6 +78,24 @@ status work_only_beside(const work *w, const char *other, const char *words, err
                      w->def->name, name, other);
 }
 
+status work_only_among(const work *w, const char *other, const char *some, const char *words,
+                       error *err)
+{
+    char name[64];
+    const char *list = work_text(w, other), *rest = some;
+    size_t n;
+    if (!list || !first_given(w, words, name)) return E_OK;
+    for (const char *word; (word = str_word(&rest, &n));) {
+        char one[64];
+        snprintf(one, sizeof one, "%.*s", (int)n, word);
+        if (str_listed(list, one)) return E_OK;
+    }
+    error_set(err, E_USAGE, "%s: --%s says something of '%s', and --%s is '%s'", w->def->name, name,
+              some, other, list);
+    error_hint(err, "leave out --%s, or name one in --%s: %s", name, other, some);
+    return E_USAGE;
+}
+
 status work_int_check(const work *w, const char *name, int64_t least, int64_t most, error *err)
 {
     return param_bounds(w->def->name, name, (double)work_int(w, name), (double)least, (double)most,

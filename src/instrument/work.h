@@ -54,12 +54,14 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
-/* Parameters (words) that say nothing here: beside `other`, which has them of its own, or without it.  One that is given
- * all the same is refused by name: what it asks for would be left undone.
+/* Parameters (words) that say nothing here: beside `other`, which has them of its own, or without it; or where the list
+ * `other` names none of `some`.  One that is given all the same is refused by name: what it asks for would be left undone.
  *
  * [err: USAGE | owns: nothing | thread: any | cost: O(words)] */
 status work_not_beside(const work *w, const char *other, const char *words, error *err);
 status work_only_beside(const work *w, const char *other, const char *words, error *err);
+status work_only_among(const work *w, const char *other, const char *some, const char *words,
+                       error *err);
 
 /* Is a whole number within bounds that depend on the model?  (Others stand with the parameter: param.h.)
  *
