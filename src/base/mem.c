@@ -1,8 +1,8 @@
 /* mem -- see mem.h.  A block carries no header: sizes come from the caller, so
  * counting is exact and alignment costs nothing. */
 #include "base/mem.h"
+#include "base/cgroup.h"
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -188,27 +188,10 @@ void arena_release(arena *a)
 
 /* ---- how much there is ---- */
 
-/* The number after `key` in a file of the kernel's; -1: no such file, line or number ("max"). */
-static int64_t kernel_number(const char *path, const char *key)
-{
-    char line[200];
-    long long v = -1;
-    size_t n = strlen(key);
-    FILE *f = fopen(path, "r");
-    while (f && v < 0 && fgets(line, sizeof line, f))
-        if (!strncmp(line, key, n) && sscanf(line + n, "%lld", &v) != 1) v = -1;
-    if (f) fclose(f);
-    return v;
-}
-
 int64_t mem_available(void)
 {
-    int64_t kib = kernel_number("/proc/meminfo", "MemAvailable:");
-    int64_t most = kernel_number("/sys/fs/cgroup/memory.max", "");
-    int64_t used = kernel_number("/sys/fs/cgroup/memory.current", "");
-    int64_t there = kib > 0 ? kib * 1024 : 0;
-    if (most < 0 || used < 0) return there;
-    int64_t left = most > used ? most - used : 0;
-    return there && there < left ? there : left;
+    int64_t kib = kernel_number("/proc/meminfo", "MemAvailable:"), there = kib > 0 ? kib * 1024 : 0;
+    int64_t left = cgroup_memory_left(NULL, NULL);
+    return left >= 0 && (!there || left < there) ? left : there;
 }
 /* SPDX-License-Identifier: MIT */

@@ -90,7 +90,7 @@ void arena_release(arena *a);
 /* Bytes of memory that this machine could still give: what it says is available, at most what the cgroup leaves; 0:
  * it does not say.
  *
- * [err: 0 | owns: nothing | thread: any | cost: reads three files] */
+ * [err: 0 | owns: nothing | thread: any | cost: reads a few files] */
 int64_t mem_available(void);
 
 #endif

@@ -3,13 +3,13 @@
  * Before anyone sleeps he looks again for a while: to wake a thread takes longer than many a piece of work, and
  * the next one comes soon.  What is looked at lies in cache lines of its own. */
 #include "base/pool.h"
+#include "base/cgroup.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum { MAX_THREAD = 256, LOOKS = 20000, LINE = 128 };
@@ -39,27 +39,14 @@ typedef struct helper {
     int index;
 } helper;
 
-/* CPUs the cgroup's quota allows ("max 100000" or "200000 100000"); a large number when none. */
-static int quota(void)
-{
-    long long most, period;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "r");
-    int n = MAX_THREAD;
-    if (!f) return n;
-    if (fscanf(f, "%lld %lld", &most, &period) == 2 && period > 0 && most > 0)
-        n = (int)((most + period - 1) / period);
-    fclose(f);
-    return n < 1 ? 1 : n;
-}
-
 static int cpus_allowed(void)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
                                                         : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    int most = quota();
-    n = n < most ? n : most;
+    int most = cgroup_cpus(NULL, NULL);
+    if (most > 0 && most < n) n = most;
     return n < 1 ? 1 : n > MAX_THREAD ? MAX_THREAD : n;
 }
 
