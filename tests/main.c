@@ -1,9 +1,10 @@
-/* main -- runs the tests of this process:  tests [-l] [pattern] [--seed N] [--soak]
+/* main -- runs the tests of this process:  tests [-l] [pattern ...] [--seed N] [--soak] [--backend NAME]
  *
  *   -l        only list them
- *   pattern   a part of "file: sentence", or a glob when it holds a '*'
+ *   pattern   a part of "file: sentence", or a glob when it holds a '*'; of several any
  *   --seed    a number, or "clock"
  *   --soak    longer runs; the seed is then the clock's unless given
+ *   --backend whatever engine a test of toys or of an opened model asks for, it has these kernels
  *
  * One cmocka group per file; cmocka catches crashes and goes on with the next test.  Its own
  * account goes to an XML file that is thrown away; what people read is written here.  The last
@@ -33,6 +34,7 @@
 
 uint64_t test_seed = 1;
 bool test_soak;
+const char *test_backend;
 
 enum { MAX_TEST = 4096, MAX_SAID = 10, N_PATH = 8 };
 
@@ -227,7 +229,6 @@ static bool chosen(const test_entry *e, const char *pattern)
 {
     char whole[1024], glob[1024];
     snprintf(whole, sizeof whole, "%s: %s", base_name(e->file), e->says);
-    if (!pattern) return true;
     if (!strchr(pattern, '*')) return strstr(whole, pattern) != NULL;
     snprintf(glob, sizeof glob, "*%s*", pattern);
     return fnmatch(glob, whole, 0) == 0;
@@ -240,10 +241,13 @@ static int by_place(const void *a, const void *b)
     return c ? c : (x->line > y->line) - (x->line < y->line);
 }
 
-static void collect(const char *pattern)
+static void collect(char **pattern, int n_pattern)
 {
-    for (test_entry *e = entered; e; e = e->next)
-        if (chosen(e, pattern) && n_list < MAX_TEST) list[n_list++] = e;
+    for (test_entry *e = entered; e; e = e->next) {
+        bool wanted = !n_pattern;
+        for (int i = 0; i < n_pattern; i++) wanted |= chosen(e, pattern[i]);
+        if (wanted && n_list < MAX_TEST) list[n_list++] = e;
+    }
     qsort(list, (size_t)n_list, sizeof *list, by_place);
 }
 
@@ -269,7 +273,7 @@ static int run_file(int first)
 
 static int usage(void)
 {
-    fputs("usage: tests [-l] [pattern] [--seed N] [--soak]\n", stderr);
+    fputs("usage: tests [-l] [pattern ...] [--seed N] [--soak] [--backend NAME]\n", stderr);
     return 2;
 }
 
@@ -294,18 +298,21 @@ bool bits_same(const void *a, const void *b, size_t bytes, int32_t real_bytes)
 
 int main(int argc, char **argv)
 {
-    const char *pattern = NULL, *seed = NULL;
+    const char *seed = NULL;
+    char **pattern = argv; /* those there are move to its beginning */
+    int n_pattern = 0;
     bool only_list = false;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "-l")) only_list = true;
         else if (!strcmp(argv[i], "--soak")) test_soak = true;
         else if (!strcmp(argv[i], "--seed") && i + 1 < argc) seed = argv[++i];
-        else if (argv[i][0] == '-' || pattern) return usage();
-        else pattern = argv[i];
+        else if (!strcmp(argv[i], "--backend") && i + 1 < argc) test_backend = argv[++i];
+        else if (argv[i][0] == '-') return usage();
+        else pattern[n_pattern++] = argv[i];
     }
     if (seed && strcmp(seed, "clock")) test_seed = strtoull(seed, NULL, 0);
     else if (seed || test_soak) test_seed = (uint64_t)time(NULL);
-    collect(pattern);
+    collect(pattern, n_pattern);
     for (int i = 0; only_list && i < n_list; i++)
         printf("tests/%s:%d: %s\n", base_name(list[i]->file), list[i]->line, list[i]->says);
     if (only_list) return 0;
@@ -319,8 +326,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < n_list;) i = run_file(i);
     remove_tree(dir);
     printf("%d passed, %d failed, %d skipped\n", n_passed, n_failed, n_skipped);
-    if (!n_list && pattern)
-        fprintf(stderr, "no test has \"%s\" in its file or sentence\n", pattern);
+    if (!n_list && n_pattern)
+        fprintf(stderr, "no test has \"%s\" in its file or sentence\n", pattern[0]);
     return n_list ? n_failed > 0 : 2;
 }
 

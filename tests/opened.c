@@ -6,7 +6,7 @@
 bool open_bench(bench *b, const char *path, const model_options *how, const char *precision)
 {
     error err = { 0 };
-    engine_options o = { .precision = precision, .threads = 1 };
+    engine_options o = { .backend = test_backend, .precision = precision, .threads = 1 };
     *b = (bench){ 0 };
     if (!model_open_with(&b->m, path, how ? how : &(model_options){ 0 }, &err) &&
         !engine_open(&b->e, &o, &err) && !session_new(&b->s, &b->m->g, b->e, &err))

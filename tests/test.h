@@ -24,6 +24,9 @@ typedef struct test_entry {
 extern uint64_t test_seed;
 extern bool test_soak;
 
+/* The backend that engines of toys and of opened models are forced to (--backend), or NULL. */
+extern const char *test_backend;
+
 /* Used by the macros below. */
 void test_enter(test_entry *e);
 void test_check_failed(const char *file, int line, const char *what);

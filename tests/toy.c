@@ -191,14 +191,15 @@ engine *toy_engine(const char *backend, const char *precision, int n_thread, boo
 {
     engine *e = NULL;
     error err = { 0 };
-    engine_options o = {
-        .backend = backend, .precision = precision, .threads = n_thread, .no_fuse = no_fuse
-    };
+    engine_options o = { .backend = test_backend ? test_backend : backend,
+                         .precision = precision,
+                         .threads = n_thread,
+                         .no_fuse = no_fuse };
     if (engine_open(&e, &o, &err) == E_OK) {
         e->wake = 0; /* toys are small: threads must have something to do */
         return e;
     }
-    fprintf(stderr, "engine %s: %s\n", backend, err.msg);
+    fprintf(stderr, "engine %s: %s\n", o.backend, err.msg);
     abort();
 }
 

@@ -21,6 +21,8 @@ from list import ROOT, files, formatted  # noqa: E402
 
 SMOKE = 5           # seconds for each fuzz target
 TEST_LIMIT = 400    # seconds before a run of the tests is taken for hung
+INVARIANTS = ["t_%s.c" % name  # what every backend is forced to in turn
+              for name in "fork both forget weights truth promise plan session".split()]
 FORMAT_VERSION = 14  # the clang-format whose output the tree is; others differ in details
 SANITIZERS = dict(
     os.environ,
@@ -103,6 +105,24 @@ class Tests:
         return code == 0
 
 
+def each_backend(folder):
+    """The heart's invariants with every engine forced to one backend, each in turn."""
+    program = os.path.join(ROOT, folder, "microtome")
+    said = subprocess.run([program, "help", "run"], capture_output=True, text=True).stdout
+    names = re.search(r"kernels: auto, ([a-z0-9]+(?:, [a-z0-9]+)*)", said)
+    if not names:
+        print("no backend is named by 'microtome help run'")
+    good = bool(names)
+    for name in names.group(1).split(", ") if names else []:
+        probe = [program, "run", "demo:induction", "--tokens", "1,2", "--quiet", "--backend", name]
+        if subprocess.run(probe, cwd=ROOT, capture_output=True).returncode:
+            print("%s: not on this processor" % name)
+            continue
+        print("-- " + name, flush=True)
+        good = Tests(folder + "/tests", *INVARIANTS, "--backend", name)() and good
+    return good
+
+
 def fuzz(folder, seconds, only=None):
     """Every target for that long, from what fuzz/corpus.py makes."""
     seeds = folder + "/seeds"
@@ -146,6 +166,7 @@ def everything(folder):
         ("build, gcc", lambda: build(check, "gcc")),
         ("calls of kernels", lambda: call([sys.executable, "tools/kernel_calls.py", check])),
         ("tests", plain),
+        ("invariants, each backend", lambda: each_backend(check)),
         ("build, clang, sanitizers", lambda: build_san(san)),
         ("tests, sanitizers", strict),
         ("fuzz smoke", lambda: fuzz(san, SMOKE)),
