@@ -4,6 +4,7 @@
  * compared. */
 #define TEST_FILE t_fast
 #include "test.h"
+#include "linear_call.h"
 #include "backend/backend.h"
 #include "backend/fast.h"
 #include "base/cpu.h"
@@ -62,37 +63,21 @@ static void compute(problem *p, const kernel *k, int r0, int r1, int64_t step)
                            p->by_out ? p->n_k : p->n_col);
     node *n = op_linear(&g, x, w, NULL, p->by_out, 0, 1, (double)p->n_col);
     REQUIRE(n);
-    const void *xs[MAX_ROW];
-    void *ys[MAX_ROW];
-    int32_t zero[MAX_ROW] = { 0 }, pos[MAX_ROW];
-    for (int r = r0; r < r1; r++)
-        xs[r - r0] = p->x + r * p->n_k, ys[r - r0] = p->y + r * p->n_col, pos[r - r0] = r;
     int64_t size = p->t == DTYPE_F32 ? 4 : 2;
     const char *at = p->t == DTYPE_F32 ? (const char *)p->w : (const char *)p->half;
-    job j = { .b = { r0, r1, 0, 1 }, .xb = { { r0, r1, 0, 1 } } };
-    batch b = {
-        .n = n,
-        .a1 = 1,
-        .n_line = r1 - r0,
-        .n_job = 1,
-        .real_bytes = 4,
-        .y = ys,
-        .pos = pos,
-        .line_job = zero,
-        .x = { xs },
-        .job = &j,
-        .w = { { 0 },
-               { .base = at, .row_bytes = (p->by_out ? p->n_k : p->n_col) * size, .dtype = p->t },
-               { .base = p->bias ? (const char *)p->b : NULL, .dtype = DTYPE_F32 } },
-        .in = (const node *const *)n->in
-    };
-    size_t bytes = k->scratch(&b, 4);
-    char *scratch = malloc(bytes);
-    REQUIRE(scratch);
-    int64_t units = k->units(&b);
-    for (int64_t u = 0; u < units; u += step)
-        k->run(&b, u, u + step < units ? u + step : units, scratch);
-    free(scratch);
+    linear_call c;
+    linear_call_init(
+        &c, n,
+        &(linear_rows){
+            .r0 = r0,
+            .r1 = r1,
+            .x = p->x,
+            .y = p->y,
+            .x_step = p->n_k,
+            .y_step = p->n_col,
+            .w = { .base = at, .row_bytes = (p->by_out ? p->n_k : p->n_col) * size, .dtype = p->t },
+            .bias = { .base = p->bias ? (const char *)p->b : NULL, .dtype = DTYPE_F32 } });
+    linear_call_run(&c, k, step);
     graph_release(&g);
 }
 

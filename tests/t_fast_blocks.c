@@ -3,6 +3,7 @@
  * blocks_fixed.c runs everywhere; on a machine with AVX-512 VNNI its bits are compared with the processor's. */
 #define TEST_FILE t_fast_blocks
 #include "test.h"
+#include "linear_call.h"
 #include "backend/backend.h"
 #include "backend/fast.h"
 #include "backend/fast_fixed.h"
@@ -70,33 +71,20 @@ static void compute(problem *p, const kernel *k, int r0, int r1, int64_t step)
     node *w = graph_weight(&g, "w", (weight_view){ 0 }, p->n_col, p->n_k);
     node *n = op_linear(&g, x, w, NULL, 1, 0, 1, (double)p->n_col);
     REQUIRE(n);
-    const void *xs[MAX_ROW];
-    void *ys[MAX_ROW];
-    int32_t zero[MAX_ROW] = { 0 }, pos[MAX_ROW];
-    for (int r = r0; r < r1; r++)
-        xs[r - r0] = p->x + r * p->n_k, ys[r - r0] = p->y + r * p->n_col, pos[r - r0] = r;
-    job j = { .b = { r0, r1, 0, 1 }, .xb = { { r0, r1, 0, 1 } } };
-    batch b = { .n = n,
-                .a1 = 1,
-                .n_line = r1 - r0,
-                .n_job = 1,
-                .real_bytes = 4,
-                .y = ys,
-                .pos = pos,
-                .line_job = zero,
-                .x = { xs },
-                .job = &j,
-                .w = { { 0 },
-                       { .base = p->w, .row_bytes = (int64_t)row_size(p), .dtype = p->t },
-                       { .base = p->bias ? (const char *)p->b : NULL, .dtype = DTYPE_F32 } },
-                .in = (const node *const *)n->in };
-    CHECK(fast_takes(&b));
-    char *scratch = aligned_alloc(64, (k->scratch(&b, 4) + 63) / 64 * 64);
-    REQUIRE(scratch);
-    int64_t units = k->units(&b);
-    for (int64_t u = 0; u < units; u += step)
-        k->run(&b, u, u + step < units ? u + step : units, scratch);
-    free(scratch);
+    linear_call c;
+    linear_call_init(
+        &c, n,
+        &(linear_rows){
+            .r0 = r0,
+            .r1 = r1,
+            .x = p->x,
+            .y = p->y,
+            .x_step = p->n_k,
+            .y_step = p->n_col,
+            .w = { .base = p->w, .row_bytes = (int64_t)row_size(p), .dtype = p->t },
+            .bias = { .base = p->bias ? (const char *)p->b : NULL, .dtype = DTYPE_F32 } });
+    CHECK(fast_takes(&c.b));
+    linear_call_run(&c, k, step);
     graph_release(&g);
 }
 

@@ -2,6 +2,7 @@
 #define TEST_FILE t_forget
 #include "test.h"
 #include "gguf_made.h"
+#include "hand.h"
 #include "ops.gen.h"
 #include "tiny.h"
 #include "toy.h"
@@ -12,32 +13,11 @@
 
 enum { ROWS = 40, WIDE = 16, LINE = WIDE * 4 };
 
-typedef struct hand {
-    graph g;
-    node *x, *twice, *ten;
-    session *s;
-    engine *e;
-    lane *l;
-} hand;
-
 static void hand_init(hand *h)
 {
     static double v[ROWS * WIDE];
     for (int i = 0; i < ROWS * WIDE; i++) v[i] = i;
-    graph_init(&h->g, NULL);
-    h->x = graph_site(&h->g, graph_input(&h->g, ROW, 1, WIDE), "x");
-    h->twice = graph_site(&h->g, op_scale(&h->g, h->x, 2), "twice");
-    h->ten = graph_site(&h->g, op_scale(&h->g, h->x, 10), "ten");
-    h->e = toy_engine("reference", "f32", 1, false);
-    REQUIRE(session_new(&h->s, &h->g, h->e, NULL) == E_OK);
-    REQUIRE(!lane_new(&h->l, h->s, NULL, ROWS, NULL) && !lane_give(h->l, h->x, v, NULL));
-}
-
-static void hand_release(hand *h)
-{
-    session_free(h->s);
-    engine_free(h->e);
-    graph_release(&h->g);
+    hand_open(h, ROWS, WIDE, v);
 }
 
 static box rows(int32_t r0, int32_t r1) { return (box){ r0, r1, 0, 1 }; }
@@ -71,7 +51,7 @@ TEST("what is forgotten gives its bytes back, the rest is held as it was, and it
     CHECK(first_of(h.l, h.twice, 1) == WIDE * 2);
     lane_forget(h.l, h.twice, rows(0, ROWS)), lane_forget(h.l, h.ten, rows(0, ROWS));
     CHECK(first_of(h.l, h.twice, 1) == -1 && first_of(h.l, h.ten, 5) == -1);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("nothing is forgotten that others build on, nor where much would have to move")
@@ -91,13 +71,13 @@ TEST("nothing is forgotten that others build on, nor where much would have to mo
     CHECK(mem_state.live_bytes == full);
     lane_forget(h.l, h.ten, rows(0, 2)); /* 32 lines for two */
     CHECK(full - mem_state.live_bytes == 2 * LINE);
-    hand_release(&h);
+    hand_close(&h);
     hand_init(&h);
     REQUIRE(!lane_ask(h.l, h.ten, rows(0, 2), NULL) && !lane_ask(h.l, h.twice, rows(0, 33), NULL) &&
             !session_run(h.s, NULL, NULL));
     lane_forget(h.l, h.ten, rows(0, 2)); /* 33 are too many */
     CHECK(first_of(h.l, h.ten, 1) == WIDE * 10);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("forgetting without memory holds on to everything")
@@ -115,7 +95,7 @@ TEST("forgetting without memory holds on to everything")
         CHECK(first_of(h.l, h.twice, 2) == 2 * WIDE * 2);
         REQUIRE(!lane_ask(h.l, h.ten, rows(2, 4), NULL) && !session_run(h.s, NULL, NULL));
         CHECK(first_of(h.l, h.ten, 3) == 3 * WIDE * 10);
-        hand_release(&h);
+        hand_close(&h);
         if (!failed) break;
     }
 }

@@ -1,41 +1,19 @@
 /* t_session -- lanes and edits one at a time: what each does, and what each refuses. */
 #define TEST_FILE t_session
 #include "test.h"
+#include "hand.h"
 #include "toy.h"
 #include "graph/sweep.h"
 #include "ops.gen.h"
 #include <math.h>
 #include <string.h>
 
-/* x -> 2x -> + x -> the sum over nothing: a graph whose values can be worked out by hand. */
-typedef struct hand {
-    graph g;
-    node *x, *twice, *sum, *late;
-    session *s;
-    engine *e;
-    lane *l;
-} hand;
-
 enum { ROWS = 4, WIDE = 3 };
 
 static void hand_init(hand *h)
 {
     static const double v[ROWS * WIDE] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
-    graph_init(&h->g, NULL);
-    h->x = graph_site(&h->g, graph_input(&h->g, ROW, 1, WIDE), "x");
-    h->twice = graph_site(&h->g, op_scale(&h->g, h->x, 2), "twice");
-    h->sum = graph_site(&h->g, op_add(&h->g, h->twice, h->x), "sum");
-    h->late = graph_site(&h->g, op_scale(&h->g, h->sum, 10), "late");
-    h->e = toy_engine("reference", "f32", 1, false);
-    REQUIRE(session_new(&h->s, &h->g, h->e, NULL) == E_OK);
-    REQUIRE(!lane_new(&h->l, h->s, NULL, ROWS, NULL) && !lane_give(h->l, h->x, v, NULL));
-}
-
-static void hand_release(hand *h)
-{
-    session_free(h->s);
-    engine_free(h->e);
-    graph_release(&h->g);
+    hand_open(h, ROWS, WIDE, v);
 }
 
 static lane *fork_of(lane *l)
@@ -85,7 +63,7 @@ TEST("set, add and scale act on the numbers they name and on no other")
     CHECK(value(&h, f, h.late, 1, 1) == (-1 + 5 + 100) * 5);
     CHECK(value(&h, f, h.late, 2, 1) == (24 + 100) * 5);
     CHECK(value(&h, h.l, h.late, 1, 1) == 150);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("edits of one site act in the order they are given")
@@ -97,7 +75,7 @@ TEST("edits of one site act in the order they are given")
     REQUIRE(!lane_edit(a, &add, NULL) && !lane_edit(a, &twice, NULL));
     REQUIRE(!lane_edit(b, &twice, NULL) && !lane_edit(b, &add, NULL));
     CHECK(value(&h, a, h.sum, 0, 0) == 8 && value(&h, b, h.sum, 0, 0) == 7);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("projecting out a direction leaves nothing along it and all across it")
@@ -113,7 +91,7 @@ TEST("projecting out a direction leaves nothing along it and all across it")
            z = value(&h, f, h.sum, 0, 2);
     CHECK(x == 3 && fabs(3 * y + 4 * z) < 1e-5);
     CHECK(fabs((4 * y - 3 * z) - (4 * 6 - 3 * 9)) < 1e-5);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 static void add_first(double *x, int64_t n_row, int64_t n_part, int64_t width, void *user)
@@ -137,7 +115,7 @@ TEST("a callback sees the whole slice of its lane, and a fork's change runs it a
     REQUIRE(lane_give(b, h.x, v, NULL) == E_OK);
     CHECK(value(&h, b, h.twice, 3, 2) == 24 + 18);
     CHECK(calls >= 2);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("a take brings rows of another lane, from another row, or from a later node")
@@ -155,7 +133,7 @@ TEST("a take brings rows of another lane, from another row, or from a later node
     e.where.r1 = ROWS;
     REQUIRE(lane_edit(b, &e, NULL) == E_OK);
     CHECK(value(&h, b, h.sum, 1, 0) == (80 + 4) * 10 + 4);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("a set over all rows cuts off what is above it")
@@ -171,7 +149,7 @@ TEST("a set over all rows cuts off what is above it")
     REQUIRE(!lane_edit(f, &e, NULL) && !lane_ask(f, h.late, node_all(h.late, f), NULL));
     REQUIRE(session_run(h.s, &info, NULL) == E_OK);
     CHECK(info.n_cell == ROWS); /* late, and neither twice nor sum */
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("a set over all rows of what is asked for needs nothing of the parent")
@@ -185,7 +163,7 @@ TEST("a set over all rows of what is asked for needs nothing of the parent")
     REQUIRE(!lane_edit(f, &e, NULL) && !lane_ask(f, h.sum, node_all(h.sum, f), NULL));
     REQUIRE(session_run(h.s, &info, NULL) == E_OK && info.n_cell == 0);
     CHECK(lane_read(f, h.sum, node_all(h.sum, f), v, NULL) == E_OK && v[5] == 2);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("a parent's value is not a fork's: what may differ and was not asked for is not held")
@@ -199,7 +177,7 @@ TEST("a parent's value is not a fork's: what may differ and was not asked for is
     REQUIRE(lane_edit(f, &e, NULL) == E_OK && value(&h, f, h.sum, 0, 0) == 4);
     CHECK(lane_read(f, h.late, node_all(h.late, f), v, NULL) == E_RANGE);
     CHECK(lane_read(h.l, h.late, node_all(h.late, f), v, NULL) == E_OK);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 /* ---- weights ---- */
@@ -266,7 +244,7 @@ TEST("a lane that has run is fixed: edits and inputs are refused, and a fork of 
     CHECK(refused(h.l, on(h.sum, EDIT_ADD, 1), &err) == E_FROZEN && err.hint[0]);
     CHECK(lane_give(h.l, h.x, v, NULL) == E_FROZEN);
     CHECK(refused(fork_of(h.l), on(h.sum, EDIT_ADD, 1), &err) == E_OK);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("edits outside the node, of the wrong shape or from the future are refused by name")
@@ -292,7 +270,7 @@ TEST("edits outside the node, of the wrong shape or from the future are refused 
     CHECK(lane_edits(f, h.sum, NULL) == 0); /* rejected edits leave no trace */
     for (int i = 0; i < MAX_EDITS; i++) REQUIRE(refused(f, on(h.sum, EDIT_ADD, 0), &err) == E_OK);
     CHECK(refused(f, on(h.sum, EDIT_ADD, 1), &err) == E_RANGE && strstr(err.msg, "64"));
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("an edit that can change nothing asked for is refused before anything runs; in a sweep it is "
@@ -316,7 +294,7 @@ TEST("an edit that can change nothing asked for is refused before anything runs;
     REQUIRE(!lane_edit(other, &e, NULL) && !lane_ask(other, h.late, node_all(h.late, other), NULL));
     CHECK(session_run(h.s, NULL, NULL) == E_OK);
     CHECK(lane_effect(same) == EFFECT_EQUAL && lane_effect(other) == EFFECT_CHANGED);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("an input that was not given for all rows is refused, not read")
@@ -331,7 +309,7 @@ TEST("an input that was not given for all rows is refused, not read")
     REQUIRE(!lane_new(&longer, h.s, h.l, ROWS + 1, NULL) &&
             !lane_ask(longer, h.sum, node_all(h.sum, longer), NULL));
     CHECK(session_run(h.s, NULL, NULL) == E_RANGE);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("a run over the memory limit is refused with both numbers, and runs when it is raised")
@@ -344,7 +322,7 @@ TEST("a run over the memory limit is refused with both numbers, and runs when it
     CHECK(session_run(h.s, NULL, &err) == E_LIMIT && strstr(err.msg, "16") && err.hint[0]);
     session_limit(h.s, 1 << 20);
     CHECK(session_run(h.s, NULL, NULL) == E_OK);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("a lane that others read stays until they are gone")
@@ -360,7 +338,7 @@ TEST("a lane that others read stays until they are gone")
     lane_drop(b);
     lane_drop(c);
     lane_drop(h.l);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("values that were not asked for are not there, and the message says so")
@@ -376,7 +354,7 @@ TEST("values that were not asked for are not there, and the message says so")
     REQUIRE(lane_ask(h.l, h.twice, (box){ 0, 1, 0, 1 }, NULL) == E_OK &&
             session_run(h.s, NULL, NULL) == E_OK);
     CHECK(lane_read(h.l, h.twice, (box){ 0, 1, 0, 1 }, v, NULL) == E_OK && v[2] == 6);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 TEST("what a fork shares with its parent can be read from both after a run for the fork alone")
@@ -388,7 +366,7 @@ TEST("what a fork shares with its parent can be read from both after a run for t
     e.where = (box){ 3, 4, 0, 1 };
     REQUIRE(lane_edit(f, &e, NULL) == E_OK);
     CHECK(value(&h, f, h.late, 0, 0) == 30 && value(&h, f, h.late, 3, 0) == 310);
-    hand_release(&h);
+    hand_close(&h);
 }
 
 /* ---- sweeps ---- */
@@ -446,7 +424,7 @@ TEST("a sweep runs every cell whatever the memory limit, and stops when told wit
         for (int i = 0; i < 100; i++) CHECK(c.got[i] == (3 + i) * 10);
         c.stop_at = 1;
         CHECK(sweep_run(&w, &n_done, NULL) == E_INTERRUPTED && n_done >= 1 && n_done < 100);
-        hand_release(&h);
+        hand_close(&h);
     }
 }
 
@@ -474,7 +452,7 @@ TEST("a sweep's plan counts the lanes and whole runs that it makes, at least its
     after = *session_totals(h.s);
     CHECK(plan.n_naive_op == after.n_naive_op - before.n_naive_op);
     CHECK(plan.n_op >= after.n_op - before.n_op && plan.n_op > 0);
-    hand_release(&h);
+    hand_close(&h);
 }
 /* Every second cell changes 6 to the next float32, which the sum 6 + 3 rounds away. */
 static status half_make(void *user, int64_t i, lane **out, error *err)
@@ -508,6 +486,6 @@ TEST("trying a few cells of a sweep shows which part of the plan equal values ma
     after = *session_totals(h.s);
     CHECK(part == (double)(after.n_op - before.n_op) / (double)plan.n_op);
     CHECK(part > 0.5 && part < 0.9 && few > 0.5);
-    hand_release(&h);
+    hand_close(&h);
 }
 /* SPDX-License-Identifier: MIT */

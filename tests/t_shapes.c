@@ -6,6 +6,7 @@
  * that, and numbers are now and then denormal, infinite or NaN. */
 #define TEST_FILE t_shapes
 #include "test.h"
+#include "linear_call.h"
 #include "backend/backend.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -128,36 +129,19 @@ static void problem_release(problem *p)
 /* By an engine's kernel, its units in two parts. */
 static void compute(const problem *p, const engine *e, const node *n, float *y)
 {
-    const void *xs[512];
-    void *ys[512];
-    int32_t zero[512] = { 0 }, pos[512];
-    for (int r = 0; r < p->n_row; r++)
-        xs[r] = p->x + 1 + r * (p->n_k + GAP), ys[r] = y + 1 + r * y_step(p), pos[r] = r;
-    job j = { .b = { 0, p->n_row, 0, 1 }, .xb = { { 0, p->n_row, 0, 1 } } };
-    batch b = { .n = n,
-                .a1 = 1,
-                .n_line = p->n_row,
-                .n_job = 1,
-                .real_bytes = 4,
-                .y = ys,
-                .pos = pos,
-                .line_job = zero,
-                .x = { xs },
-                .job = &j,
-                .in = (const node *const *)n->in };
-    b.w[1] = (weight_view){ .base = p->w + offset(p->type),
-                            .row_bytes = (int64_t)row_bytes(p),
-                            .dtype = p->type };
+    linear_call c;
+    linear_rows at = { .r1 = p->n_row,
+                       .x = p->x + 1,
+                       .y = y + 1,
+                       .x_step = p->n_k + GAP,
+                       .y_step = (int64_t)y_step(p),
+                       .w = { .base = p->w + offset(p->type),
+                              .row_bytes = (int64_t)row_bytes(p),
+                              .dtype = p->type } };
     if (p->bias)
-        b.w[2] = (weight_view){ .base = p->b + offset(bias_type(p)), .dtype = bias_type(p) };
-    const kernel *k = e->kernel_of(e, n->op);
-    size_t bytes = k->scratch ? k->scratch(&b, 4) : 0;
-    char *scratch = bytes_new(bytes + 1);
-    int64_t units = k->units ? k->units(&b) : b.n_line, half = (units + 1) / 2;
-    memset(scratch, 0xff, bytes);
-    if (half < units) k->run(&b, half, units, scratch);
-    k->run(&b, 0, half, scratch);
-    mem_free(scratch, bytes + 1);
+        at.bias = (weight_view){ .base = p->b + offset(bias_type(p)), .dtype = bias_type(p) };
+    linear_call_init(&c, n, &at);
+    linear_call_run(&c, e->kernel_of(e, n->op), 0);
 }
 
 static void try_linear(engine *const *e, problem *p)
