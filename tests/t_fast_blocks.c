@@ -351,6 +351,11 @@ TEST("under fast heads add up to their sum, fused or not, in one run or row by r
         };
         small_run(&s, o, false, y + 2 * N, y + 3 * N);
         CHECK(!memcmp(y, y + 2 * N, 2 * N * sizeof *y));
+        for (int grow = 0; grow < 2 && processors(); grow++) {
+            o = (engine_options){ .precision = "fast", .threads = 2 };
+            small_run(&s, o, grow, y + 2 * N, y + 3 * N);
+            CHECK(!memcmp(y, y + 2 * N, 2 * N * sizeof *y));
+        }
         o = (engine_options){ .threads = 1 };
         small_run(&s, o, false, y + 2 * N, y + 3 * N);
         CHECK(memcmp(y, y + 2 * N, N * sizeof *y)); /* not what f32 is, */
