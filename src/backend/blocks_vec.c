@@ -53,15 +53,16 @@ VEC_INLINE void fetch(const uint8_t *next, int n, int64_t k, dtype t)
 
 /* ---- one row ---- */
 
-VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
+/* Columns [begin, begin + n_each). */
+VEC_INLINE void sums(const product *p, int64_t c, int64_t begin, vec acc[ONE], dtype t)
 {
     const uint8_t *row[ONE * VEC];
     span s[ONE];
     rows_at(p, c, ONE * VEC, row);
     const uint8_t *next = row[0] + ONE * VEC * p->w.row_bytes;
     for (int h = 0; h < ONE; h++) s[h].row = row + h * VEC, acc[h] = vec_splat(0.0f);
-    for (int64_t k = p->k0, end = p->k0 + p->n_k; k < end;) {
-        int64_t begin = k / block_part(t) * block_part(t), stop = begin + block_part(t);
+    for (int64_t k = p->k0 + begin, end = k + p->n_each; k < end;) {
+        int64_t start = k / block_part(t) * block_part(t), stop = start + block_part(t);
         if (stop > end) stop = end;
         for (int h = 0; h < ONE; h++) span_begin(&s[h], k, UNIT, t);
         for (; k < stop; k += STEP) {
@@ -70,7 +71,7 @@ VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
             for (int i = 0; i < STEP; i += 4)
                 for (int h = 0; h < ONE; h++) {
                     vec w[4];
-                    weights(&s[h], (int)(k - begin), i / 4, w, t);
+                    weights(&s[h], (int)(k - start), i / 4, w, t);
                     for (int j = 0; j < 4; j++) acc[h] = vec_fma(vec_splat(x[i + j]), w[j], acc[h]);
                 }
         }
@@ -80,15 +81,16 @@ VEC_INLINE void sums(const product *p, int64_t c, vec acc[ONE], dtype t)
 VEC_INLINE void one_row(const product *p, dtype t)
 {
     for (int64_t c = 0; c < p->n_col; c += ONE * VEC) {
-        vec acc[ONE];
-        sums(p, c, acc, t);
+        vec all[ONE], acc[ONE];
+        sums(p, c, 0, all, t);
+        for (int64_t k = p->n_each; k < p->n_k; k += p->n_each) {
+            sums(p, c, k, acc, t);
+            for (int h = 0; h < ONE; h++) all[h] = vec_add(all[h], acc[h]);
+        }
         for (int h = 0; h < ONE; h++) {
             int64_t left = p->n_col - c - h * VEC;
-            float *y = p->y[0] + p->y0 + c + h * VEC;
-            int n = left < VEC ? (int)left : VEC;
-            if (n <= 0) continue;
-            if (p->add) acc[h] = vec_add(vec_load_part(y, n), acc[h]);
-            vec_store_part(y, acc[h], n);
+            if (left > 0)
+                vec_store_part(p->y[0] + p->y0 + c + h * VEC, all[h], left < VEC ? (int)left : VEC);
         }
     }
 }
@@ -129,9 +131,9 @@ static void meet(const product *p, int64_t c, int64_t k, int64_t n, const float 
                   .y0 = p->y0 + c,
                   .n_k = n,
                   .n_col = p->n_col - c < PANEL ? (int)(p->n_col - c) : PANEL,
-                  .how = k        ? FINISH_CARRY
-                         : p->add ? FINISH_ADD
-                                  : FINISH_SET };
+                  .how = k == 0               ? FINISH_SET
+                         : k % p->n_each == 0 ? FINISH_ADD
+                                              : FINISH_CARRY };
     for (int64_t g = 0; g < n_group; g++) {
         int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
         one.x = p->x + first, one.y = p->y + first;
@@ -144,7 +146,8 @@ static void rows(const product *p)
     _Alignas(64) float panel[CHUNK * PANEL];
     for (int64_t c = 0; c < p->n_col; c += PANEL)
         for (int64_t k = 0, n; k < p->n_k; k += n) {
-            n = p->n_k - k < CHUNK ? p->n_k - k : CHUNK;
+            int64_t left = p->n_each - k % p->n_each;
+            n = left < CHUNK ? left : CHUNK;
             BY_BLOCK(p->w.dtype, unpack, p, c, p->k0 + k, n, panel)
             meet(p, c, k, n, panel);
         }
@@ -152,8 +155,8 @@ static void rows(const product *p)
 
 bool blocks_fit(const product *p)
 {
-    return p->by_out && dtype_is_block(p->w.dtype) && p->k0 % STEP == 0 && p->n_k % STEP == 0 &&
-           !(p->add && p->n_k > CHUNK);
+    return p->by_out && dtype_is_block(p->w.dtype) && p->k0 % STEP == 0 && p->n_each % STEP == 0 &&
+           (p->n_each == p->n_k || p->n_each <= CHUNK);
 }
 
 void blocks_run(const product *p)

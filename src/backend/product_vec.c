@@ -499,7 +499,6 @@ static void by_out(const product *p, float *scratch)
 static void run_one(const product *p, float *scratch)
 {
     if (!p->by_out) by_in(p, scratch);
-    else if (blocks_fit(p)) blocks_run(p);
     else if (p->n_row <= most_few(p->w.dtype)) {
         BY_TYPE(few, p, (int)p->n_row)
     } else by_out(p, scratch);
@@ -507,6 +506,10 @@ static void run_one(const product *p, float *scratch)
 
 void product_run(const product *p, float *scratch)
 {
+    if (blocks_fit(p)) {
+        blocks_run(p);
+        return;
+    }
     for (int64_t k = 0; k < p->n_k; k += p->n_each) {
         product one = product_at(p, k);
         run_one(&one, scratch);
@@ -516,7 +519,7 @@ void product_run(const product *p, float *scratch)
 size_t product_scratch(const product *p)
 {
     product one = product_at(p, 0);
-    if (blocks_fit(&one)) return 0;
+    if (blocks_fit(p)) return 0;
     return (size_t)(p->by_out ? turned_floats(&one) : by_in_floats(&one)) * sizeof(float);
 }
 /* SPDX-License-Identifier: MIT */
