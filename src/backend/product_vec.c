@@ -278,12 +278,12 @@ ALWAYS vec half_of(words x, int upper, dtype t)
 /* Numbers of 16 bits are turned two by two, which takes half the shuffles.  Where rows are few, four pairs of VEC rows at
  * a time; sixteen rows are copied together first, a line of each: if they lie whole pages apart, they would drive each
  * other's lines out of the nearest cache, which holds eight such. */
-ALWAYS int64_t dots_pairs(const product *p, const char *const *row, vec *acc, int n, dtype t)
+ALWAYS int64_t dots_pairs(const product *p, const char *const *row, const char *ahead, vec *acc,
+                          int n, dtype t)
 {
     enum { NUMBERS = LINE / 2, PAIRS = 4 };
     _Alignas(64) uint8_t line[VEC][LINE];
     const uint8_t *each[VEC];
-    const char *ahead = row[0] + VEC * p->w.row_bytes;
     int64_t k = 0;
     for (int j = 0; j < VEC; j++)
         each[j] = VEC == 16 ? line[j] : (const uint8_t *)row[j] + p->k0 * 2;
@@ -306,10 +306,10 @@ ALWAYS int64_t dots_pairs(const product *p, const char *const *row, vec *acc, in
 }
 
 /* The same, VEC pairs at a time: where there are registers for them, and more rows to meet them. */
-ALWAYS int64_t dots_squares(const product *p, const char *const *row, vec *acc, int n, dtype t)
+ALWAYS int64_t dots_squares(const product *p, const char *const *row, const char *ahead, vec *acc,
+                            int n, dtype t)
 {
     int64_t k = 0;
-    const char *ahead = row[0] + VEC * p->w.row_bytes;
     for (; k + 2 * VEC <= p->n_k; k += 2 * VEC) {
         vec w[VEC];
         for (int i = 0; i < VEC; i++) {
@@ -326,44 +326,75 @@ ALWAYS int64_t dots_squares(const product *p, const char *const *row, vec *acc, 
     return k;
 }
 
-/* VEC sums of each row at a time, without a panel in between. */
+/* VEC sums of each row from output c on, without a panel in between; ahead: the piece of memory that comes next. */
+ALWAYS void dots_one(const product *p, const char *const *row, const char *ahead, int64_t c, int n,
+                     dtype t)
+{
+    vec acc[FEW_HALVES];
+    for (int r = 0; r < n; r++) acc[r] = vec_splat(0.0f);
+    int64_t k = !halves(t)           ? 0
+                : VEC == 16 && n > 4 ? dots_squares(p, row, ahead, acc, n, t)
+                                     : dots_pairs(p, row, ahead, acc, n, t);
+    for (; k < p->n_k; k += VEC) {
+        int64_t n_k = at_most(p->n_k - k, VEC);
+        vec w[VEC];
+        load_turned(w, row, p->k0 + k, n_k, ahead + k * VEC * type_bytes(t), t);
+        for (int i = 0; i < n_k; i++)
+            for (int r = 0; r < n; r++)
+                acc[r] = vec_fma(vec_splat(p->x[r][p->x0 + k + i]), w[i], acc[r]);
+    }
+    for (int r = 0; r < n; r++) sums_store(p->y[r] + p->y0 + c, acc[r], p->n_col - c, p->add);
+}
+
+/* Up to so many rows meet all heads before the next outputs, in the order of memory; more have no registers for it. */
+enum { FEW_HEADS = 4 };
+
 ALWAYS void dots(const product *p, int n, dtype t)
 {
     for (int64_t c = 0; c < p->n_col; c += VEC) {
         const char *row[VEC];
-        vec acc[FEW_HALVES];
         for (int64_t j = 0; j < VEC; j++)
             row[j] = weight_at(&p->w, p->col0 + at_most(c + j, p->n_col - 1));
-        for (int r = 0; r < n; r++) acc[r] = vec_splat(0.0f);
-        int64_t k = !halves(t)           ? 0
-                    : VEC == 16 && n > 4 ? dots_squares(p, row, acc, n, t)
-                                         : dots_pairs(p, row, acc, n, t);
-        for (; k < p->n_k; k += VEC) {
-            int64_t n_k = at_most(p->n_k - k, VEC);
-            vec w[VEC];
-            load_turned(w, row, p->k0 + k, n_k,
-                        row[0] + VEC * p->w.row_bytes + k * VEC * type_bytes(t), t);
-            for (int i = 0; i < n_k; i++)
-                for (int r = 0; r < n; r++)
-                    acc[r] = vec_fma(vec_splat(p->x[r][p->x0 + k + i]), w[i], acc[r]);
+        if (n > FEW_HEADS) dots_one(p, row, row[0] + VEC * p->w.row_bytes, c, n, t);
+        for (int64_t k = 0; n <= FEW_HEADS && k < p->n_k; k += p->n_each) {
+            product one = product_at(p, k);
+            dots_one(&one, row, row[0] + VEC * (p->w.row_bytes + k * type_bytes(t)), c, n, t);
         }
-        for (int r = 0; r < n; r++) sums_store(p->y[r] + p->y0 + c, acc[r], p->n_col - c, p->add);
     }
 }
 
 ALWAYS int most_few(dtype t) { return halves(t) ? FEW_HALVES : FEW; }
 
-ALWAYS void few(const product *p, int n, dtype t)
-{
-#define CASE(i)                                                                                    \
-    case i:                                                                                        \
+/* A function for each number of rows and each type: in a larger one the compiler keeps less in registers. */
+typedef void few_fn(const product *p);
+
+#define FEW_OF(i, name, t)                                                                         \
+    static __attribute__((noinline)) void few_##name##_##i(const product *p)                       \
+    {                                                                                              \
         if (i <= most_few(t)) dots(p, i, t);                                                       \
-        break;
-    switch (n) {
-        NUMBERS_OF_ROWS(CASE)
-    default: break;
     }
-#undef CASE
+#define FEW_F32(i) FEW_OF(i, f32, DTYPE_F32)
+#define FEW_F16(i) FEW_OF(i, f16, DTYPE_F16)
+#define FEW_BF16(i) FEW_OF(i, bf16, DTYPE_BF16)
+NUMBERS_OF_ROWS(FEW_F32)
+NUMBERS_OF_ROWS(FEW_F16)
+NUMBERS_OF_ROWS(FEW_BF16)
+
+#define F32(i) few_f32_##i,
+#define F16(i) few_f16_##i,
+#define BF16(i) few_bf16_##i,
+
+/* That for p, NULL where rows are not few or of another type. */
+static few_fn *few_for(const product *p)
+{
+    static few_fn *const f32[] = { NUMBERS_OF_ROWS(F32) }, *const f16[] = { NUMBERS_OF_ROWS(F16) },
+                         *const bf16[] = { NUMBERS_OF_ROWS(BF16) };
+    dtype t = p->w.dtype;
+    if (!p->by_out || p->n_row > most_few(t)) return NULL;
+    return t == DTYPE_F32    ? f32[p->n_row - 1]
+           : t == DTYPE_F16  ? f16[p->n_row - 1]
+           : t == DTYPE_BF16 ? bf16[p->n_row - 1]
+                             : NULL;
 }
 
 /* ---- rows, weight by outputs ---- */
@@ -496,24 +527,18 @@ static void by_out(const product *p, float *scratch)
 
 /* ---- the whole ---- */
 
-static void run_one(const product *p, float *scratch)
-{
-    if (!p->by_out) by_in(p, scratch);
-    else if (p->n_row <= most_few(p->w.dtype)) {
-        BY_TYPE(few, p, (int)p->n_row)
-    } else by_out(p, scratch);
-}
-
 void product_run(const product *p, float *scratch)
 {
-    if (blocks_fit(p)) {
-        blocks_run(p);
-        return;
-    }
-    for (int64_t k = 0; k < p->n_k; k += p->n_each) {
-        product one = product_at(p, k);
-        run_one(&one, scratch);
-    }
+    few_fn *few = few_for(p);
+    if (blocks_fit(p)) blocks_run(p);
+    else if (few && p->n_row <= FEW_HEADS) few(p);
+    else
+        for (int64_t k = 0; k < p->n_k; k += p->n_each) {
+            product one = product_at(p, k);
+            if (few) few(&one);
+            else if (p->by_out) by_out(&one, scratch);
+            else by_in(&one, scratch);
+        }
 }
 
 size_t product_scratch(const product *p)
