@@ -47,6 +47,14 @@ def run(command):
     return out.splitlines()
 
 
+def let_go(path):
+    """A file as it is after a restart: not in the system's cache, where one that was just written lies in small pages."""
+    if os.path.exists(path):
+        with open(path, "rb") as f:
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def fields(lines, kind):
     return [line.split("|")[1:] for line in lines if line.startswith(kind + "|")]
 
@@ -166,6 +174,7 @@ def gguf(build, folder, python, threads, quick):
         shape, kind = name.split()
         path, ours, peers = os.path.join(folder, "%s.%s.gguf" % (shape, kind)), [], []
         run([sys.executable, os.path.join(ROOT, "bench/gguf_shape.py"), shape, kind, path])
+        let_go(path)
         for _ in range(1 if quick else ROUNDS):
             ours.append(run([os.path.join(build, "bench_gguf"), path]))
             if python:
@@ -176,7 +185,8 @@ def gguf(build, folder, python, threads, quick):
     text = ("## GGUF\n\n%s. All weights of one type; tokens a second; ours and llama.cpp in turn on the same file, the best of %d times."
             " llama.cpp\nmultiplies blocks as integers, with rows of x rounded to eight bits. In `f32` a number of a block is the float"
             " that the format\ndefines, and sums are the canonical ones; `fast` multiplies integers too, with rows of 24 bits"
-            " ([numerics.md](numerics.md)). The target is\nthat of the better of the two.\n\n" % (datetime.date.today(), 1 if quick else ROUNDS))
+            " ([numerics.md](numerics.md)). The target is\nthat of the better of the two. Files are read from the disk once, by us, and then lie in"
+            " the cache, in huge pages where the system\nhas them for files: for llama.cpp too.\n\n" % (datetime.date.today(), 1 if quick else ROUNDS))
     for (title, _, _), of in zip(GGUF_TASKS, rows):
         text += title + (", behind 64 to 88:\n\n" if title.startswith("Dec") else ", 512 tokens at once:\n\n")
         text += table(["file", "f32", "fast", "llama.cpp", "f32: times its speed", "fast"], of)
@@ -221,6 +231,7 @@ def main():
         there = python if os.path.exists(python) and not os.environ.get("QUICK") else None
         section_put("GGUF", gguf(build, os.path.dirname(model), there, str(os.cpu_count()), bool(os.environ.get("QUICK"))))
         return
+    let_go(os.path.join(model, "model.safetensors"))
     one = {name: run([os.path.join(build, "bench_" + name)]) for name in ("forward", "sweep", "scale", "linear", "plan")}
     lines, peers = [], []
     if not os.environ.get("QUICK") and os.path.exists(python):
