@@ -155,6 +155,12 @@ static inline cell *cell_get(const lane *l, const node *n)
     return n->id < l->n_cell ? l->cell[n->id] : NULL;
 }
 
+/* Has any lane an edit of n itself? */
+static inline bool has_edits(const session *s, const node *n)
+{
+    return n && n->id < s->cap_edit && s->n_edit[n->id];
+}
+
 static inline due_list *run_list(run *r, int32_t generation, const node *n)
 {
     return &r->list[(int64_t)generation * r->n_node + n->id];

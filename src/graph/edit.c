@@ -197,11 +197,6 @@ void lane_edit_undo(lane *l)
 
 /* ---- finding ---- */
 
-static bool has_edits(const session *s, const node *n)
-{
-    return n && n->id < s->cap_edit && s->n_edit[n->id];
-}
-
 /* An edit as the twin n feels it.  An adjoint is edited by the transpose: set and take cut,
  * add passes, scale scales, project projects. */
 static bool edit_translate(edit *e, const node *n)

@@ -113,11 +113,12 @@ static bool is_due(const lane *l, const node *n)
     return false;
 }
 
-/* What is read out of its turn. */
+/* What is read out of its turn, by lanes that compute something: a text of n tokens is n lanes, one of them busy. */
 static void pin(run *r)
 {
     for (lane *l = r->s->first; l; l = l->next) l->pinned = false, l->chunk_bytes = 0;
     for (lane *l = r->s->first; l; l = l->next) {
+        if (!l->busy) continue;
         for (lane *p = l->parent; p; p = p->parent) p->pinned |= p->generation < l->generation;
         for (const lane *a = l; a; a = a->parent)
             for (const edit *e = a->edit; e; e = e->next) {

@@ -219,6 +219,7 @@ static void refuse_input(run *r, const lane *l, const node *n)
 static void want_add(run *r, lane *l, const node *n, box b, bool stay)
 {
     cell *c = NULL;
+    if (n->extent == WEIGHT && !has_edits(r->s, n)) return;
     for (lane *first = l, *below = NULL; l; below = l, l = l->parent) {
         int64_t cells = box_cells(b); /* a shorter parent has fewer rows to give */
         b = box_cut(b, below ? lane_common(below, n) : node_all(n, l));

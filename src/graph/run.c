@@ -37,13 +37,17 @@ static int64_t naive_ops(const session *s, const lane *l)
     return n_op;
 }
 
+static void mark_busy(run *r)
+{
+    for (lane *l = r->s->first; l; l = l->next) l->busy = false;
+    for (int64_t i = 0; i < (int64_t)r->n_node * r->n_generation; i++)
+        for (due *d = r->list[i].eldest; d; d = d->younger) d->l->busy = true;
+}
+
 static void count_lanes(run *r)
 {
     int64_t naive = 0;
     int32_t len = -1;
-    for (lane *l = r->s->first; l; l = l->next) l->busy = false;
-    for (int64_t i = 0; i < (int64_t)r->n_node * r->n_generation; i++)
-        for (due *d = r->list[i].eldest; d; d = d->younger) d->l->busy = true;
     for (lane *l = r->s->first; l; l = l->next) {
         if (!l->busy) continue;
         if (l->len != len) naive = naive_ops(r->s, l), len = l->len;
@@ -78,6 +82,7 @@ static status run_plan(run *r, error *err)
         error_hint(err, "%s", r->refused.hint);
         return r->refused.code;
     }
+    mark_busy(r);
     layout_values(r);
     if (r->mem.failed) goto nomem;
     count_lanes(r);

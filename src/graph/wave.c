@@ -387,7 +387,9 @@ static bool patch_changes(wave *w, const due *d, const patch *p, region *out)
     const session *s = w->r->s;
     const void **row = parent_lines(w, d, p->b);
     int32_t step = n->n_part <= FINE_PARTS ? 1 : p->b.a1 - p->b.a0;
-    bool known = parent_has(w, d, p->b);
+    box common =
+        box_cut(p->b, lane_common(d->l, n)); /* none of it: a new position, which nobody has */
+    bool known = !box_empty(common) && parent_has(w, d, p->b);
     gathering all = { .mem = &w->r->wave, .out = out };
     for (int32_t r = p->b.r0; row && r < p->b.r1; r++) {
         const char *old = row[r - p->b.r0], *mine = patch_at(d->l, n, p, r, p->b.a0);

@@ -43,6 +43,7 @@ static const char *own_copy(const lane *l, const node *n)
 
 const lane *weight_owner(const lane *l, const node *n)
 {
+    if (l && !has_edits(l->s, n)) return NULL;
     while (l && !own_copy(l, n)) l = l->parent;
     return l;
 }
