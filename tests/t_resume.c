@@ -113,6 +113,54 @@ TEST("killed at any moment, a sweep goes on to the same hash")
     }
 }
 
+#define TEXTS                                                                                      \
+    "\"model\":\"demo:induction\",\"prompt\":[\"the cat sat on the\",\"the dog\"],\"n\":40,"       \
+    "\"edit\":[\"blocks.0.attn.z = 0\",\"blocks.1.attn.z[head=1] = "                               \
+    "0\"],\"temperature\":0.8,\"seed\":3"
+
+/* Stops when the texts are as long as the seed says. */
+static bool stop_somewhere(void *user, const char *what, double done)
+{
+    (void)user, (void)what;
+    return done < 0.05 + (double)(test_seed % 80) / 100;
+}
+
+TEST("texts that were stopped, or cut in shards, go on to the same hash")
+{
+    char file[1200], more[3500];
+    result whole = swept("generate", TEXTS, NULL);
+    REQUIRE(whole.st == 0);
+    snprintf(more, sizeof more, TEXTS ",\"resume\":\"%s\"", path_in(file, "texts.journal"));
+    result r = swept("generate", more, stop_somewhere);
+    CHECK(r.st == MT_INTERRUPTED || r.st == 0);
+    for (int i = 0; i < 2; i++) { /* the second time nothing is left to write */
+        r = swept("generate", more, NULL);
+        CHECK(r.st == 0 && !strcmp(r.hash, whole.hash));
+    }
+    path_in(file, "texts.shards");
+    for (int i = 1; i <= 4; i++) { /* one of four is stopped, and finished by merge */
+        snprintf(more, sizeof more, TEXTS ",\"resume\":\"%s\",\"shard\":\"%d/4\"", file, i);
+        r = swept("generate", more, i == 2 ? stop_somewhere : NULL);
+        CHECK(r.st == 0 || (i == 2 && r.st == MT_INTERRUPTED));
+        CHECK(strcmp(r.hash, whole.hash));
+    }
+    r = merged(file, true);
+    CHECK(r.st == 0 && !strcmp(r.hash, whole.hash));
+    r = resumed(file, NULL); /* a sweep's, where texts' are */
+    CHECK(r.st != 0 && strstr(r.says, "another"));
+}
+
+TEST("what texts would cost is said without writing a tensor")
+{
+    mt_report *r = NULL;
+    REQUIRE(mt_run(&r, "generate", "{" TEXTS ",\"plan\":true}", NULL, NULL, NULL) == 0);
+    char *text = mt_report_render(r, "text", 200, false, NULL);
+    CHECK(text && strstr(text, "tokens") && strstr(text, "240") && strstr(text, "multiply-adds"));
+    CHECK(text && !strstr(text, "log probability"));
+    mt_text_free(text);
+    mt_report_free(r);
+}
+
 TEST("a disk that is full names the file, and with room the sweep goes on to the same hash")
 {
     struct rlimit was;

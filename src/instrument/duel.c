@@ -463,7 +463,7 @@ status duel_open_spoiled(duel *d, work *w, pairs *own_p, int n_draw, duel_spoil 
 {
     *d = (duel){ .w = w, .p = own_p, .n_draw = n_draw, .spoil = spoil, .user = user };
     read_request(d);
-    status st = duel_find_shard(d, err);
+    status st = shard_find(&d->share, d->w, err);
     if (st == E_OK) st = find_metrics(d, err);
     if (st == E_OK) st = base_values(d, err);
     for (int k = 0; k < d->n_metric && st == E_OK; k++) duel_metric_at(d, k), show_base(d);

@@ -17,6 +17,7 @@
 #ifndef MICROTOME_INSTRUMENT_DUEL_H
 #define MICROTOME_INSTRUMENT_DUEL_H
 #include "graph/sweep.h"
+#include "instrument/shard.h"
 #include "instrument/work.h"
 
 /* What every sweep takes: duel_journal.c. */
@@ -167,7 +168,7 @@ struct duel {
     bool coarse;               /* --order coarse */
     duel_cost *cost;           /* --plan: nothing is swept, this is filled; else NULL */
     int64_t n_cell;            /* items [0, n_cell) are cells, the rest controls */
-    int shard, n_shard;        /* --shard, from 1 */
+    sharing share;             /* --shard */
     struct journal *journal;   /* --resume; or NULL */
     void *user;                /* the instrument's */
 };
@@ -319,11 +320,6 @@ status duel_show_cost(duel *d, error *err);
 
 /* ---- journals: duel_journal.c ---- */
 
-/* Which shard this is (d->shard, d->n_shard), as --shard says: before anything is run.
- *
- * [err: USAGE | owns: nothing | thread: the work's | cost: O(1)] */
-status duel_find_shard(duel *d, error *err);
-
 /* Open what --resume asks for, if anything; n_cell is known.
  *
  * [err: as journal_open | owns: d->journal, duel_close | thread: the work's | cost: reads the journals] */
@@ -335,13 +331,6 @@ status duel_journal_open(duel *d, int64_t n_item, error *err);
 bool duel_is_mine(const duel *d, int64_t item);
 bool duel_journal_has(duel *d, int64_t item, double value[MAX_METRIC], uint8_t *mark);
 status duel_journal_add(duel *d, const duel_item *x, int64_t n, error *err);
-
-/* Call fn for every journal FILE.i-of-n beside `path`; how many of its cells a shard lacks.
- *
- * [err: what fn returns | owns: nothing | thread: any | cost: reads the directory; O(cells / shards)] */
-typedef status duel_shard(void *user, const char *path, int shard, int n_shard, error *err);
-status duel_each_shard(const char *path, duel_shard *fn, void *user, error *err);
-int64_t duel_shard_lacks(const struct journal *j, int64_t n_cell, int shard, int n_shard);
 
 /* The normalised effect of one value; *raw: the gap was too small (or there is none, or it is a draw's), and it is the plain
  * difference.

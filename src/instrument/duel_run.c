@@ -232,7 +232,7 @@ static status run_pairs(duel *d, const duel_plan *plan, const numbering *x,
         arena_mark here = arena_here(&d->w->mem);
         if (st == E_OK) st = run_cells(d, plan, x, first, end, err);
         arena_rewind(&d->w->mem, here);
-        if (st == E_OK && !d->cost && d->n_shard < 2)
+        if (st == E_OK && !d->cost && d->share.n_shard < 2)
             st = run_controls(d, plan, x, first, end, err);
         for (int i = first; i < end; i++) duel_drop(d, i);
     }
@@ -362,7 +362,7 @@ static status run_cost(duel *d, const duel_plan *plan, int n_plan,
     d->w->r = report_new("plan", "plan");
     status st = d->w->r ? number_items(d, plan, &x, err)
                         : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
-    d->cost = &cost, d->n_shard = 1; /* of the whole sweep, whoever runs which part of it */
+    d->cost = &cost, d->share.n_shard = 1; /* of the whole sweep, whoever runs which part of it */
     if (st == E_OK) st = run_pairs(d, plan, &x, before, err);
     report_free(d->w->r);
     d->w->r = shown;

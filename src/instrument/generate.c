@@ -3,8 +3,13 @@
  *
  * Each --edit is a run of its own (--together: all of them one).  Without temperature the likeliest token is taken; with it
  * all runs of a position draw the same noise, so that where they part the edit is why and not the draw.  EOS does not end
- * a text.  tokens, logprob [prompt edit step]: edit 0 is the unedited run; a text that had to end has ids of -1. */
+ * a text.  tokens, logprob [prompt edit step]: edit 0 is the unedited run; a text that had to end has ids of -1.
+ *
+ * A journal (--resume) has an item for each text that is finished, which is what shards are cut by, and behind those one
+ * for each token: a text goes on from its tokens as from a longer prompt, with the same bits. */
+#include "base/cpu.h"
 #include "instrument/next.h"
+#include "instrument/shard.h"
 #include "ops.gen.h"
 #include <math.h>
 #include <string.h>
@@ -14,8 +19,19 @@ static const param params[] = {
     { "temperature", PARAM_REAL_FROM(0), "0", "0: always the likeliest", ROLE_WHAT },
     { "top_k", PARAM_INT_FROM(0), "0", "draw from the likeliest K only; 0: from all", ROLE_WHAT },
     { "together", PARAM_FLAG, NULL, "all edits in one run, not one each", ROLE_WHAT },
+    { "plan", PARAM_FLAG, NULL,
+      "say what it would cost, from the first tokens, and leave it at that", ROLE_WHAT },
+    { "seconds", PARAM_REAL_FROM(0), "0",
+      "stop after so long, the rest marked incomplete; 0: never", ROLE_HOW },
+    { "resume", PARAM_TEXT, NULL, "a journal of what is written: go on from it, or begin it",
+      ROLE_RUN },
+    { "shard", PARAM_TEXT, NULL, "i/n: only these texts, into FILE.i-of-n; mpi: as mpirun says",
+      ROLE_RUN },
     { NULL, PARAM_TEXT, NULL, NULL, ROLE_WHAT },
 };
+
+/* Why a text does not go on. */
+typedef enum ending { GOES_ON, IS_WHOLE, TOO_LONG, NO_NUMBER, ELSEWHERE } ending;
 
 /* One text being written. */
 typedef struct writing {
@@ -25,8 +41,15 @@ typedef struct writing {
     double *v;   /* [prompt and all that is written] as lanes take them */
     int64_t *id; /* [n_step] into the tensor */
     double *logprob;
-    bool ended;
+    ending end;
 } writing;
+
+enum { PLANNED = 3 }; /* tokens that --plan writes: the prompt's, and two more */
+
+/* What the first tokens took. */
+typedef struct taken {
+    double seconds, n_op, naive_op;
+} taken;
 
 typedef struct texts {
     prompt **p;
@@ -35,7 +58,14 @@ typedef struct texts {
     writing *t; /* [prompt][edit] */
     node *logprob;
     uint8_t *mark; /* of the tensor logprob */
+    journal *j;    /* --resume; or NULL */
+    sharing share;
+    double until,
+        flushed; /* the clock when --seconds are over (0: never); when the journal was last written */
+    taken first[PLANNED];
 } texts;
+
+static int n_text(const texts *x) { return x->n_prompt * x->n_edit; }
 
 static const char *edit_called(const work *w, int k)
 {
@@ -48,6 +78,9 @@ static void read_request(const work *w, texts *x)
     while (work_item(w, "edit", n)) n++;
     x->n_edit = 1 + (n && work_flag(w, "together") ? 1 : n);
     x->n_step = (int32_t)work_int(w, "n");
+    double seconds = work_real(w, "seconds");
+    x->until = seconds > 0 ? clock_seconds() + seconds : 0;
+    if (work_flag(w, "plan") && x->n_step > PLANNED) x->n_step = PLANNED;
 }
 
 /* ---- beginning ---- */
@@ -114,16 +147,86 @@ static status ask(work *w, const texts *x, writing *t, error *err)
                : st;
 }
 
-/* A text as long as the model takes cannot go on. */
-static void end_long(work *w, writing *t, int32_t len)
+/* ---- what is written down ---- */
+
+static status note(texts *x, int64_t item, double a, double b, error *err)
 {
-    if (len < w->m->config.n_ctx) return;
-    report_warn(w->r, "a text stopped at %d tokens, the longest the model takes", len);
-    t->ended = true;
+    return x->j ? journal_add(x->j, item, (double[]){ a, b }, 0, err) : E_OK;
 }
 
+static int64_t step_item(const texts *x, const writing *t, int32_t step)
+{
+    return n_text(x) + (t - x->t) * x->n_step + step;
+}
+
+/* Once a second: a token takes less than the disk may. */
+static status flush(texts *x, bool now, error *err)
+{
+    if (!x->j || (!now && clock_seconds() < x->flushed + 1)) return E_OK;
+    x->flushed = clock_seconds();
+    return journal_flush(x->j, err);
+}
+
+static void put(texts *x, writing *t, int32_t id, double logprob)
+{
+    x->mark[&t->logprob[t->n] - x->t->logprob] = MARK_NONE;
+    t->v[t->p->n + t->n] = (double)id;
+    t->id[t->n] = id, t->logprob[t->n] = logprob, t->n++;
+}
+
+static void end(work *w, writing *t, ending why)
+{
+    t->end = why;
+    if (why == TOO_LONG)
+        report_warn(w->r, "a text stopped at %d tokens, the longest the model takes",
+                    t->p->n + t->n);
+    if (why == NO_NUMBER)
+        report_warn(w->r, "a text stopped after %d tokens: no logit is a number", t->n);
+}
+
+/* It ends if it must, and that is written down. */
+static status end_if(work *w, texts *x, writing *t, bool no_number, error *err)
+{
+    ending why = no_number                              ? NO_NUMBER
+                 : t->n == x->n_step                    ? IS_WHOLE
+                 : t->p->n + t->n >= w->m->config.n_ctx ? TOO_LONG
+                                                        : GOES_ON;
+    if (why == GOES_ON) return E_OK;
+    end(w, t, why);
+    return note(x, t - x->t, t->n, why, err);
+}
+
+/* A text as far as the journal has it. */
+static status take_known(work *w, texts *x, writing *t, error *err)
+{
+    double v[2];
+    while (x->j && t->n < x->n_step && journal_has(x->j, step_item(x, t, t->n), v, NULL))
+        put(x, t, (int32_t)v[0], v[1]);
+    if (x->j && journal_has(x->j, t - x->t, v, NULL)) end(w, t, (ending)v[1]);
+    else if (x->share.part && !shard_has(&x->share, t - x->t)) t->end = ELSEWHERE;
+    else {
+        status st = end_if(w, x, t, false, err);
+        if (st != E_OK || t->end || !t->n) return st;
+        return next_extend(w, &t->l, t->v, t->p->n + t->n, err);
+    }
+    return E_OK;
+}
+
+static status begin_journal(work *w, texts *x, error *err)
+{
+    int64_t n = n_text(x);
+    journal_of of = { .n_item = n + n * x->n_step, .n_cell = n, .n_value = 2 };
+    status st = work_flag(w, "plan")
+                    ? E_OK
+                    : shard_journal(&x->j, w, &x->share, of, "texts and tokens", err);
+    for (int i = 0; i < n && st == E_OK; i++) st = take_known(w, x, &x->t[i], err);
+    return st;
+}
+
+/* ---- going on ---- */
+
 /* Choose one token, and go on with a longer lane. */
-static status step(work *w, const texts *x, writing *t, error *err)
+static status step(work *w, texts *x, writing *t, error *err)
 {
     arena_mark here = arena_here(&w->mem);
     double *logit, logprob;
@@ -132,38 +235,50 @@ static status step(work *w, const texts *x, writing *t, error *err)
     if (st == E_OK) st = next_choose(w, logit, len, &id, err);
     arena_rewind(&w->mem, here);
     if (st != E_OK) return st;
-    if (id < 0) {
-        report_warn(w->r, "a text stopped after %d tokens: no logit is a number", t->n);
-        t->ended = true;
-        return E_OK;
-    }
+    if (id < 0) return end_if(w, x, t, true, err);
     st = lane_read(t->l, x->logprob, (box){ len - 1, len, id, id + 1 }, &logprob, err);
     if (st != E_OK) return st;
     next_forget(w, t->l);
     lane_forget(t->l, x->logprob, (box){ len - 1, len, 0, x->logprob->n_part });
-    x->mark[&t->logprob[t->n] - x->t->logprob] = MARK_NONE;
-    t->id[t->n] = id, t->logprob[t->n] = logprob, t->v[len] = (double)id, t->n++;
-    if (t->n == x->n_step) t->ended = true;
-    else end_long(w, t, len + 1);
-    return t->ended ? E_OK : next_extend(w, &t->l, t->v, len + 1, err);
+    st = note(x, step_item(x, t, t->n), id, logprob, err);
+    put(x, t, id, logprob);
+    if (st == E_OK) st = end_if(w, x, t, false, err);
+    return st != E_OK || t->end ? st : next_extend(w, &t->l, t->v, len + 1, err);
+}
+
+/* One token more in every text that goes on; *n_open: how many those are. */
+static status write_one(work *w, texts *x, int *n_open, error *err)
+{
+    status st = E_OK;
+    int64_t written = 0, all = (int64_t)n_text(x) * x->n_step;
+    *n_open = 0;
+    for (int i = 0; i < n_text(x) && st == E_OK; i++) {
+        written += x->t[i].end ? x->n_step : x->t[i].n;
+        if (!x->t[i].end) ++*n_open, st = ask(w, x, &x->t[i], err);
+    }
+    if (st != E_OK || !*n_open) return st;
+    w->part_done = (double)written / (double)all, w->part = *n_open / (double)all;
+    st = work_run(w, err);
+    for (int i = 0; i < n_text(x) && st == E_OK; i++)
+        if (!x->t[i].end) st = step(w, x, &x->t[i], err);
+    if (st == E_OK) st = flush(x, false, err);
+    return st == E_OK ? work_tell(w, "generate", 1, err) : st;
 }
 
 static status write_all(work *w, texts *x, error *err)
 {
-    int n = x->n_prompt * x->n_edit;
-    for (int i = 0; i < n; i++) end_long(w, &x->t[i], x->t[i].p->n);
-    for (int32_t k = 0; k < x->n_step; k++) {
-        status st = E_OK;
-        int n_open = 0;
-        w->part_done = (double)k / x->n_step, w->part = 1.0 / x->n_step;
-        for (int i = 0; i < n && st == E_OK; i++)
-            if (!x->t[i].ended) n_open++, st = ask(w, x, &x->t[i], err);
-        if (st == E_OK && !n_open) return E_OK;
-        if (st == E_OK) st = work_run(w, err);
-        for (int i = 0; i < n && st == E_OK; i++)
-            if (!x->t[i].ended) st = step(w, x, &x->t[i], err);
-        if (st == E_OK) st = work_tell(w, "generate", 1, err);
+    for (int n_open = 1, k = 0; n_open; k++) {
+        run_info before = *session_totals(w->s);
+        double start = clock_seconds();
+        status st = write_one(w, x, &n_open, err);
+        const run_info *after = session_totals(w->s);
+        if (k < PLANNED)
+            x->first[k] = (taken){ clock_seconds() - start, (double)(after->n_op - before.n_op),
+                                   (double)(after->n_naive_op - before.n_naive_op) };
         if (st != E_OK) return st;
+        if (n_open && x->until > 0 && clock_seconds() >= x->until)
+            return error_set(err, E_INTERRUPTED,
+                             "generate: the time given was over after %d tokens", k + 1);
     }
     return E_OK;
 }
@@ -226,25 +341,81 @@ static void show_prompt(work *w, const texts *x, int which)
 static void mark_open(const texts *x)
 {
     for (int i = 0; i < x->n_prompt * x->n_edit; i++)
-        for (int32_t k = x->t[i].n; !x->t[i].ended && k < x->n_step; k++)
+        for (int32_t k = x->t[i].n; (!x->t[i].end || x->t[i].end == ELSEWHERE) && k < x->n_step;
+             k++)
             x->mark[(int64_t)i * x->n_step + k] = MARK_INCOMPLETE;
+}
+
+/* ---- what it would cost ---- */
+
+static void row(table *t, const char *what, double ours, double naive)
+{
+    table_row(t), row_text(t, "%s", what), row_real(t, ours), row_real(t, naive);
+}
+
+/* The first token takes the prompt's time, each further one what the third took. */
+static void show_cost(work *w, const texts *x)
+{
+    const taken *first = &x->first[0], *more = &x->first[x->n_step - 1];
+    double n = (double)work_int(w, "n"), times = x->n_step > 1 ? n - 1 : 0;
+    double speed = first->seconds > 0 ? first->n_op / first->seconds : 1;
+    double naive = first->naive_op + times * more->naive_op;
+    table *t = report_table(w->r, "plan", 3,
+                            (column[]){ { "what", NULL, CELL_TEXT, 0, false },
+                                        { "text by text", NULL, CELL_REAL, 0, true },
+                                        { "a whole run a token", NULL, CELL_REAL, 0, true } });
+    row(t, "texts", n_text(x), n_text(x));
+    row(t, "tokens", n * n_text(x), n * n_text(x));
+    row(t, "multiply-adds", first->n_op + times * more->n_op, naive);
+    row(t, "seconds, about", first->seconds + times * more->seconds, naive / speed);
+    report_note(
+        w->r,
+        "From the first %d tokens of each text, which were written; later ones take longer as "
+        "texts grow. Whole runs at the speed of the prompt's, %.3g multiply-adds a second.",
+        x->n_step, speed);
+}
+
+static status write_texts(work *w, texts *x, error *err)
+{
+    status st = begin_tensors(w, x, err);
+    if (st == E_OK) st = begin_lanes(w, x, err);
+    if (st == E_OK) st = begin_journal(w, x, err);
+    if (st == E_OK) st = write_all(w, x, err);
+    if (st != E_OK && st != E_INTERRUPTED) return st;
+    error why = { 0 };
+    status last = flush(x, true, &why);
+    return last == E_OK ? st : work_relay(err, &why);
+}
+
+/* Tensors go into a report that nobody sees. */
+static status plan(work *w, texts *x, error *err)
+{
+    report *shown = w->r;
+    w->r = report_new("plan", "plan");
+    status st = w->r ? write_texts(w, x, err) : work_nomem(w, err);
+    report_free(w->r);
+    w->r = shown;
+    if (st == E_OK) show_cost(w, x);
+    return st;
 }
 
 static status run(work *w, error *err)
 {
     texts x = { 0 };
     read_request(w, &x);
-    status st = work_prompts(w, &x.p, &x.n_prompt, err);
+    status st = shard_find(&x.share, w, err);
+    if (st == E_OK) st = work_prompts(w, &x.p, &x.n_prompt, err);
     if (st != E_OK) return st;
     x.logprob = op_log_softmax(session_graph(w->s), w->m->logits);
     if (!x.logprob) return work_nomem(w, err);
-    st = begin_tensors(w, &x, err);
-    if (st == E_OK) st = begin_lanes(w, &x, err);
-    if (st == E_OK) st = write_all(w, &x, err);
-    if (st != E_OK && st != E_INTERRUPTED) return st;
-    if (work_real(w, "temperature") > 0) report_seed(w->r, "run.sample", w->seed);
-    mark_open(&x);
-    for (int i = 0; i < x.n_prompt; i++) show_prompt(w, &x, i);
+    if (work_flag(w, "plan")) return plan(w, &x, err);
+    st = write_texts(w, &x, err);
+    if (st == E_OK || st == E_INTERRUPTED) {
+        if (work_real(w, "temperature") > 0) report_seed(w->r, "run.sample", w->seed);
+        mark_open(&x);
+        for (int i = 0; i < x.n_prompt; i++) show_prompt(w, &x, i);
+    }
+    journal_close(x.j);
     return st;
 }
 

@@ -1,7 +1,6 @@
 /* instrument: merge -- the journals of a sweep's shards become the report that one process would have made: the same bits,
  * the same hash.  What is missing is named, with how to finish it; --finish runs it here. */
-#include "instrument/duel.h"
-#include "instrument/journal.h"
+#include "instrument/shard.h"
 #include <string.h>
 
 static const param params[] = {
@@ -46,8 +45,8 @@ static status check_whole(const merging *x, const char *path, error *err)
     str s = { 0 };
     int n = 0, first = 0;
     for (int i = 1; i <= x->n_shard; i++) {
-        int64_t lacks = duel_shard_lacks(x->j, x->of.n_cell, i, x->n_shard);
-        int64_t all = (x->of.n_cell - i + x->n_shard) / x->n_shard;
+        int64_t lacks = shard_lacks(x->j, x->of.n_cell, i, x->n_shard);
+        int64_t all = shard_cells(&(sharing){ i, x->n_shard, true }, x->of.n_cell);
         if (!lacks) continue;
         if (!first) first = i;
         if (n++ < 6)
@@ -101,7 +100,7 @@ static status run(work *w, error *err)
         error_hint(err, "microtome merge FILE; FILE.1-of-4 and so on lie beside it");
         return E_USAGE;
     }
-    status st = duel_each_shard(path, join, &x, err);
+    status st = shard_each(path, join, &x, err);
     if (st == E_OK && !x.j) st = none_there(path, err);
     if (st == E_OK && !work_flag(w, "finish")) st = check_whole(&x, path, err);
     if (st == E_OK) st = whole(w, &x, path, err);
