@@ -66,6 +66,7 @@ static void cell(str *s, const column *c, const table_cell *v)
 static bool is_taken(const str *names, const char *name)
 {
     size_t n = strlen(name) + 1, k;
+    if (!names->n) return false;
     for (const char *p = names->p, *end = p + names->n; p < end; p += k)
         if ((k = strlen(p) + 1) == n && !memcmp(p, name, n)) return true;
     return false;
@@ -119,7 +120,7 @@ static void table_head(str *s, const table *t, const bool *marked)
         list_parts(t, i, marked[i], part);
         while (!claim(&names, t, i, part, k)) k++;
     }
-    for (const char *p = names.p, *end = p + names.n; p && p < end; p += strlen(p) + 1) {
+    for (const char *p = names.p; names.n && p < names.p + names.n; p += strlen(p) + 1) {
         if (p > names.p) str_puts(s, ",");
         quoted_text(s, p);
     }
