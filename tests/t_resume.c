@@ -3,6 +3,8 @@
 #include "test.h"
 #include "base/file.h"
 #include "include/microtome.h"
+#include "instrument/journal.h"
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +150,33 @@ TEST("texts that were stopped, or cut in shards, go on to the same hash")
     CHECK(r.st == 0 && !strcmp(r.hash, whole.hash));
     r = resumed(file, NULL); /* a sweep's, where texts' are */
     CHECK(r.st != 0 && strstr(r.says, "another"));
+}
+
+TEST("a text's journal is not believed: an id there is not, an end that is none")
+{
+    static const struct {
+        int64_t item;
+        double v[2];
+    } bad[] = { { 6, { 1e30, 0 } }, { 6, { -1, 0 } }, { 6, { NAN, 0 } }, { 6, { 1.5, 0 } },
+                { 0, { 0, 9 } },    { 1, { 0, 0 } },  { 2, { 3, 1 } },   { 0, { 0, NAN } } };
+    char file[1200], forged[1200], more[3500];
+    snprintf(more, sizeof more, TEXTS ",\"resume\":\"%s\"", path_in(file, "honest.journal"));
+    REQUIRE(swept("generate", more, NULL).st == 0);
+    journal_of of;
+    REQUIRE(journal_describe(&of, file, NULL) == E_OK);
+    path_in(forged, "forged.journal");
+    snprintf(more, sizeof more, TEXTS ",\"resume\":\"%s\"", forged);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        journal *j;
+        unlink(forged);
+        REQUIRE(journal_open(&j, forged, &of, NULL) == E_OK);
+        REQUIRE(journal_add(j, bad[i].item, bad[i].v, 0, NULL) == E_OK);
+        REQUIRE(journal_flush(j, NULL) == E_OK);
+        journal_close(j);
+        result r = swept("generate", more, NULL);
+        CHECK(r.st == E_FORMAT && strstr(r.says, "does not fit"));
+    }
+    journal_text_free(of.request);
 }
 
 TEST("what texts would cost is said without writing a tensor")

@@ -196,13 +196,25 @@ static status end_if(work *w, texts *x, writing *t, bool no_number, error *err)
     return note(x, t - x->t, t->n, why, err);
 }
 
+/* A whole number from 0 to less than n, as far as a file can be believed. */
+static bool is_below(double v, int64_t n) { return v >= 0 && v < (double)n && v == floor(v); }
+
 /* A text as far as the journal has it. */
 static status take_known(work *w, texts *x, writing *t, error *err)
 {
     double v[2];
-    while (x->j && t->n < x->n_step && journal_has(x->j, step_item(x, t, t->n), v, NULL))
+    bool fine = true;
+    while (x->j && t->n < x->n_step && journal_has(x->j, step_item(x, t, t->n), v, NULL)) {
+        fine = is_below(v[0], x->logprob->n_part) && t->p->n + t->n < w->m->config.n_ctx;
+        if (!fine) break;
         put(x, t, (int32_t)v[0], v[1]);
-    if (x->j && journal_has(x->j, t - x->t, v, NULL)) end(w, t, (ending)v[1]);
+    }
+    bool ended = fine && x->j && journal_has(x->j, t - x->t, v, NULL);
+    if (ended) fine = is_below(v[1], ELSEWHERE) && v[1] > GOES_ON && v[0] == t->n;
+    if (!fine)
+        return error_set(err, E_FORMAT, "generate: the journal's text %d does not fit the request",
+                         (int)(t - x->t));
+    if (ended) end(w, t, (ending)v[1]);
     else if (x->share.part && !shard_has(&x->share, t - x->t)) t->end = ELSEWHERE;
     else {
         status st = end_if(w, x, t, false, err);
