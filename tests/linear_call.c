@@ -2,8 +2,16 @@
 #define TEST_FILE linear_call
 #include "linear_call.h"
 #include "base/mem.h"
+#include "ops.gen.h"
 #include "test.h"
 #include <string.h>
+
+node *linear_node(graph *g, int n_k, int n_col, bool by_out)
+{
+    node *x = graph_input(g, ROW, 1, n_k);
+    node *w = graph_weight(g, "w", (weight_view){ 0 }, by_out ? n_col : n_k, by_out ? n_k : n_col);
+    return op_linear(g, x, w, NULL, by_out, 0, 1, (double)n_col);
+}
 
 void linear_call_init(linear_call *c, const node *n, const linear_rows *rows)
 {

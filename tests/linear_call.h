@@ -23,6 +23,9 @@ typedef struct linear_call {
     int32_t of[LINEAR_ROWS], pos[LINEAR_ROWS];
 } linear_call;
 
+/* A linear of that shape in g: x [n_k] times a weight by rows of outputs or of inputs. */
+node *linear_node(graph *g, int n_k, int n_col, bool by_out);
+
 void linear_call_init(linear_call *c, const node *n, const linear_rows *rows);
 
 /* Its units, so many at a time (0: in two parts), the last first, in scratch of just the size it asks for that holds

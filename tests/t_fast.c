@@ -58,10 +58,7 @@ static void compute(problem *p, const kernel *k, int r0, int r1, int64_t step)
 {
     graph g;
     graph_init(&g, NULL);
-    node *x = graph_input(&g, ROW, 1, p->n_k);
-    node *w = graph_weight(&g, "w", (weight_view){ 0 }, p->by_out ? p->n_col : p->n_k,
-                           p->by_out ? p->n_k : p->n_col);
-    node *n = op_linear(&g, x, w, NULL, p->by_out, 0, 1, (double)p->n_col);
+    node *n = linear_node(&g, p->n_k, p->n_col, p->by_out);
     REQUIRE(n);
     int64_t size = p->t == DTYPE_F32 ? 4 : 2;
     const char *at = p->t == DTYPE_F32 ? (const char *)p->w : (const char *)p->half;

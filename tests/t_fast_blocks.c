@@ -67,9 +67,7 @@ static void compute(problem *p, const kernel *k, int r0, int r1, int64_t step)
 {
     graph g;
     graph_init(&g, NULL);
-    node *x = graph_input(&g, ROW, 1, p->n_k);
-    node *w = graph_weight(&g, "w", (weight_view){ 0 }, p->n_col, p->n_k);
-    node *n = op_linear(&g, x, w, NULL, 1, 0, 1, (double)p->n_col);
+    node *n = linear_node(&g, p->n_k, p->n_col, true);
     REQUIRE(n);
     linear_call c;
     linear_call_init(
