@@ -20,12 +20,10 @@ static int64_t linear_units(const batch *b)
 static product product_of(const batch *b, const grid_part *part)
 {
     const node *n = b->n;
-    int64_t n_k = (int64_t)b->in[0]->n_part * b->in[0]->width;
     return (product){ .x = (const float *const *)b->x[0] + part->row,
                       .y = (float *const *)b->y + part->row,
                       .n_row = part->n_row,
-                      .n_k = n_k,
-                      .n_each = n_k,
+                      .n_k = (int64_t)b->in[0]->n_part * b->in[0]->width,
                       .n_col = part->n_col,
                       .y0 = part->col,
                       .w = b->w[1],

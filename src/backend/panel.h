@@ -66,8 +66,8 @@ vec panel_weights(const char *row, int64_t i, int64_t n, dtype t);
 
 /* A whole product: rows x[r] + x0 [n_k] and y[r] + y0 [n_col], and a weight stored by rows of
  * inputs or (by_out) by rows of outputs, of which k = 0 is k0 and j = 0 is col0.  add: y = y + product.
- * It may be several, one behind the other along k (heads), n_each long: each is finished, from zero, before it is
- * added to those before it. */
+ * It may be several, one behind the other along k (heads), n_each long (0: n_k, it is one): each is finished, from zero,
+ * before it is added to those before it. */
 typedef struct product {
     const float *const *x;
     float *const *y;
@@ -77,9 +77,16 @@ typedef struct product {
     bool by_out, add;
 } product;
 
-/* The one that begins at k.
+/* The same with n_each said, for whoever goes by it; the one that begins at k.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */
+static inline product product_said(const product *p)
+{
+    product said = *p;
+    if (!said.n_each) said.n_each = said.n_k;
+    return said;
+}
+
 static inline product product_at(const product *p, int64_t k)
 {
     product one = *p;

@@ -527,8 +527,9 @@ static void by_out(const product *p, float *scratch)
 
 /* ---- the whole ---- */
 
-void product_run(const product *p, float *scratch)
+void product_run(const product *asked, float *scratch)
 {
+    const product said = product_said(asked), *p = &said;
     few_fn *few = few_for(p);
     if (blocks_fit(p)) blocks_run(p);
     else if (few && p->n_row <= FEW_HEADS) few(p);
@@ -541,9 +542,9 @@ void product_run(const product *p, float *scratch)
         }
 }
 
-size_t product_scratch(const product *p)
+size_t product_scratch(const product *asked)
 {
-    product one = product_at(p, 0);
+    const product said = product_said(asked), *p = &said, one = product_at(p, 0);
     if (blocks_fit(p)) return 0;
     return (size_t)(p->by_out ? turned_floats(&one) : by_in_floats(&one)) * sizeof(float);
 }
