@@ -399,6 +399,49 @@ TEST("\\w takes marks, as the original's engine does, and word boundaries are re
     CHECK(strstr(err.msg, "\\b"));
 }
 
+/* What tokens decode to. */
+static bool says(const tokenizer *t, int n, const int32_t *id, const char *want)
+{
+    str s = { 0 };
+    tokenizer_decode(t, id, n, true, &s);
+    bool same = s.p && !strcmp(s.p, want);
+    if (!same) printf("  '%s', not '%s'\n", s.p ? s.p : "", want);
+    str_release(&s);
+    return same;
+}
+
+TEST("words are made of the vocabulary's own pieces, where an added token stands for the same")
+{
+    tokenizer *t = open_with(
+        "\"c\":2,\"\\u0120\":3,\"ab\":4,\"\\u0120ab\":5,\"\\u00c3\":6,\"\\u00a9\":7,"
+        "\"<|endoftext|>\":8},\"merges\":[\"a b\",[\"\\u0120\",\"ab\"]]},\"added_tokens\":[",
+        "\"\\u0120\":3,\"ab\":4,\"\\u0120ab\":5,\"<|endoftext|>\":8},"
+        "\"merges\":[\"a b\",[\"\\u0120\",\"ab\"]]},"
+        "\"added_tokens\":[{\"id\":2,\"content\":\" \",\"single_word\":true},");
+    CHECK(tokenizer_find(t, " ", 1) == 2); /* the lower of two; 3 is the piece */
+    CHECK(gives(t, "b ab a", TOKEN_BOS_NO, 4, (int[]){ 1, 5, 3, 0 }, NULL, NULL));
+    CHECK(gives(t, " ", TOKEN_BOS_NO, 1, (int[]){ 2 }, NULL, NULL));
+    CHECK(says(t, 3, (const int32_t[]){ 2, 3, 5 }, "   ab"));
+    tokenizer_free(t);
+}
+
+TEST("decoders see a token as the vocabulary writes it, an added one as it was looked for")
+{
+    tokenizer *t = open_with("\"decoder\":{\"type\":\"ByteLevel\"}", "\"decoder\":null");
+    CHECK(says(t, 4, (const int32_t[]){ 4, 5, 6, 8 },
+               "ab \xc4\xa0"
+               "ab \xc3\x83 <|endoftext|>"));
+    tokenizer_free(t);
+    t = open_with("\"added_tokens\":[", "\"normalizer\":{\"type\":\"Lowercase\"},\"added_tokens\":["
+                                        "{\"id\":10,\"content\":\"C A\",\"normalized\":true},"
+                                        "{\"id\":9,\"content\":\"A B\",\"normalized\":true},");
+    CHECK(gives(t, "A bC a", TOKEN_BOS_NO, 2, (int[]){ 9, 10 }, NULL, NULL));
+    CHECK(says(t, 3, (const int32_t[]){ 9, 5, 10 }, "a b abc a"));
+    size_t n;
+    CHECK(!strcmp(tokenizer_text(t, 9, &n), "A B") && tokenizer_find(t, "C A", 3) == 10);
+    tokenizer_free(t);
+}
+
 TEST("an added token whose spaces another took is not there")
 {
     tokenizer *t =

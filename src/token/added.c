@@ -3,6 +3,7 @@
  * Those that are "normalized" in the file are looked for in the normalized text, in their normalized form. */
 #include "token/chars.h"
 #include "token/pipeline.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- reading ---- */
@@ -24,7 +25,9 @@ status added_put(tokenizer *t, added_token a, bool late, const char *path, error
 {
     added_set *set = late ? &pipe_of(t)->late : &pipe_of(t)->early;
     if (!make_room(&t->mem, set)) return no_memory(err, path);
-    a.p = pipe_of(t)->symbol[a.id].p, a.n = pipe_of(t)->symbol[a.id].n;
+    const token_text *x = &pipe_of(t)->symbol[a.id];
+    a.p = arena_copy(&t->mem, x->p, x->n + 1), a.n = x->n;
+    if (!a.p) return no_memory(err, path);
     set->list[set->n++] = a;
     return E_OK;
 }
@@ -44,20 +47,34 @@ static status normalized(tokenizer *t, added_token *a, const char *path, error *
     return st;
 }
 
-/* The original decodes an added token as what it was looked for: a copy of the symbols, where that is another. */
+static bool is_symbol(const tokenizer *t, const added_token *a)
+{
+    const token_text *x = &pipe_of(t)->symbol[a->id];
+    return a->n == x->n && (!a->n || !memcmp(a->p, x->p, a->n));
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int32_t i = ((const shown_token *)a)->id, k = ((const shown_token *)b)->id;
+    return (i > k) - (i < k);
+}
+
+/* The original decodes an added token as what it was looked for, where that is not its symbol. */
 static status show_normalized(tokenizer *t, const char *path, error *err)
 {
     pipeline *own = pipe_of(t);
-    token_text *shown = NULL;
+    int32_t n = 0;
+    for (int32_t i = 0; i < own->late.n; i++) n += !is_symbol(t, &own->late.list[i]);
+    if (!n) return E_OK;
+    shown_token *shown = arena_array(&t->mem, n, sizeof *shown);
+    if (!shown) return no_memory(err, path);
+    own->shown = shown;
     for (int32_t i = 0; i < own->late.n; i++) {
         const added_token *a = &own->late.list[i];
-        const token_text *x = &own->symbol[a->id];
-        if (a->n == x->n && (!a->n || !memcmp(a->p, x->p, a->n))) continue;
-        if (!shown) shown = arena_copy(&t->mem, own->symbol, (size_t)t->n * sizeof *shown);
-        if (!shown) return no_memory(err, path);
-        shown[a->id].p = a->n ? a->p : "", shown[a->id].n = (uint32_t)a->n;
-        own->shown = shown;
+        if (is_symbol(t, a)) continue;
+        shown[own->n_shown++] = (shown_token){ a->id, { a->n ? a->p : "", a->n } };
     }
+    qsort(shown, (size_t)n, sizeof *shown, by_id);
     return E_OK;
 }
 

@@ -149,7 +149,8 @@ static bool by_score(const void *user, const token_span *left, const token_span 
     const pipeline *own = pipe_of(x->t);
     const bpe *b = own->own;
     if (b->user && (b->user[left->id] || b->user[right->id])) return false;
-    *made = table_find(&own->by_piece, own->piece, x->text + left->first, right->end - left->first);
+    *made = table_find_piece(&own->by_piece, own->piece, x->text + left->first,
+                             right->end - left->first);
     if (*made < 0) return false;
     *order = -(double)b->score[*made];
     return true;
@@ -203,7 +204,8 @@ static int32_t last_of(const encoder *e, const char *p, size_t n)
     if (n + b->n_suffix > sizeof joined) return -1;
     memcpy(joined, p, n);
     memcpy(joined + n, b->suffix, b->n_suffix);
-    return table_find(&pipe_of(e->t)->by_piece, pipe_of(e->t)->piece, joined, n + b->n_suffix);
+    return table_find_piece(&pipe_of(e->t)->by_piece, pipe_of(e->t)->piece, joined,
+                            n + b->n_suffix);
 }
 
 static bool all_bytes(const bpe *b, const char *p, size_t n)
@@ -225,7 +227,7 @@ static int64_t chars_of(const encoder *e, const piece *w, token_span *s)
         len = piece_char(w, i, &c);
         bool last = b->suffix && i + len == w->n;
         int32_t id = last ? last_of(e, w->p + i, len)
-                          : table_find(&own->by_piece, own->piece, w->p + i, len);
+                          : table_find_piece(&own->by_piece, own->piece, w->p + i, len);
         if (id >= 0) {
             if (unknown.id >= 0) s[k++] = unknown;
             unknown.id = -1;
@@ -265,7 +267,7 @@ static int64_t pieces_of(const encoder *e, const piece *w, token_span *s)
     for (size_t i = 0, len; i < w->n; i += len) {
         int32_t id = trie_longest(&bpe_of(e)->users, w->p + i, w->n - i, &len);
         if (id < 0) len = piece_char(w, i, &c);
-        if (id < 0) id = table_find(&own->by_piece, own->piece, w->p + i, len);
+        if (id < 0) id = table_find_piece(&own->by_piece, own->piece, w->p + i, len);
         s[k++] = (token_span){ id < 0 ? own->unk : id, i, i + len };
     }
     return k;
@@ -315,7 +317,7 @@ static status word(encoder *e, const piece *w, error *err)
     const cached *seen = w->n <= CACHED_BYTES ? cache_find(e, w) : NULL;
     if (seen) return put_cached(e, w, seen, err);
     int32_t whole =
-        bpe_of(e)->ignore_merges ? table_find(&own->by_piece, own->piece, w->p, w->n) : -1;
+        bpe_of(e)->ignore_merges ? table_find_piece(&own->by_piece, own->piece, w->p, w->n) : -1;
     if (whole >= 0) return encoder_put(e, w, whole, 0, w->n, err);
     if (w->n <= CACHED_BYTES) return put_new(e, w, few, err);
     token_span *s = arena_get(&e->scratch, w->n * sizeof *s);
@@ -376,7 +378,7 @@ status bpe_finish(tokenizer *t, const char *path, error *err)
     (void)path, (void)err;
     for (int i = 0; i < 256; i++) {
         char c = (char)i;
-        b->byte[i] = own->bytes ? table_find(&own->by_piece, own->piece, &c, 1) : -1;
+        b->byte[i] = own->bytes ? table_find_piece(&own->by_piece, own->piece, &c, 1) : -1;
     }
     for (int32_t i = 0; i < t->n && b->fallback; i++) {
         int byte = own->symbol[i].there ? byte_token(own->symbol[i].p, own->symbol[i].n) : -1;

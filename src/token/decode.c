@@ -3,11 +3,6 @@
 #include <string.h>
 
 /* Tokens on their way: texts in an arena. */
-typedef struct word_text {
-    const char *p;
-    size_t n;
-} word_text;
-
 typedef struct word_list {
     word_text *p;
     int64_t n;
@@ -271,12 +266,12 @@ void decode_run(const tokenizer *t, const int32_t *id, int64_t n, bool repair, s
 {
     arena mem = { 0 };
     const pipeline *own = pipe_of(t);
-    const token_text *shown = own->shown ? own->shown : own->symbol;
     word_list w = { .mem = &mem, .repair = repair };
     w.p = arena_array(&mem, n, sizeof *w.p);
-    for (int64_t i = 0; w.p && i < n; i++)
-        if (id[i] >= 0 && id[i] < t->n && shown[id[i]].there)
-            w.p[w.n++] = (word_text){ shown[id[i]].p, shown[id[i]].n };
+    for (int64_t i = 0; w.p && i < n; i++) {
+        word_text x = pipeline_shown(t, id[i], &mem);
+        if (x.p) w.p[w.n++] = x;
+    }
     for (int i = 0; i < own->decode.n && !mem.failed; i++)
         ((const decode_def *)own->decode.at[i].def)->run(&own->decode.at[i], t, &w);
     for (int64_t i = 0; i < w.n; i++) {

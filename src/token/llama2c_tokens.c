@@ -120,7 +120,8 @@ static status read_token(tokenizer *t, reader *r, int32_t id, float *score, cons
     char *p = arena_get(&t->mem, (size_t)len + 1);
     if (!p || !take(r, p, (size_t)len)) return error_set(err, E_NOMEM, "%s: out of memory", path);
     p[len] = 0;
-    t->text[id] = (token_text){ p, (uint32_t)len, id < FIRST_BYTE, true };
+    t->text[id] =
+        (token_text){ .p = p, .n = (uint32_t)len, .special = id < FIRST_BYTE, .there = true };
     if (id >= FIRST_BYTE && byte_token(p, (size_t)len, &byte)) *p = (char)byte, t->text[id].n = 1;
     return E_OK;
 }

@@ -34,24 +34,34 @@ bool table_init(token_table *t, arena *mem, int32_t n)
     return t->slot != NULL;
 }
 
-void table_clear(token_table *t) { memset(t->slot, 0, t->size * sizeof *t->slot); }
-
-void table_add(token_table *t, const token_text *text, int32_t id)
-{
-    if (table_find(t, text, text[id].p, text[id].n) >= 0) return;
-    uint32_t i = place_of(hash_bytes(text[id].p, text[id].n), t->size);
-    while (t->slot[i]) i = after(i, t->size);
-    t->slot[i] = id + 1;
-}
-
-int32_t table_find(const token_table *t, const token_text *text, const char *p, size_t n)
+/* Equals lie in the order in which they came: the first that is met is the first that was added. */
+static inline int32_t find(const token_table *t, const token_text *text, const char *p, size_t n,
+                           bool piece)
 {
     if (!t->size) return -1;
     for (uint32_t i = place_of(hash_bytes(p, n), t->size); t->slot[i]; i = after(i, t->size)) {
         int32_t id = t->slot[i] - 1;
-        if (text[id].n == n && !memcmp(text[id].p, p, n)) return id;
+        if (text[id].n == n && text[id].piece >= piece && !memcmp(text[id].p, p, n)) return id;
     }
     return -1;
+}
+
+int32_t table_find(const token_table *t, const token_text *text, const char *p, size_t n)
+{
+    return find(t, text, p, n, false);
+}
+
+int32_t table_find_piece(const token_table *t, const token_text *text, const char *p, size_t n)
+{
+    return find(t, text, p, n, true);
+}
+
+void table_add(token_table *t, const token_text *text, int32_t id)
+{
+    if (find(t, text, text[id].p, text[id].n, text[id].piece) >= 0) return;
+    uint32_t i = place_of(hash_bytes(text[id].p, text[id].n), t->size);
+    while (t->slot[i]) i = after(i, t->size);
+    t->slot[i] = id + 1;
 }
 
 static uint32_t pair_place(const pair_table *t, int32_t left, int32_t right)

@@ -88,8 +88,8 @@ status pattern_regex(pattern **out, const char *expression, const char *path, er
     else if (odd) {
         st = error_set(err, E_UNSUPPORTED, "%s: '%.12s' in an expression", path, odd);
         error_hint(err, "the original reads it in a way of its own, which is not built");
-    } else st = compile(x, own.p ? own.p : "", own.n, path, err);
-    if (st == E_OK && !strcmp(expression, PATTERN_GPT2)) x->scan = scan_gpt2;
+    } else if (!strcmp(expression, PATTERN_GPT2)) x->scan = scan_gpt2; /* no machine for it, then */
+    else st = compile(x, own.p ? own.p : "", own.n, path, err);
     str_release(&own);
     if (st == E_OK) *out = x;
     else pattern_free(x);

@@ -2,6 +2,7 @@
 #include "token/pipeline.h"
 #include "token/chars.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- refusals ---- */
@@ -84,20 +85,18 @@ int byte_token(const char *p, size_t n)
 /* ---- building ---- */
 
 /* Room for n bytes and a zero, not taken yet; take n of them. */
-static char *room_for(tokenizer *t, size_t n)
+static char *room_for(text_room *r, size_t n)
 {
     enum { ROOM = 1 << 14 };
-    text_room *r = &pipe_of(t)->room;
     if (n < r->left) return r->p;
     size_t more = n < ROOM ? ROOM : n + 1;
-    char *p = arena_get(&t->mem, more);
-    if (p) *r = (text_room){ p, more };
+    char *p = arena_get(r->mem, more);
+    if (p) r->p = p, r->left = more;
     return p;
 }
 
-static const char *room_take(tokenizer *t, size_t n)
+static const char *room_take(text_room *r, size_t n)
 {
-    text_room *r = &pipe_of(t)->room;
     char *p = r->p;
     p[n] = 0;
     r->p += n + 1, r->left -= n + 1;
@@ -119,9 +118,10 @@ status pipeline_begin(tokenizer *t, int64_t n, const char *path, error *err)
     pipeline *own = arena_zero(&t->mem, sizeof *own);
     if (!own) return no_memory(err, path);
     t->own = own, t->n = (int32_t)n, own->unk = -1;
+    own->symbol_room.mem = &own->symbols, own->room.mem = &t->mem;
     t->text = arena_array(&t->mem, n, sizeof *t->text);
-    own->symbol = arena_array(&t->mem, n, sizeof *own->symbol);
-    bool fine = t->text && own->symbol && table_init(&own->by_symbol, &t->mem, t->n);
+    own->symbol = arena_array(&own->symbols, n, sizeof *own->symbol);
+    bool fine = t->text && own->symbol && table_init(&own->by_symbol, &own->symbols, t->n);
     return fine ? E_OK : no_memory(err, path);
 }
 
@@ -137,40 +137,44 @@ status pipeline_token(tokenizer *t, int64_t id, const char *p, size_t n, bool mo
     if (n > MAX_FILE)
         return error_set(err, E_LIMIT, "%s: token %lld has %zu bytes, at most %d are read", path,
                          (long long)id, n, MAX_FILE);
-    char *copy = room_for(t, n);
+    char *copy = room_for(&own->symbol_room, n);
     if (!copy) return no_memory(err, path);
     if (n) memcpy(copy, p, n);
-    own->symbol[id] = (token_text){ room_take(t, n), (uint32_t)n, false, true };
+    own->symbol[id] = (token_text){
+        .p = room_take(&own->symbol_room, n), .n = (uint32_t)n, .there = true, .piece = model
+    };
     if (model) table_add(&own->by_symbol, own->symbol, (int32_t)id);
     return E_OK;
 }
 
-/* The bytes behind a symbol, which it is itself where all of them print; *plain: it is written in such characters. */
-static bool text_behind(tokenizer *t, const token_text *from, token_text *to, bool *plain)
+/* The bytes behind a symbol; its own where it is not written in such characters. */
+static bool text_behind(tokenizer *t, const token_text *from, token_text *to)
 {
+    text_room *room = &pipe_of(t)->room;
     size_t n = from->n;
-    char *bytes = room_for(t, n);
+    char *bytes = room_for(room, n);
     if (!bytes) return false;
-    *plain = unwrite(from->p ? from->p : "", from->n, bytes, &n);
-    bool same = !*plain || n == from->n; /* else one of its bytes is written as two */
-    to->p = same ? from->p : room_take(t, n);
-    to->n = same ? from->n : (uint32_t)n, to->there = from->there;
+    to->written = unwrite(from->p, from->n, bytes, &n);
+    if (!to->written) memcpy(bytes, from->p, from->n), n = from->n;
+    to->p = room_take(room, n), to->n = (uint32_t)n, to->there = true;
     return true;
 }
 
-/* What the model compares with when symbols write bytes as characters; tokens stand for the same. */
+/* What the model compares with when symbols write bytes as characters; tokens stand for the same, so that one table is
+ * of both. */
 static status index_bytes(tokenizer *t, const char *path, error *err)
 {
     pipeline *own = pipe_of(t);
-    own->piece = t->text;
-    if (!table_init(&own->by_piece, &t->mem, t->n)) return no_memory(err, path);
+    if (!table_init(&t->by_text, &t->mem, t->n)) return no_memory(err, path);
     for (int32_t i = 0; i < t->n; i++) {
-        bool plain = false;
         const token_text *from = &own->symbol[i];
-        if (!text_behind(t, from, &t->text[i], &plain)) return no_memory(err, path);
-        bool model = from->there && table_find(&own->by_symbol, own->symbol, from->p, from->n) == i;
-        if (model && plain) table_add(&own->by_piece, own->piece, i);
+        token_text *to = &t->text[i];
+        if (!from->there) continue;
+        if (!text_behind(t, from, to)) return no_memory(err, path);
+        to->piece = to->written && table_find(&own->by_symbol, own->symbol, from->p, from->n) == i;
+        table_add(&t->by_text, t->text, i);
     }
+    own->piece = t->text, own->by_piece = t->by_text;
     return E_OK;
 }
 
@@ -192,10 +196,9 @@ static status text_of(tokenizer *t, int32_t id, bool spaces, const char *path, e
     token_text *to = &t->text[id];
     bool special = to->special;
     int byte = spaces ? byte_token(from->p, from->n) : -1;
-    if (own->bytes) return E_OK; /* index_bytes has done it */
     *to = *from, to->special = special;
     if (!spaces || special || (byte < 0 && !memmem(from->p, from->n, mark, 3))) return E_OK;
-    char *p = room_for(t, from->n);
+    char *p = room_for(&own->room, from->n);
     if (!p) return no_memory(err, path);
     to->n = 0;
     for (size_t i = 0; byte < 0 && i < from->n;) {
@@ -204,32 +207,34 @@ static status text_of(tokenizer *t, int32_t id, bool spaces, const char *path, e
         i += space ? 3 : 1;
     }
     if (byte >= 0) p[to->n++] = (char)byte;
-    to->p = room_take(t, to->n);
+    to->p = room_take(&own->room, to->n);
     return E_OK;
 }
 
 /* Does the vocabulary write spaces as U+2581?  Then bytes are written <0x..>, too. */
 static bool writes_spaces(const pipeline *own)
 {
-    return !own->bytes && (own->model == &model_bpe || own->model == &model_unigram) &&
+    return (own->model == &model_bpe || own->model == &model_unigram) &&
            (table_find(&own->by_symbol, own->symbol, "\xe2\x96\x81", 3) >= 0 ||
             table_find(&own->by_symbol, own->symbol, "<0x0A>", 6) >= 0);
 }
 
-/* The symbols' table is read no more where words are compared with bytes. */
-static bool table_of_texts(tokenizer *t)
+/* Symbols that write bytes are not read any more. */
+static void symbols_release(pipeline *own)
 {
-    pipeline *own = pipe_of(t);
-    if (!own->bytes) return table_init(&t->by_text, &t->mem, t->n);
-    t->by_text = own->by_symbol, own->by_symbol = (token_table){ 0 };
-    table_clear(&t->by_text);
-    return true;
+    arena_release(&own->symbols);
+    own->symbol = NULL, own->by_symbol = (token_table){ 0 };
+    own->symbol_room = (text_room){ 0 };
 }
 
 status pipeline_texts(tokenizer *t, const char *path, error *err)
 {
+    if (pipe_of(t)->bytes) { /* index_bytes has done it */
+        symbols_release(pipe_of(t));
+        return E_OK;
+    }
     bool spaces = writes_spaces(pipe_of(t));
-    if (!table_of_texts(t)) return no_memory(err, path);
+    if (!table_init(&t->by_text, &t->mem, t->n)) return no_memory(err, path);
     for (int32_t i = 0; i < t->n; i++) {
         if (!pipe_of(t)->symbol[i].there) continue;
         status st = text_of(t, i, spaces, path, err);
@@ -249,11 +254,10 @@ void pipeline_find_bos(tokenizer *t)
 {
     static const char *const names[] = { "<|endoftext|>", "<|begin_of_text|>", "<s>", "<bos>",
                                          "[CLS]" };
-    const pipeline *own = pipe_of(t);
     if (t->n_prefix) t->bos = t->prefix[0];
     for (size_t i = 0; i < sizeof names / sizeof *names && t->bos < 0; i++)
         for (int32_t k = 0; k < t->n && t->bos < 0; k++)
-            if (t->text[k].special && !strcmp(own->symbol[k].p, names[i])) t->bos = k;
+            if (t->text[k].special && !strcmp(t->text[k].p, names[i])) t->bos = k;
 }
 
 static void release_steps(step_list *list)
@@ -266,6 +270,7 @@ void pipeline_release(tokenizer *t)
     pipeline *own = t->own;
     if (!own) return;
     release_steps(&own->normal), release_steps(&own->pre), release_steps(&own->decode);
+    symbols_release(own);
 }
 
 /* ---- tokens with their offsets ---- */
@@ -378,6 +383,34 @@ status pipeline_encode(const tokenizer *t, arena *mem, const char *text, size_t 
     word_cache_free(e.cache);
     arena_release(&e.scratch);
     return st;
+}
+
+static int by_id(const void *id, const void *x)
+{
+    int32_t i = *(const int32_t *)id, k = ((const shown_token *)x)->id;
+    return (i > k) - (i < k);
+}
+
+/* Bytes as the vocabulary writes them: each a character of one byte or two. */
+static word_text write_bytes(const token_text *x, arena *mem)
+{
+    char *p = arena_get(mem, 2 * (size_t)x->n + 1);
+    size_t n = 0;
+    for (uint32_t i = 0; p && i < x->n; i++)
+        n += (size_t)utf8_put(byte_char((unsigned char)x->p[i]), p + n);
+    return (word_text){ p, n };
+}
+
+word_text pipeline_shown(const tokenizer *t, int32_t id, arena *mem)
+{
+    const pipeline *own = pipe_of(t);
+    if (id < 0 || id >= t->n) return (word_text){ 0 };
+    const shown_token *other = NULL;
+    if (own->n_shown) other = bsearch(&id, own->shown, (size_t)own->n_shown, sizeof *other, by_id);
+    if (other) return other->text;
+    const token_text *x = own->symbol ? &own->symbol[id] : &t->text[id];
+    if (!x->there) return (word_text){ 0 };
+    return x->written ? write_bytes(x, mem) : (word_text){ x->p, x->n };
 }
 
 void pipeline_decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s)

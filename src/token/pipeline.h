@@ -60,6 +60,12 @@ typedef struct added_set {
     bool first[256]; /* bytes some of them begin with */
 } added_set;
 
+/* A text on its way to decoders. */
+typedef struct word_text {
+    const char *p;
+    size_t n;
+} word_text;
+
 /* What cuts a word into tokens: token/NAME.c defines `const model_def model_NAME`. */
 typedef struct model_def {
     const char *kind; /* what tokenizer_kind() says */
@@ -70,19 +76,29 @@ extern const model_def model_bpe, model_wordpiece, model_unigram, model_wordleve
 
 /* Texts of tokens end to end, a zero behind each: a vocabulary has too many for an arena's alignment. */
 typedef struct text_room {
+    arena *mem;
     char *p;
     size_t left;
 } text_room;
 
+/* What decoders see in place of an added token's symbol: what normalizing makes of it. */
+typedef struct shown_token {
+    int32_t id;
+    word_text text;
+} shown_token;
+
+/* Where symbols write bytes as characters they are known by their bytes alone once all is built, and the arena `symbols`
+ * is let go; else they stay. */
 typedef struct pipeline {
-    text_room room;
-    token_text *symbol; /* [n] by id: as the vocabulary writes it */
+    arena symbols; /* symbol, its texts, by_symbol */
+    text_room symbol_room, room;
+    token_text *symbol;       /* [n] by id: as the vocabulary writes it; NULL: gone */
+    token_table by_symbol;    /* the model's, without tokens that were only added */
+    const shown_token *shown; /* [n_shown] by id */
+    int32_t n_shown;
     const token_text
-        *shown; /* [n] as decoders see it: symbol, or what normalizing makes of an added token */
-    token_table by_symbol; /* the model's, without tokens that were only added; while it is built */
-    const token_text
-        *piece; /* what the model compares with: symbol, or the bytes behind it (text) */
-    token_table by_piece;
+        *piece;            /* what the model compares with: symbol, or the bytes behind it (text) */
+    token_table by_piece;  /* find with table_find_piece */
     added_set early, late; /* looked for before and after normalizing */
     step_list normal, pre, decode;
     bool bytes;                          /* symbols write bytes as characters (ByteLevel) */
@@ -106,7 +122,7 @@ status pipeline_token(tokenizer *t, int64_t id, const char *p, size_t n, bool mo
                       const char *path, error *err);
 status pipeline_index(tokenizer *t, bool bytes, const char *path, error *err);
 
-/* What each id stands for (tokenizer_text), once decoders and the model are known.
+/* What each id stands for (tokenizer_text), once decoders and the model are known; the last step: symbols may be gone.
  *
  * [err: NOMEM | owns: t | thread: t's own | cost: O(bytes)] */
 status pipeline_texts(tokenizer *t, const char *path, error *err);
@@ -224,6 +240,11 @@ status added_run(encoder *e, const added_set *set, const piece *p, stretch_fn *b
  *
  * [err: none | owns: nothing | thread: e's own | cost: free] */
 void word_cache_free(word_cache *c);
+
+/* A token as decoders see it; in mem, or as long as t; n 0 and p NULL when there is none.
+ *
+ * [err: mem->failed | owns: mem or t | thread: any | cost: O(bytes)] */
+word_text pipeline_shown(const tokenizer *t, int32_t id, arena *mem);
 
 /* All decoders over tokens; repair: bytes that are no UTF-8 where a decoder replaces them itself.
  *

@@ -10,6 +10,8 @@ typedef struct token_text {
     const char *p;
     uint32_t n;
     bool special, there;
+    bool piece;   /* the model's: what words are cut into */
+    bool written; /* the vocabulary writes its bytes as characters (pipeline.h) */
 } token_text;
 
 /* Bytes to an id; open addressing. */
@@ -88,15 +90,15 @@ struct tokenizer {
     void *own; /* the kind's: rules, tables, switches */
 };
 
-/* Tables over texts: room for n, forget all, add, find; over pairs: room for ranks below n (MOST_PAIRS at most), add one (false:
- * no such rank), find.
+/* Tables over texts: room for n; add (the first of equals stands, and the first piece); find, or find among pieces.  Over
+ * pairs: room for ranks below n (MOST_PAIRS at most), add one (false: no such rank), find.
  *
  * [err: false when out of memory; -1; NULL | owns: mem | thread: mem's own | cost: O(1)] */
 enum { MOST_PAIRS = 1 << 28 };
 bool table_init(token_table *t, arena *mem, int32_t n);
-void table_clear(token_table *t);
 void table_add(token_table *t, const token_text *text, int32_t id);
 int32_t table_find(const token_table *t, const token_text *text, const char *p, size_t n);
+int32_t table_find_piece(const token_table *t, const token_text *text, const char *p, size_t n);
 bool pairs_init(pair_table *t, arena *mem, int64_t n);
 bool pairs_add(pair_table *t, token_pair p, int32_t made);
 const token_pair *pairs_find(const pair_table *t, int32_t left, int32_t right);

@@ -4,7 +4,7 @@
 static status word(encoder *e, const piece *w, error *err)
 {
     const pipeline *own = pipe_of(e->t);
-    int32_t id = table_find(&own->by_piece, own->piece, w->p, w->n);
+    int32_t id = table_find_piece(&own->by_piece, own->piece, w->p, w->n);
     if (id < 0) id = own->unk;
     if (id >= 0) return encoder_put(e, w, id, 0, w->n, err);
     error_set(err, E_FORMAT, "the word '%.*s' is not in the vocabulary",

@@ -62,7 +62,9 @@ static bool fill(tokenizer *t, const char *const *word, int32_t n)
         char *copy = arena_string(&t->mem, word[i]);
         fine = copy != NULL;
         if (!fine) break;
-        t->text[i] = (token_text){ copy, (uint32_t)strlen(copy), i == t->bos, true };
+        t->text[i] = (token_text){
+            .p = copy, .n = (uint32_t)strlen(copy), .special = i == t->bos, .there = true
+        };
         table_add(&t->by_text, t->text, i);
         hash_add(h, copy, strlen(copy) + 1);
     }
