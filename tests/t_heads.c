@@ -458,7 +458,8 @@ TEST("weights: the hand-built edge is K-composition of 1 / sqrt(1.25 V), and no 
         CHECK(fabs(value_at(k, i) - (i == edge ? 1 / sqrt(1.25 * 40) : 0)) < 1e-6);
         CHECK(value_at(q, i) == 0 && value_at(v, i) == 0);
     }
-    CHECK(score_of(c, "copying_score.full_OV", 0, 0) == 0); /* writes nothing */
+    CHECK(score_of(c, "copying_score.full_OV", 0, 0) == 0); /* writes nothing: no token is first */
+    CHECK(shows(r, "0     0        0         0        0         0"));
     container_free(c);
     mt_report_free(r);
 }
@@ -530,6 +531,51 @@ static double form_of(const tensor_view *e, int64_t x, const tensor_view *m, int
     return sum;
 }
 
+/* Row t of E [vocab, k] times W [d, k]' (across false) or W [k, d], into out [d]. */
+static void projected(const tensor_view *e, int64_t t, const tensor_view *w, bool turned,
+                      double *out)
+{
+    int64_t k = e->dim[1], d = w->dim[turned ? 1 : 0];
+    for (int64_t i = 0; i < d; i++) {
+        out[i] = 0;
+        for (int64_t j = 0; j < k; j++)
+            out[i] += value_at(e, t * k + j) * value_at(w, turned ? j * d + i : i * k + j);
+    }
+}
+
+TEST("weights: where embeddings are projected into the stream, W_E is what the stream gets")
+{
+    if (!shared_path("goldens/models/opt_postnorm")) SKIP("no ../shared");
+    char path[1100];
+    container *file = NULL;
+    snprintf(path, sizeof path, "%s/model.safetensors", shared_path("goldens/models/opt_postnorm"));
+    REQUIRE(container_open(&file, path, NULL) == E_OK);
+    mt_report *r = ran_as("weights",
+                          "{\"model\":\"%s\",\"what\":\"copying,matrices\",\"layer\":\"0\","
+                          "\"precision\":\"f64\"}",
+                          shared_path("goldens/models/opt_postnorm"));
+    REQUIRE(r);
+    container *got = tensors_in(r);
+    const tensor_view *e = weight_called(file, "embed_tokens.weight"),
+                      *in = weight_called(file, "project_in.weight"),
+                      *out = weight_called(file, "project_out.weight"),
+                      *ov = container_find(got, "OV"),
+                      *l = container_find(got, "full_OV_eigenvalues.re");
+    REQUIRE(e && in && out && ov && l && in->dim[0] == 44);
+    for (int64_t h = 0; h < ov->dim[1]; h++) {
+        double trace = 0, sum = 0, x[44], y[44]; /* sums of eigenvalues are traces */
+        for (int64_t i = 0; i < l->dim[2]; i++) sum += value_at(l, h * l->dim[2] + i);
+        for (int64_t t = 0; t < e->dim[0]; t++) {
+            projected(e, t, in, false, x), projected(e, t, out, true, y);
+            for (int64_t i = 0; i < 44 * 44; i++)
+                trace += x[i / 44] * value_at(ov, h * 44 * 44 + i) * y[i % 44];
+        }
+        CHECK(fabs(sum - trace) < 1e-6 * fabs(trace));
+    }
+    container_free(got), container_free(file);
+    mt_report_free(r);
+}
+
 static int64_t id_at(const json_t *row, size_t i)
 {
     return json_integer_value(json_object_get(json_array_get(row, i), "id"));
@@ -576,6 +622,49 @@ TEST("weights: skip-trigrams are what the whole matrices say, and their bugs sta
     mt_text_free(json);
     mt_report_free(r);
     container_free(want), container_free(file);
+}
+
+/* The report of a model's weights says all of these, and none of those. */
+static void presumes(const char *model, const char *what, const char *const *says,
+                     const char *const *not_says)
+{
+    mt_report *r = ran_as("weights", "{\"model\":\"%s\",%s\"samples\":0}", model, what);
+    REQUIRE(r);
+    char *text = mt_report_render(r, "text", 200, false, NULL);
+    REQUIRE(text);
+    for (; *says; says++) {
+        if (!strstr(text, *says)) printf("  %s: no '%s'\n", model, *says);
+        CHECK(strstr(text, *says));
+    }
+    for (; *not_says; not_says++) CHECK(!strstr(text, *not_says));
+    mt_text_free(text);
+    mt_report_free(r);
+}
+
+#define ALL(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+TEST("weights: where a model is not what a definition presumes, the report says so, and only there")
+{
+    presumes("demo:induction", "",
+             ALL("this one has 2 layers:", "W_pos is left out", "copying, svd, skip"),
+             ALL("MLP,", "gains", "heads share", "rotary", "softcap"));
+    presumes("demo:induction", "\"what\":\"composition\",", ALL("W_pos is left out"),
+             ALL("skip-trigrams", "heads read W_E"));
+    if (!shared_path("goldens/models/gemma2")) SKIP("no ../shared");
+    char dir[1000];
+    snprintf(dir, sizeof dir, "%s", shared_path("goldens/models/gemma2"));
+    presumes(dir, "",
+             ALL("2 heads share", "rmsnorm's are not folded", "ln1_post", "a softcap of 5",
+                 "rotary: as if", "3 MLPs, 3 layers of heads", "No skip-trigrams"),
+             ALL("embed_ln", "they are normed", "W_pos"));
+    presumes(dir, "\"fold\":\"gain\",\"what\":\"skip\",",
+             ALL("this one has 3 layers, with MLPs", "a softcap of 5"),
+             ALL("are not folded", "earlier heads"));
+    snprintf(dir, sizeof dir, "%s", shared_path("goldens/models/bloom"));
+    presumes(dir, "\"fold\":\"gain\",", ALL("embed_ln", "alibi", "centres too"),
+             ALL("heads share"));
+    snprintf(dir, sizeof dir, "%s", shared_path("goldens/models/qwen3"));
+    presumes(dir, "", ALL("they are normed"), ALL("embed_ln", "ln1_post"));
 }
 
 TEST("weights says what is wrong with a request")

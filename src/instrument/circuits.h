@@ -29,6 +29,11 @@ status circuits_svd(circuits *c, error *err);
 status circuits_skip(circuits *c, error *err);
 status circuits_matrices(circuits *c, error *err);
 
+/* Where the model is not what the definitions of these parts (words) presume: a table, if there is anything to say.
+ *
+ * [err: kept by the report | owns: the report | thread: the work's | cost: names looked up] */
+void circuits_presumed(circuits *c, const char *parts);
+
 /* Columns of one of a head's matrices, W_O transposed: d_head, or d_value; the larger of the two.
  *
  * [err: none | owns: nothing | thread: any | cost: O(1)] */

@@ -185,10 +185,11 @@ static status choose_tokens(copier *f, error *err)
     return f->n ? head_weights_embed(&c->x, f->id, f->n, f->e, err) : E_OK;
 }
 
+/* Where others are as large, or as small, it is not the one: a row of zeros says nothing of its token. */
 static void count_row(copier *f, int64_t cell, const double *row, int64_t own)
 {
-    int64_t above = 0, below = 0, n = f->c->x.n_vocab;
-    for (int64_t o = 0; o < n; o++) above += row[o] > row[own], below += row[o] < row[own];
+    int64_t above = -1, below = -1, n = f->c->x.n_vocab; /* less itself */
+    for (int64_t o = 0; o < n; o++) above += row[o] >= row[own], below += row[o] <= row[own];
     f->first[cell] = above < 1, f->near[cell] = above < NEAR, f->low[cell] = below < NEAR;
 }
 

@@ -188,8 +188,7 @@ static status every_head(skip *f, table *t, error *err)
 status circuits_skip(circuits *c, error *err)
 {
     skip f = { .c = c };
-    bool mlps = c->w->m->config.d_mlp > 0, asked = work_text(c->w, "what") != NULL;
-    if (mlps && !asked) return E_OK; /* its heads say more than skip-trigrams */
+    bool mlps = c->w->m->config.d_mlp > 0;
     if (mlps && c->x.layer[0] > 0)
         return error_set(
             err, E_USAGE,
@@ -207,6 +206,13 @@ status circuits_skip(circuits *c, error *err)
                                         { "ov", "logit", CELL_REAL, 3, false },
                                         { "bug", NULL, CELL_TEXT, 0, false } });
     st = every_head(&f, t, err);
+    if (mlps || c->w->m->config.n_layer > 1)
+        report_warn(
+            c->w->r,
+            "skip-trigrams describe models of one layer of attention and no MLP (Elhage et "
+            "al. 2021); this one has %d layers%s: these are what a head says straight to the "
+            "logits, a part of what it does",
+            c->w->m->config.n_layer, mlps ? ", with MLPs" : "");
     report_note(
         c->w->r,
         "Skip-trigrams \"source ... destination -> out\": qk, how much more the destination's "

@@ -185,15 +185,26 @@ static status load_layer(head_weights *x, int layer, error *err)
     return E_OK;
 }
 
+/* A token's row as the stream gets it: scaled or projected where the model does that. */
+static node *embedding(const head_weights *x)
+{
+    static const char *const names[] = { "embed_scaled", "embed_projected", "embed" };
+    for (int i = 0; i < 3; i++) {
+        node *n = graph_find(&x->w->m->g, names[i]);
+        if (n && n->width == x->d_model) return n;
+    }
+    return NULL;
+}
+
 static status find_ends(head_weights *x, error *err)
 {
     work *w = x->w;
     node *logits = unembed_raw(w->m);
     const node *from = read_by(x, logits);
-    x->embed = graph_find(&w->m->g, "embed_scaled");
-    if (!x->embed) x->embed = graph_find(&w->m->g, "embed");
+    x->embed = embedding(x);
     if (!x->embed || !from)
-        return error_set(err, E_UNSUPPORTED, "%s: %s has no site embed, or none that logits read",
+        return error_set(err, E_UNSUPPORTED,
+                         "%s: %s has no site embed of d_model numbers, or none that logits read",
                          w->def->name, w->m->name);
     status st = cone_open(&x->behind, w, from, true, err);
     return st == E_OK ? cone_to(&x->behind, logits, &x->logits, err) : st;

@@ -6,7 +6,8 @@
 
 static const param params[] = {
     { "what", PARAM_SOME_OF("copying composition svd skip matrices"), NULL,
-      "which parts, all but the last unless given", ROLE_WHAT },
+      "which parts: unless given all but the last, and skip only where there are no MLPs",
+      ROLE_WHAT },
     HEAD_WEIGHTS_PARAMS,
     { "samples", PARAM_INT_IN(0, 100000), "100",
       "copying: tokens whose whole row of the OV circuit is looked at", ROLE_WHAT },
@@ -43,7 +44,9 @@ static void state(const circuits *c)
 static status run(work *w, error *err)
 {
     circuits c;
-    const char *list = work_text(w, "what");
+    const char *asked = work_text(w, "what"), *parts = asked;
+    if (!asked)
+        parts = w->m->config.d_mlp ? "copying composition svd" : "copying composition svd skip";
     status st = work_only_among(w, "what", "skip", "token", err);
     if (st == E_OK) st = circuits_open(&c, w, err);
     if (st == E_OK)
@@ -51,8 +54,13 @@ static status run(work *w, error *err)
                             c.core[HEAD_Q] < c.core[HEAD_V] ? c.core[HEAD_Q] : c.core[HEAD_V], err);
     if (st != E_OK) return st;
     state(&c);
+    circuits_presumed(&c, parts);
     for (int i = 0; i < N_PART && st == E_OK; i++)
-        if (list ? str_listed(list, PARTS[i].name) : i + 1 < N_PART) st = PARTS[i].show(&c, err);
+        if (str_listed(parts, PARTS[i].name)) st = PARTS[i].show(&c, err);
+    if (st == E_OK && !asked && w->m->config.d_mlp)
+        report_note(w->r,
+                    "No skip-trigrams: they are of models without MLPs (--what skip shows those "
+                    "of layer 0 all the same).");
     return st;
 }
 
