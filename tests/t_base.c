@@ -6,8 +6,10 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "pages.h"
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- error ---- */
 
@@ -196,6 +198,35 @@ TEST("an arena gives aligned pieces that do not overlap, of every size")
     for (size_t i = 0; i < 200; i++) CHECK(all_are(piece[i], i * i / 3, (unsigned char)i));
     arena_release(&a);
     CHECK(!a.top && !a.total_bytes && !a.used_bytes);
+}
+
+TEST("of a mapped file the pages that lie wholly in some bytes are let go, and come back as they "
+     "were")
+{
+    enum { N = 9 };
+    static unsigned char bytes[N << 16];
+    char path[1024];
+    file_map m;
+    int n;
+    long sum = 0;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = N * page - 100;
+    if (!pages_said() || page > 1 << 16) SKIP("the system does not say whose pages are");
+    for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(i * 31 % 251);
+    snprintf(path, sizeof path, "%s/pages", test_dir());
+    REQUIRE(file_write(path, bytes, size, NULL) == E_OK);
+    REQUIRE(file_open_map(&m, path, NULL) == E_OK);
+    for (size_t i = 0; i < size; i++) sum += m.p[i];
+    CHECK(sum && pages_here(m.p, N * page, &n) == N);
+    file_rest(&m, m.p + page + 1, 3 * page); /* of page 1 all but a byte, of page 4 one */
+    CHECK(pages_here(m.p, 2 * page, &n) == 2 && pages_here(m.p + 2 * page, 2 * page, &n) == 0);
+    CHECK(pages_here(m.p + 4 * page, 5 * page, &n) == 5);
+    file_rest(&m, m.p + 5 * page, size - 5 * page); /* the last one is the file's to its end */
+    CHECK(pages_here(m.p + 4 * page, 5 * page, &n) == 1 && pages_here(m.p, 2 * page, &n) == 2);
+    file_rest(&m, m.p, size);
+    CHECK(pages_here(m.p, N * page, &n) == 0 && n == N);
+    CHECK(!memcmp(m.p, bytes, size));
+    file_unmap(&m);
+    file_rest(&m, m.p, m.bytes); /* of nothing, nothing */
 }
 
 TEST("the directory of a path is what a file beside it is looked for in")

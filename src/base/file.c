@@ -79,9 +79,13 @@ void file_unmap(file_map *m)
     *m = (file_map){ 0 };
 }
 
-void file_rest(const file_map *m)
+void file_rest(const file_map *m, const void *p, size_t bytes)
 {
-    if (m->p) (void)madvise((void *)m->p, m->bytes, MADV_DONTNEED);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE),
+           at = (size_t)((const char *)p - (const char *)m->p);
+    size_t first = (at + page - 1) / page * page, end = at + bytes;
+    if (end < m->bytes) end = end / page * page; /* the last page is the file's alone */
+    if (m->p && first < end) (void)madvise((char *)m->p + first, end - first, MADV_DONTNEED);
 }
 
 status file_read(str *s, const char *path, size_t max_bytes, error *err)

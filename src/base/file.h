@@ -20,11 +20,11 @@ typedef struct file_map {
 status file_open_map(file_map *out, const char *path, error *err);
 void file_unmap(file_map *m);
 
-/* Of a mapped file that was read: let its pages go.  They come back, from the system's cache as a rule, when they are
- * read again; until then they are not memory of this process.
+/* Of a mapped file that was read: let the pages that lie wholly in these bytes of it go (m->p, m->bytes: all).  They come
+ * back, from the system's cache as a rule, when they are read again; until then they are not memory of this process.
  *
  * [err: none | owns: nothing | thread: any | cost: one madvise] */
-void file_rest(const file_map *m);
+void file_rest(const file_map *m, const void *p, size_t bytes);
 
 /* Read a whole (small) file into s, at most max_bytes.
  *

@@ -276,7 +276,17 @@ void container_free(container *c)
 
 void container_rest(const container *c)
 {
-    for (int32_t i = 0; i < c->n_map; i++) file_rest(&c->map[i]);
+    for (int32_t i = 0; i < c->n_map; i++) file_rest(&c->map[i], c->map[i].p, c->map[i].bytes);
+}
+
+void container_rest_part(const container *c, const void *p, size_t bytes)
+{
+    for (int32_t i = 0; i < c->n_map; i++) {
+        const file_map *m = &c->map[i];
+        uintptr_t at = (uintptr_t)p, begin = (uintptr_t)m->p;
+        if (at >= begin && at - begin <= m->bytes && bytes <= m->bytes - (at - begin))
+            file_rest(m, p, bytes);
+    }
 }
 
 /* ---- asking ---- */

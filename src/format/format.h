@@ -51,6 +51,11 @@ void container_free(container *c);
  * [err: none | owns: nothing | thread: any | cost: one madvise a file] */
 void container_rest(const container *c);
 
+/* The same of a part of a tensor: bytes that lie in a mapped file; of others nothing happens.
+ *
+ * [err: none | owns: nothing | thread: any | cost: one madvise] */
+void container_rest_part(const container *c, const void *p, size_t bytes);
+
 /* The format of a path, by its name: "safetensors", "gguf"; NULL when none fits.  Does that format
  * carry the model's configuration too (the metadata "config": the text of a config.json)?
  *

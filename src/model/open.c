@@ -4,7 +4,6 @@
  * config.json beside them, a file that has its own, a model inside the program; then one way: find the architecture, check its configuration, build the graph, see that
  * every weight was used. */
 #include "base/file.h"
-#include "base/hash.h"
 #include "model/adapter.h"
 #include "model/builder.h"
 #include "model/config.h"
@@ -342,73 +341,4 @@ void model_give_config(model *m, json_t *own_json) { m->own->json = own_json; }
 const weight_set *model_weights(const model *m) { return &m->own->weights; }
 const container *model_container(const model *m) { return m->own->files; }
 const json_t *model_json(const model *m) { return m->own->json; }
-
-/* ---- the hash ---- */
-
-static size_t tensor_bytes(const weight_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->n_dim; i++) n *= t->dim[i];
-    return dtype_size(t->dtype, n);
-}
-
-enum { PIECE = 4 << 20 };
-
-static int64_t pieces_of(const weight_tensor *t)
-{
-    return (int64_t)((tensor_bytes(t) + PIECE - 1) / PIECE);
-}
-
-/* The hashes of all weights' pieces, one behind the other. */
-static hash_piece *pieces_hash(const weight_set *w, arena *mem, pool *threads)
-{
-    int64_t n = 0, at = 0;
-    for (int32_t i = 0; i < w->n; i++) n += pieces_of(&w->t[i]);
-    hash_piece *piece = arena_array(mem, n, sizeof *piece);
-    if (!piece) return NULL;
-    for (int32_t i = 0; i < w->n; i++) {
-        size_t bytes = tensor_bytes(&w->t[i]);
-        for (size_t k = 0; k < bytes; k += PIECE)
-            piece[at++] = (hash_piece){ .p = (const char *)w->t[i].data + k,
-                                        .bytes = bytes - k < PIECE ? bytes - k : PIECE };
-    }
-    pool_run(threads, hash_pieces, piece, n);
-    return piece;
-}
-
-static void hash_weights(hash *h, const weight_set *w, const hash_piece *piece)
-{
-    char shape[120];
-    for (int32_t i = 0; i < w->n; i++) {
-        const weight_tensor *t = &w->t[i];
-        weight_text(t, shape, sizeof shape);
-        hash_add(h, t->name, strlen(t->name) + 1);
-        hash_add(h, shape, strlen(shape) + 1);
-        if (t->pair) hash_add(h, &t->pair, sizeof t->pair);
-        for (int64_t k = pieces_of(t); k > 0; k--, piece++)
-            hash_add(h, piece->sum, sizeof piece->sum);
-    }
-}
-
-status model_hash(const model *m, pool *threads, char out[MODEL_HASH], error *err)
-{
-    char digits[HASH_TEXT];
-    str config = { 0 };
-    arena mem = { 0 };
-    hash *h = hash_new();
-    json_canonical(&config, m->own->json);
-    const hash_piece *piece = pieces_hash(&m->own->weights, &mem, threads);
-    bool made = h && piece && !config.failed;
-    if (made) {
-        hash_add(h, m->config.arch, strlen(m->config.arch) + 1);
-        hash_add(h, config.p, config.n);
-        hash_weights(h, &m->own->weights, piece);
-        hash_text(h, digits);
-        snprintf(out, MODEL_HASH, "xxh3-128:%.32s", digits);
-    }
-    hash_free(h);
-    str_release(&config);
-    arena_release(&mem);
-    return made ? E_OK : error_set(err, E_NOMEM, "hash: out of memory");
-}
 /* SPDX-License-Identifier: MIT */
