@@ -1,7 +1,7 @@
 /* product_vec -- whole products, for one row at the speed of memory and for many at that of arithmetic.
  *
- *   weight by inputs               strips of some rows of the weight, as they lie, onto y: nothing of it is moved
- *                                  (but where rows lie whole pages apart, see packs())
+ *   weight by inputs               strips of some rows of the weight, as they lie, onto y; of more rows than fit the
+ *                                  registers, the first leave a panel for the others
  *   few rows, weight by outputs    blocks of the weight turned in registers
  *   rows, weight by outputs        the rows are turned once, and then the weight's rows are the piece's:
  *                                  nothing of the weight is moved, and what comes out is turned back */
@@ -12,14 +12,13 @@ enum {
     TALL = VEC == 16 ? 16 : PANEL_ROWS, /* rows that are one group, perhaps of narrow panels */
     FEW = VEC == 16 ? 9 : 4,            /* rows that would leave much of a panel empty; */
     FEW_HALVES = VEC == 16 ? 12 : 8,    /* of weights of 16 bits, whose turning is cheaper */
-    FRESH = 16,         /* up to so many rows of x, memory is what takes the time; */
-    SOME = 64,          /* from so many on, arithmetic */
-    PAGE = 4096,        /* bytes; */
-    LINE = 64,          /* of a cache */
-    MOST = 192,         /* rows of which the sums of a strip stay in the second cache */
-    MOST_K = 128,       /* rows of the weight in any strip, */
-    MOST_COL = 1024,    /* and columns */
-    TURNED = 256 << 10, /* floats of turned rows that stay in the second cache */
+    PAGE = 4096,                        /* bytes; */
+    LINE = 64,                          /* of a cache */
+    MOST = 192, /* rows of which the sums of a strip stay in the second cache, */
+    MOST_GROUPS = (MOST + PANEL_ROWS - 1) / PANEL_ROWS,
+    MOST_K = VEC == 16 ? 128 : 64, /* rows of the weight in any strip, */
+    MOST_COL = 1024,               /* and columns */
+    TURNED = 256 << 10,            /* floats of turned rows that stay in the second cache */
     PIECE =
         6, /* rows of the weight at once: whole pages apart they still fit the nearest cache, which holds eight */
     STEP = 3 * VEC, /* outputs whose sums are turned back together */
@@ -40,60 +39,67 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* ---- weight by inputs ---- */
 
-/* Some rows of the weight and a strip of its columns, which stay in the nearer caches while all rows of x meet them:
- * memory is read in long runs along rows, which is what processors fetch ahead by themselves. */
+/* Some rows of the weight and a strip of its columns, of which one panel after another is met by all rows of x: the first
+ * that meet it take its numbers as they lie, and leave them as floats in the nearest cache for the others.  (Rows whole
+ * pages apart would drive each other out of it, and each group would widen 16 bits once more.) */
 typedef struct strip {
     int64_t k, n_k, col, n_col;
-    bool first;         /* do these rows meet it first? */
-    float *packed;      /* [panel][n_k][PANEL], or NULL: as it lies */
+    int64_t ahead; /* bytes from a number to that which is wanted in the next strip */
+    int n_group;
+    struct group *group;
     float *const *onto; /* [n_row] sums of the strip's columns */
+    float *panel;       /* [n_k][PANEL], or [n_k][VEC] of a narrow one */
 } strip;
 
-/* How large strips are.  Where memory is what takes the time, no more rows than a processor follows in it. */
+/* How large strips are.  Where memory is what takes the time, no more rows than a processor follows in it; else a panel of
+ * one fits the nearest cache. */
 typedef struct strip_size {
     int64_t k, col;
 } strip_size;
 
 static strip_size size_for(int64_t n_row)
 {
-    if (n_row < SOME) return (strip_size){ n_row <= FRESH ? 16 : 32, MOST_COL };
-    return (strip_size){ MOST_K, MOST_COL / 4 };
+    return n_row <= TALL ? (strip_size){ 16, MOST_COL } : (strip_size){ MOST_K, MOST_COL / 2 };
 }
 
-/* Rows of x that meet a strip together, turned: number k of row r is x[VEC k + r]; and their sums. */
+/* Rows of x that meet a panel together, turned: number k of row r is x[VEC k + r]; and their sums. */
 typedef struct group {
     float *y[TALL];
-    _Alignas(64) float x[MOST_K * VEC];
+    float *x;
+    int n;
 } group;
 
-/* Sums of `wide` vecs of the strip's columns.  n, `wide` and `whole` (no column is missing) are constants at every call
- * that matters, so that sums live in registers and nothing is asked within the loop.  The rows that meet a strip first
- * wait for memory: they ask for what lies below, in the next one. */
+/* Where the numbers of a panel are: in the weight; there, and to be left in s->panel; in s->panel. */
+typedef enum source { LIE, LEAVE, LEFT } source;
+
+/* Sums of `wide` vecs of the strip's columns.  n, `wide`, `whole` (no column is missing) and the source are constants at
+ * every call that matters, so that sums live in registers and nothing is asked within the loop.  The rows that meet a
+ * panel first wait for memory: they ask for what the next strip has. */
 ALWAYS void strip_panel(const product *p, const strip *s, const group *g, int64_t c, int n,
-                        int wide, bool whole, dtype t)
+                        int wide, bool whole, source from, dtype t)
 {
-    const char *w = s->packed ? (const char *)(s->packed + c / PANEL * PANEL * s->n_k + c % PANEL)
-                              : weight_at(&p->w, p->k0 + s->k);
-    int64_t at = s->packed ? 0 : p->col0 + s->col + c,
-            step = s->packed ? PANEL * (int64_t)sizeof(float) : p->w.row_bytes;
+    const char *w = weight_at(&p->w, p->k0 + s->k);
+    int64_t at = p->col0 + s->col + c, step = p->w.row_bytes;
     int left = whole ? wide * VEC : (int)(s->n_col - c);
-    int64_t ahead = s->first && !s->packed ? at * type_bytes(t) + s->n_k * step : 0;
-    const float *x[TALL];
+    int64_t ahead = at * type_bytes(t) + s->ahead;
+    float *panel = s->panel;
+    const float *x = g->x;
     vec acc[TALL][2];
-    for (int r = 0; r < n; r++) x[r] = g->x + r;
     for (int r = 0; r < n; r++)
         for (int h = 0; h < wide; h++)
             acc[r][h] = !s->k   ? vec_splat(0.0f)
                         : whole ? vec_load(g->y[r] + c + h * VEC)
                                 : vec_load_part(g->y[r] + c + h * VEC, left - h * VEC);
-    for (int64_t k = 0; k < s->n_k; k++, w += step) {
+    for (int64_t k = 0; k < s->n_k; k++, w += step, x += VEC, panel += wide * VEC) {
         vec wk[2];
-        if (ahead)
-            for (int h = 0; h < wide; h++) vec_prefetch(w + ahead + h * VEC * type_bytes(t));
-        for (int h = 0; h < wide; h++)
-            wk[h] = load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
+        for (int h = 0; h < wide; h++) {
+            if (from != LEFT) vec_prefetch(w + ahead + h * VEC * type_bytes(t));
+            wk[h] = from == LEFT ? vec_load(panel + h * VEC)
+                                 : load_weights(w, at + h * VEC, whole ? VEC : left - h * VEC, t);
+            if (from == LEAVE) vec_store(panel + h * VEC, wk[h]);
+        }
         for (int r = 0; r < n; r++) {
-            vec xk = vec_splat(x[r][VEC * k]);
+            vec xk = vec_splat(x[r]);
             for (int h = 0; h < wide; h++) acc[r][h] = vec_fma(xk, wk[h], acc[r][h]);
         }
     }
@@ -103,104 +109,107 @@ ALWAYS void strip_panel(const product *p, const strip *s, const group *g, int64_
             else vec_store_part(g->y[r] + c + h * VEC, acc[r][h], left - h * VEC);
 }
 
-/* All whole panels of the strip: narrow ones where there are more rows than wide ones have registers for. */
-ALWAYS void strip_panels(const product *p, const strip *s, const group *g, int n, dtype t)
-{
-    const int wide = n > PANEL_ROWS ? 1 : 2;
-    for (int64_t c = 0; c + wide * VEC <= s->n_col; c += wide * VEC)
-        strip_panel(p, s, g, c, n, wide, true, t);
-}
+/* Columns of a panel: narrow ones where there are more rows than wide ones have registers for. */
+ALWAYS int64_t group_width(int n) { return n > PANEL_ROWS ? VEC : PANEL; }
 
-ALWAYS void strip_rows(const product *p, const strip *s, const group *g, int n, dtype t)
+/* The panels of columns [c, end). */
+ALWAYS void strip_rows(const product *p, const strip *s, const group *g, int64_t c, int64_t end,
+                       source from, dtype t)
 {
 #define CASE(i)                                                                                    \
     case i:                                                                                        \
-        if (i <= TALL) strip_panels(p, s, g, i, t);                                                \
+        if (i > (from == LIE ? TALL : PANEL_ROWS)) break;                                          \
+        for (; c < end; c += group_width(i))                                                       \
+            strip_panel(p, s, g, c, i, (int)group_width(i) / VEC, true, from, t);                  \
         break;
-    switch (n) {
+    switch (g->n) {
         NUMBERS_OF_ROWS(CASE)
     default: break;
     }
 #undef CASE
 }
 
-/* The panel that is cut short, and weights of any other type: once, for all numbers of rows. */
-static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, const group *g,
-                                                 int n, dtype t)
+typedef void strip_fn(const product *p, const strip *s, const group *g, int64_t c, int64_t end);
+
+#define STRIP_OF(name, from, t)                                                                    \
+    static __attribute__((noinline)) void strip_##name(const product *p, const strip *s,           \
+                                                       const group *g, int64_t c, int64_t end)     \
+    {                                                                                              \
+        strip_rows(p, s, g, c, end, from, t);                                                      \
+    }
+STRIP_OF(lie_f32, LIE, DTYPE_F32)
+STRIP_OF(lie_f16, LIE, DTYPE_F16)
+STRIP_OF(lie_bf16, LIE, DTYPE_BF16)
+STRIP_OF(leave_f32, LEAVE, DTYPE_F32)
+STRIP_OF(leave_f16, LEAVE, DTYPE_F16)
+STRIP_OF(leave_bf16, LEAVE, DTYPE_BF16)
+STRIP_OF(left, LEFT, DTYPE_F32)
+
+static strip_fn *strip_for(dtype t, bool alone)
 {
-    int64_t width = n > PANEL_ROWS ? VEC : PANEL, c = s->n_col / width * width;
-    if (t != DTYPE_F32 && t != DTYPE_F16 && t != DTYPE_BF16) c = 0;
-    for (; c < s->n_col; c += VEC) strip_panel(p, s, g, c, n, 1, false, t);
+    return t == DTYPE_F32    ? (alone ? strip_lie_f32 : strip_leave_f32)
+           : t == DTYPE_F16  ? (alone ? strip_lie_f16 : strip_leave_f16)
+           : t == DTYPE_BF16 ? (alone ? strip_lie_bf16 : strip_leave_bf16)
+                             : NULL;
 }
 
-/* The strip as panels of floats, one behind the other. */
-ALWAYS void strip_pack(const product *p, const strip *s, dtype t)
+/* A panel that is cut short, or of a weight of any other type: once, for all numbers of rows. */
+static __attribute__((noinline)) void strip_rest(const product *p, const strip *s, int64_t c)
 {
-    for (int64_t k = 0; k < s->n_k; k++) {
-        const char *w = weight_at(&p->w, p->k0 + s->k + k);
-        float *to = s->packed + k * PANEL;
-        for (int64_t c = 0; c < s->n_col; c += VEC)
-            vec_store(to + c / PANEL * PANEL * s->n_k + c % PANEL,
-                      load_weights(w, p->col0 + s->col + c, s->n_col - c, t));
+    for (int i = 0; i < s->n_group; i++) {
+        const group *g = s->group + i;
+        strip_panel(p, s, g, c, g->n, 1, false, i == 0 ? LEAVE : LEFT, p->w.dtype);
     }
 }
 
-/* n rows of x from `row` on, turned, times the strip. */
-static void strip_group(const product *p, const strip *s, int64_t row, int n)
+/* All columns of the strip. */
+static void strip_panels(const product *p, const strip *s)
 {
-    group g;
+    strip_fn *first = strip_for(p->w.dtype, s->n_group == 1);
+    int64_t width = group_width(s->group->n), c = 0, end = first ? s->n_col / width * width : 0;
+    if (first && s->n_group == 1) first(p, s, s->group, 0, c = end);
+    for (; c < end; c += width) {
+        first(p, s, s->group, c, c + width);
+        for (int i = 1; i < s->n_group; i++) strip_left(p, s, s->group + i, c, c + width);
+    }
+    for (; c < s->n_col; c += VEC) strip_rest(p, s, c);
+}
+
+/* The rows of x of a group, turned, which are its rows of the product from `row` on. */
+static void group_turn(const product *p, const strip *s, group *g, int64_t row)
+{
     const char *each[VEC];
-    for (int r = 0; r < n; r++) g.y[r] = s->onto[row + r];
+    for (int r = 0; r < g->n; r++) g->y[r] = s->onto[row + r];
     for (int r = 0; r < VEC; r++)
-        each[r] = (const char *)(p->x[row + (r < n ? r : n - 1)] + p->x0 + s->k);
+        each[r] = (const char *)(p->x[row + (r < g->n ? r : g->n - 1)] + p->x0 + s->k);
     for (int64_t k = 0; k < s->n_k; k += VEC) {
         vec turned[VEC];
         load_turned(turned, each, k, s->n_k - k, NULL, DTYPE_F32);
-        for (int i = 0; i < VEC; i++) vec_store(g.x + (k + i) * VEC, turned[i]);
+        for (int i = 0; i < VEC; i++) vec_store(g->x + (k + i) * VEC, turned[i]);
     }
-    dtype t = s->packed ? DTYPE_F32 : p->w.dtype;
-    switch (t) {
-    case DTYPE_F32: strip_rows(p, s, &g, n, DTYPE_F32); break;
-    case DTYPE_F16: strip_rows(p, s, &g, n, DTYPE_F16); break;
-    case DTYPE_BF16: strip_rows(p, s, &g, n, DTYPE_BF16); break;
-    default: break;
-    }
-    strip_rest(p, s, &g, n, t);
 }
 
-/* Ask memory for a part of the strip that comes next, while rows meet a packed one. */
-ALWAYS void strip_ahead(const product *p, const strip *s, int64_t part, int64_t n_part)
+/* Groups as equal as can be: 20 are 10 + 10. */
+static int group_count(int64_t n_row)
 {
-    int64_t k = s->k + s->n_k, n = at_most(p->n_k - k, s->n_k);
-    int64_t at = (p->col0 + s->col) * type_bytes(p->w.dtype),
-            bytes = s->n_col * type_bytes(p->w.dtype);
-    for (int64_t i = part * n / n_part; i < (part + 1) * n / n_part; i++) {
-        const char *row = weight_at(&p->w, p->k0 + k + i) + at;
-        for (int64_t j = 0; j < bytes; j += LINE) vec_prefetch(row + j);
-    }
+    return n_row <= TALL ? 1 : (int)ceil_div(n_row, PANEL_ROWS);
 }
 
-/* Columns [s->col, + s->n_col) of all rows, in groups as equal as can be: 20 are 10 + 10. */
+/* Columns [s->col, + s->n_col) of all rows. */
 static void strip_columns(const product *p, strip *s, int64_t most_k)
 {
-    int64_t n_group = p->n_row <= TALL ? 1 : ceil_div(p->n_row, PANEL_ROWS);
     for (s->k = 0; s->k < p->n_k; s->k += s->n_k) {
         s->n_k = at_most(p->n_k - s->k, most_k);
-        if (s->packed) BY_TYPE(strip_pack, p, s)
-        for (int64_t g = 0; g < n_group; g++) {
-            int64_t first = g * p->n_row / n_group, end = (g + 1) * p->n_row / n_group;
-            s->first = g == 0;
-            if (s->packed && !dtype_is_block(p->w.dtype)) strip_ahead(p, s, g, n_group);
-            strip_group(p, s, first, (int)(end - first));
+        s->ahead = s->k + s->n_k < p->n_k
+                       ? s->n_k * p->w.row_bytes
+                       : s->n_col * type_bytes(p->w.dtype) - s->k * p->w.row_bytes;
+        for (int i = 0; i < s->n_group; i++) {
+            int64_t first = i * p->n_row / s->n_group, end = (i + 1) * p->n_row / s->n_group;
+            s->group[i].n = (int)(end - first);
+            group_turn(p, s, s->group + i, first);
         }
+        strip_panels(p, s);
     }
-}
-
-/* The weight's rows may fall into the same few lines too.  Where a row has few sums in registers the strip is then packed
- * before the rows meet it. */
-static bool packs(const product *p)
-{
-    return VEC < 16 && !p->w.pair && p->w.row_bytes % PAGE == 0 && p->n_row >= SOME;
 }
 
 /* Sums that are to be added to y lie elsewhere first; so do those of rows whole pages apart, which fall into the same few
@@ -221,14 +230,26 @@ static void sums_home(const product *p, const strip *s)
     }
 }
 
+/* Scratch: sums, a panel, turned rows. */
+static int64_t strips_floats(const product *p, strip_size size)
+{
+    return p->n_row * (size.col + PANEL) + size.k * PANEL +
+           group_count(p->n_row) * (size.k + VEC) * VEC;
+}
+
 static void strips(const product *p, float *scratch)
 {
     strip_size size = size_for(p->n_row);
     if (p->w.pair) size.k = 1; /* its rows do not lie one behind the other */
     float *onto[MOST];
-    strip s = { .onto = onto };
+    group each[MOST_GROUPS];
+    strip s = { .onto = onto,
+                .group = each,
+                .n_group = group_count(p->n_row),
+                .panel = scratch + p->n_row * (size.col + PANEL) };
+    for (int i = 0; i < s.n_group; i++)
+        each[i].x = s.panel + size.k * PANEL + i * (size.k + VEC) * VEC;
     bool apart = sums_apart(p);
-    if (packs(p)) s.packed = scratch + p->n_row * (size.col + PANEL);
     for (s.col = 0; s.col < p->n_col; s.col += size.col) {
         s.n_col = at_most(p->n_col - s.col, size.col);
         for (int64_t r = 0; r < p->n_row; r++)
@@ -249,12 +270,12 @@ static void by_in(const product *p, float *scratch)
     }
 }
 
-/* Floats of sums that are to be added. */
 static int64_t by_in_floats(const product *p)
 {
     int64_t n_row = at_most(p->n_row, MOST);
-    strip_size size = size_for(n_row);
-    return n_row * (size.col + PANEL) + (packs(p) ? (size.col + PANEL) * size.k : 0);
+    product part = *p;
+    part.n_row = n_row;
+    return strips_floats(&part, size_for(n_row));
 }
 
 /* ---- few rows, weight by outputs ---- */
