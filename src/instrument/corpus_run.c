@@ -1,6 +1,5 @@
 /* corpus_run -- see corpus_run.h. */
 #include "instrument/corpus_run.h"
-#include "base/cpu.h"
 #include "graph/sweep.h"
 #include <string.h>
 
@@ -94,7 +93,7 @@ static status told(void *user, int64_t first, int64_t n_done, error *err)
     status st = take_skipped(x, n_done, err);
     if (st == E_OK && x->wave_done) st = x->wave_done(x, err);
     if (st == E_OK) st = work_tell(x->w, x->w->def->name, (double)n_done / (double)x->wave->n, err);
-    if (st != E_OK || x->until <= 0 || clock_seconds() < x->until) return st;
+    if (st != E_OK || !work_is_over(x->until)) return st;
     return error_set(err, E_INTERRUPTED, "%s: the time given was over after %lld tokens",
                      x->w->def->name, (long long)x->n_fresh);
 }
@@ -120,8 +119,7 @@ status corpus_run_open(corpus_run *x, work *w, error *err)
         error_hint(err, "--text FILE: plain text, or NAME.jsonl with a document on each line");
         return E_USAGE;
     }
-    double seconds = work_real(w, "seconds");
-    x->until = seconds > 0 ? clock_seconds() + seconds : 0;
+    x->until = work_until(w);
     x->wave = arena_zero(&w->mem, sizeof *x->wave);
     if (!x->wave) return error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
     status st = windows_open(&x->c, w->m, &o, err);

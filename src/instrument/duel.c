@@ -1,5 +1,4 @@
 /* duel -- see duel.h. */
-#include "base/cpu.h"
 #include "instrument/duel.h"
 #include "instrument/journal.h"
 #include <math.h>
@@ -151,11 +150,10 @@ status duel_values(duel *d, lane *l, double *out, error *err)
 static void read_request(duel *d)
 {
     const char *text = work_text(d->w, "direction"), *order = work_text(d->w, "order");
-    double seconds = work_real(d->w, "seconds");
     if (!text) text = work_flag(d->w, "all") ? "both" : "denoise";
     d->both = !strcmp(text, "both"), d->noise_only = !strcmp(text, "noise");
     d->coarse = order && !strcmp(order, "coarse");
-    if (seconds > 0) d->until = clock_seconds() + seconds;
+    d->until = work_until(d->w);
 }
 
 static status needs_reference(const duel *d, error *err)

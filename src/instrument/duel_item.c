@@ -2,7 +2,6 @@
  * depth stand together, so that their rows go through the layers above as one matrix.  See duel.h.
  *
  * Which items share a wave, and in which order they are run, changes no bit. */
-#include "base/cpu.h"
 #include "instrument/duel.h"
 #include <stdlib.h>
 #include <string.h>
@@ -135,8 +134,7 @@ static status item_told(void *user, int64_t first, int64_t n_done, error *err)
     status st = duel_journal_add(d, d->item + first, n_done - first, err);
     const char *what = d->item[first].out->name;
     if (st == E_OK) st = work_tell(d->w, what, (double)d->n_done / (double)d->n_planned, err);
-    if (st != E_OK || d->until <= 0 || clock_seconds() < d->until || d->n_done == d->n_planned)
-        return st;
+    if (st != E_OK || !work_is_over(d->until) || d->n_done == d->n_planned) return st;
     return error_set(err, E_INTERRUPTED, "%s: the time given was over after %lld of %lld cells",
                      d->w->def->name, (long long)d->n_done, (long long)d->n_planned);
 }

@@ -78,8 +78,7 @@ static void read_request(const work *w, texts *x)
     while (work_item(w, "edit", n)) n++;
     x->n_edit = 1 + (n && work_flag(w, "together") ? 1 : n);
     x->n_step = (int32_t)work_int(w, "n");
-    double seconds = work_real(w, "seconds");
-    x->until = seconds > 0 ? clock_seconds() + seconds : 0;
+    x->until = work_flag(w, "plan") ? 0 : work_until(w);
     if (work_flag(w, "plan") && x->n_step > PLANNED) x->n_step = PLANNED;
 }
 
@@ -288,7 +287,7 @@ static status write_all(work *w, texts *x, error *err)
             x->first[k] = (taken){ clock_seconds() - start, (double)(after->n_op - before.n_op),
                                    (double)(after->n_naive_op - before.n_naive_op) };
         if (st != E_OK) return st;
-        if (n_open && x->until > 0 && clock_seconds() >= x->until)
+        if (n_open && work_is_over(x->until))
             return error_set(err, E_INTERRUPTED,
                              "generate: the time given was over after %d tokens", k + 1);
     }

@@ -52,6 +52,14 @@ bos_policy work_bos(const work *w)
     return !bos || !strcmp(bos, "auto") ? BOS_AUTO : !strcmp(bos, "yes") ? BOS_YES : BOS_NO;
 }
 
+double work_until(const work *w)
+{
+    double seconds = work_real(w, "seconds");
+    return seconds > 0 ? clock_seconds() + seconds : 0;
+}
+
+bool work_is_over(double until) { return until > 0 && clock_seconds() >= until; }
+
 /* The first of the words that was given. */
 static bool first_given(const work *w, const char *words, char name[64])
 {

@@ -54,6 +54,12 @@ bool work_flag(const work *w, const char *name);
 const char *work_item(const work *w, const char *name, int i);
 bos_policy work_bos(const work *w);
 
+/* The clock at which --seconds from now are over (0: never); are they?
+ *
+ * [err: none | owns: nothing | thread: any | cost: one lookup; the clock] */
+double work_until(const work *w);
+bool work_is_over(double until);
+
 /* Parameters (words) that say nothing here: beside `other`, which has them of its own, or without it; or where the list
  * `other` names none of `some`.  One that is given all the same is refused by name: what it asks for would be left undone.
  *
