@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "include/microtome.h"
 #include "instrument/journal.h"
+#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -188,6 +189,112 @@ TEST("what texts would cost is said without writing a tensor")
     CHECK(text && !strstr(text, "log probability"));
     mt_text_free(text);
     mt_report_free(r);
+}
+
+/* A whole number of --plan's table: the row that begins with `row`, the column so called; -1: there is none. */
+static int64_t planned(const char *instrument, const char *more, const char *row,
+                       const char *column)
+{
+    char request[3600];
+    mt_report *r = NULL;
+    mt_error err = { 0 };
+    snprintf(request, sizeof request, "{%s,\"plan\":true}", more);
+    if (mt_run(&r, instrument, request, NULL, NULL, &err)) printf("  %s\n", err.message);
+    REQUIRE(r);
+    char *json = mt_report_render(r, "json", 80, false, NULL);
+    json_t *doc = json_loads(json, 0, NULL), *it, *col;
+    const json_t *t = json_object_get(json_object_get(doc, "tables"), "plan");
+    size_t i, k;
+    int64_t out = -1;
+    json_array_foreach(json_object_get(t, "columns"), k, col)
+    {
+        const char *name = json_string_value(json_object_get(col, "name"));
+        if (!name || strcmp(name, column)) continue;
+        json_array_foreach(json_object_get(t, "rows"), i, it)
+        {
+            if (!strncmp(json_string_value(json_array_get(it, 0)), row, strlen(row)))
+                out = json_integer_value(json_array_get(it, k));
+        }
+    }
+    json_decref(doc);
+    mt_text_free(json);
+    mt_report_free(r);
+    return out;
+}
+
+#define PAIR                                                                                       \
+    "\"model\":\"demo:induction\",\"clean\":\"the cat sat on the cat\",\"corrupt\":\"the dog sat " \
+    "on the cat\",\"answer\":\"sat\",\"wrong\":\"ran\""
+#define FACT "\"model\":\"demo:induction\",\"prompt\":\"the {} sat on the\",\"subject\":\"cat\""
+
+TEST("--plan beside --resume says what the journal has and what is left, in every sweep")
+{
+    static const char *const sweeps[][2] = {
+        { "patch", SWEEP },   { "path", PAIR },
+        { "edges", PAIR },    { "interact", PAIR ",\"components\":\"head\"" },
+        { "ablate", PAIR },   { "trace", FACT ",\"samples\":2,\"what\":\"state\"" },
+        { "generate", TEXTS }
+    };
+    for (size_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++) {
+        char file[1200], more[3500], stopped[3600], name[40];
+        const char *is = sweeps[i][0], *row = i == 6 ? "tokens" : "forks";
+        snprintf(name, sizeof name, "plan.%s", is);
+        snprintf(more, sizeof more, "%s,\"memory\":1,\"resume\":\"%s\"", sweeps[i][1],
+                 path_in(file, name));
+        int64_t all = planned(is, more, row, "sweep");
+        if (i == 6) all = planned(is, more, row, "text by text");
+        CHECK(all > 4 && planned(is, more, row, "left") == all);
+        CHECK(access(file, F_OK)); /* a plan begins no journal */
+        snprintf(stopped, sizeof stopped, "%s,\"seconds\":1e-9", more);
+        CHECK(swept(is, stopped, NULL).st == MT_INTERRUPTED);
+        int64_t left = planned(is, more, row, "left");
+        if (!(left > 0 && left < all))
+            printf("  %s: %lld of %lld\n", is, (long long)left, (long long)all);
+        CHECK(left > 0 && left < all);
+        CHECK(swept(is, more, NULL).st == 0);
+        CHECK(planned(is, more, row, "left") == 0);
+        CHECK(planned(is, more, row, "a whole run a cell") == all || i == 6);
+    }
+}
+
+TEST("--plan of a shard is of its cells, all shards' are the sweep's, and it needs no journal")
+{
+    char file[1200], more[3000], column[40];
+    int64_t sum = 0, controls = planned("patch", SWEEP, "of them controls", "sweep");
+    path_in(file, "plan.shards");
+    for (int i = 1; i <= 3; i++) {
+        snprintf(more, sizeof more, SWEEP ",\"shard\":\"%d/3\"", i);
+        snprintf(column, sizeof column, "shard %d/3", i);
+        int64_t n = planned("patch", more, "forks", column);
+        CHECK(n > 0 && planned("patch", more, "of them controls", column) == 0);
+        CHECK(planned("patch", more, "forks", "sweep") ==
+              planned("patch", SWEEP, "forks", "sweep"));
+        CHECK(planned("patch", more, "multiply-adds, at most", column) <
+              planned("patch", more, "multiply-adds, at most", "sweep"));
+        sum += n;
+    }
+    CHECK(sum + controls == planned("patch", SWEEP, "forks", "sweep") && controls > 0);
+    CHECK(resumed(file, "2/3").st == 0);
+    snprintf(more, sizeof more, SWEEP ",\"resume\":\"%s\",\"shard\":\"2/3\"", file);
+    CHECK(planned("patch", more, "forks", "left of shard 2/3") == 0);
+    snprintf(more, sizeof more, SWEEP ",\"resume\":\"%s\",\"shard\":\"1/3\"", file);
+    CHECK(planned("patch", more, "forks", "left of shard 1/3") > 0);
+    snprintf(more, sizeof more, SWEEP ",\"resume\":\"%s\"", file); /* who has all knows that one */
+    CHECK(planned("patch", more, "forks", "left") > controls);
+    CHECK(planned("patch", more, "forks", "left") < sum + controls);
+    snprintf(more, sizeof more, TEXTS ",\"shard\":\"2/4\"");
+    CHECK(planned("generate", more, "texts", "shard 2/4") == 2);
+    CHECK(planned("generate", more, "tokens", "shard 2/4") == 80);
+}
+
+TEST("a plan does not take another sweep's journal for its own")
+{
+    char file[1200], more[3000];
+    path_in(file, "plan.other");
+    REQUIRE(resumed(file, NULL).st == 0);
+    snprintf(more, sizeof more, SWEEP ",\"metric\":\"prob\",\"plan\":true,\"resume\":\"%s\"", file);
+    result r = swept("patch", more, NULL);
+    CHECK(r.st != 0 && strstr(r.says, "another request"));
 }
 
 TEST("a disk that is full names the file, and with room the sweep goes on to the same hash")

@@ -112,14 +112,20 @@ typedef struct duel_item {
     duel_cell cell;
 } duel_item;
 
-/* What a sweep would cost (--plan). */
-typedef struct duel_cost {
-    run_info sum; /* of all cells, at most; memory: of the largest wave */
+/* What some cells would cost: at most, with the memory of the largest wave; less what equal values will save; and the
+ * seconds of planning and what else forks cost beside them. */
+typedef struct duel_price {
+    run_info sum;
     int64_t n_cell;
+    double n_op, seconds;
+} duel_price;
+
+/* What a sweep would cost (--plan): all of it, and what the journal (--resume) and other shards leave. */
+typedef struct duel_cost {
+    duel_price all, left;
+    int64_t n_control, n_control_left;
     bool exact;       /* every cell was planned */
-    double n_op;      /* of all cells, less what equal values will save */
-    double seconds;   /* of planning and what else forks cost beside them */
-    int n_tried;      /* cells that were run to see that, and */
+    int n_tried;      /* cells that were run to see what equal values save, and */
     int64_t tried_op; /* their multiply-adds */
 } duel_cost;
 
@@ -297,11 +303,21 @@ int64_t duel_control_count(const duel *d, const duel_plan *p);
 void duel_control_plan(const duel_plan *p, duel_plan *out);
 void duel_show_controls(duel *d, const duel_plan *p);
 
+/* How many of the pair's controls there still are to be run: all while a cell is, and none where no cell has an effect.
+ *
+ * [err: none | owns: nothing | thread: the work's | cost: O(cells)] */
+int64_t duel_control_left(duel *d, const duel_plan *p, int64_t first);
+
 /* Run these items of held pairs, those that change the same depth together (the list is reordered), and write what the
  * metric became.  Those that the journal has are not run; each finished wave is written to it.
  *
  * [err: as sweep_run | owns: nothing | thread: the work's | cost: the cells] */
 status duel_items_run(duel *d, duel_item *item, int64_t n, error *err);
+
+/* Keep those that are this shard's and not in the journal, in their order: how many.  What the journal has is written.
+ *
+ * [err: none | owns: nothing | thread: the work's | cost: O(n)] */
+int64_t duel_items_left(duel *d, duel_item *item, int64_t n);
 
 /* Where an item's value and mark stand in each of item->out.  Its values of all metrics and its mark, which says
  * "changed" where any metric did: put down, and looked up.
@@ -320,16 +336,17 @@ status duel_show_cost(duel *d, error *err);
 
 /* ---- journals: duel_journal.c ---- */
 
-/* Open what --resume asks for, if anything; n_cell is known.
+/* Open what --resume asks for, if anything; n_cell is known.  Only know what it holds (--plan).
  *
  * [err: as journal_open | owns: d->journal, duel_close | thread: the work's | cost: reads the journals] */
 status duel_journal_open(duel *d, int64_t n_item, error *err);
+status duel_journal_known(duel *d, int64_t n_item, error *err);
 
 /* Is this item this shard's?  Is it in the journal: then its values and mark?  Write finished ones down.
  *
  * [err: false; as journal_flush | owns: nothing | thread: the work's | cost: O(1); O(n)] */
 bool duel_is_mine(const duel *d, int64_t item);
-bool duel_journal_has(duel *d, int64_t item, double value[MAX_METRIC], uint8_t *mark);
+bool duel_journal_has(const duel *d, int64_t item, double *value, uint8_t *mark);
 status duel_journal_add(duel *d, const duel_item *x, int64_t n, error *err);
 
 /* The normalised effect of one value; *raw: the gap was too small (or there is none, or it is a draw's), and it is the plain

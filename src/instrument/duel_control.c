@@ -40,6 +40,21 @@ static int64_t strongest(duel *d, const duel_plan *p)
     return best;
 }
 
+int64_t duel_control_left(duel *d, const duel_plan *p, int64_t first)
+{
+    duel_tensor t;
+    duel_plan control;
+    int64_t n = duel_control_count(d, p);
+    if (!n || d->share.n_shard > 1) return 0;
+    duel_tensor_get(d, &t, p);
+    for (int64_t i = 0; t.mark && i < t.n_cell; i++)
+        if (t.mark[i * d->p->n + d->pair] == MARK_INCOMPLETE) return n;
+    if (strongest(d, p) < 0) return 0;
+    duel_control_plan(p, &control);
+    for (int64_t i = 0; i < control.dim[0]; i++) n -= duel_journal_has(d, first + i, NULL, NULL);
+    return n;
+}
+
 /* Row by row as long as the difference between the two runs there; k counts the edits of a cell. */
 static status random_direction(duel *d, const duel_plan *p, int draw, int k, edit *e, error *err)
 {

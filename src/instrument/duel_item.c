@@ -122,8 +122,7 @@ static bool item_known(duel *d, const duel_item *x)
 {
     double value[MAX_METRIC];
     uint8_t mark;
-    if (d->cost || !item_has_room(d, x) || !duel_journal_has(d, x->index, value, &mark))
-        return false;
+    if (!item_has_room(d, x) || !duel_journal_has(d, x->index, value, &mark)) return false;
     duel_item_put(d, x, value, mark);
     return true;
 }
@@ -158,13 +157,19 @@ static int by_depth(const void *a, const void *b)
     return p != q ? (p < q ? -1 : 1) : x->index < y->index ? -1 : x->index > y->index;
 }
 
-status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
+int64_t duel_items_left(duel *d, duel_item *item, int64_t n)
 {
-    int64_t left = 0, done;
+    int64_t left = 0;
     for (int64_t i = 0; i < n; i++)
         if (!duel_is_mine(d, item[i].index)) continue;
         else if (item_known(d, &item[i])) d->n_done++;
         else item[left++] = item[i];
+    return left;
+}
+
+status duel_items_run(duel *d, duel_item *item, int64_t n, error *err)
+{
+    int64_t done, left = d->cost ? n : duel_items_left(d, item, n);
     qsort(item, (size_t)left, sizeof *item, by_depth);
     d->item = item;
     session_on_progress(d->w->s, NULL, NULL);

@@ -7,14 +7,24 @@ bool duel_is_mine(const duel *d, int64_t item)
     return d->share.n_shard <= 1 || (item < d->n_cell && shard_has(&d->share, item));
 }
 
-status duel_journal_open(duel *d, int64_t n_item, error *err)
+static journal_of journal_for(const duel *d, int64_t n_item)
 {
-    journal_of of = { .n_item = n_item, .n_cell = d->n_cell, .n_value = d->n_metric };
-    if (d->share.n_shard > 1) d->n_planned = shard_cells(&d->share, d->n_cell);
-    return shard_journal(&d->journal, d->w, &d->share, of, "cells and controls", err);
+    return (journal_of){ .n_item = n_item, .n_cell = d->n_cell, .n_value = d->n_metric };
 }
 
-bool duel_journal_has(duel *d, int64_t item, double value[MAX_METRIC], uint8_t *mark)
+status duel_journal_known(duel *d, int64_t n_item, error *err)
+{
+    return shard_known(&d->journal, d->w, &d->share, journal_for(d, n_item), err);
+}
+
+status duel_journal_open(duel *d, int64_t n_item, error *err)
+{
+    if (d->share.n_shard > 1) d->n_planned = shard_cells(&d->share, d->n_cell);
+    return shard_journal(&d->journal, d->w, &d->share, journal_for(d, n_item), "cells and controls",
+                         err);
+}
+
+bool duel_journal_has(const duel *d, int64_t item, double *value, uint8_t *mark)
 {
     return d->journal && journal_has(d->journal, item, value, mark);
 }

@@ -223,6 +223,14 @@ static status run_controls(duel *d, const duel_plan *plan, const numbering *x, i
     return st;
 }
 
+static void count_controls(duel *d, const duel_plan *plan, const numbering *x, int first, int end)
+{
+    for (int64_t at = (int64_t)first * x->n_plan; at < (int64_t)end * x->n_plan; at++) {
+        duel_at(d, (int)(at / x->n_plan));
+        d->cost->n_control_left += duel_control_left(d, &plan[at % x->n_plan], x->control[at]);
+    }
+}
+
 static status run_pairs(duel *d, const duel_plan *plan, const numbering *x,
                         status (*before)(duel *d, error *err), error *err)
 {
@@ -232,8 +240,8 @@ static status run_pairs(duel *d, const duel_plan *plan, const numbering *x,
         arena_mark here = arena_here(&d->w->mem);
         if (st == E_OK) st = run_cells(d, plan, x, first, end, err);
         arena_rewind(&d->w->mem, here);
-        if (st == E_OK && !d->cost && d->share.n_shard < 2)
-            st = run_controls(d, plan, x, first, end, err);
+        if (st == E_OK && d->cost) count_controls(d, plan, x, first, end);
+        else if (st == E_OK && d->share.n_shard < 2) st = run_controls(d, plan, x, first, end, err);
         for (int i = first; i < end; i++) duel_drop(d, i);
     }
     return st;
@@ -358,13 +366,15 @@ static status run_cost(duel *d, const duel_plan *plan, int n_plan,
 {
     numbering x = { .n_plan = n_plan };
     duel_cost cost = { .exact = true };
-    report *shown = d->w->r;
-    d->w->r = report_new("plan", "plan");
-    status st = d->w->r ? number_items(d, plan, &x, err)
-                        : error_set(err, E_NOMEM, "%s: out of memory", d->w->def->name);
-    d->cost = &cost, d->share.n_shard = 1; /* of the whole sweep, whoever runs which part of it */
+    report *shown = d->w->r, *hidden = report_new("plan", "plan");
+    d->w->r = hidden;
+    status st = hidden ? number_items(d, plan, &x, err) : work_nomem(d->w, err);
+    d->w->r = shown; /* whose certificate says which journal is meant */
+    if (st == E_OK) st = duel_journal_known(d, x.n_item, err);
+    cost.n_control = d->n_planned - d->n_cell;
+    d->w->r = hidden, d->cost = &cost;
     if (st == E_OK) st = run_pairs(d, plan, &x, before, err);
-    report_free(d->w->r);
+    report_free(hidden);
     d->w->r = shown;
     if (st == E_OK) st = duel_show_cost(d, err);
     d->cost = NULL;

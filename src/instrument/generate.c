@@ -51,6 +51,14 @@ typedef struct taken {
     double seconds, n_op, naive_op;
 } taken;
 
+/* --plan: what the journal (--resume) and other shards leave to be written. */
+typedef struct texts_left {
+    bool part; /* is it less than all? */
+    int n_text;
+    int64_t n_token, n_known; /* n_known: texts and tokens of the journal */
+    char what[60];            /* the column */
+} texts_left;
+
 typedef struct texts {
     prompt **p;
     int n_prompt, n_edit; /* n_edit: with the unedited run */
@@ -63,6 +71,7 @@ typedef struct texts {
     double until,
         flushed; /* the clock when --seconds are over (0: never); when the journal was last written */
     taken first[PLANNED];
+    texts_left left;
 } texts;
 
 static int n_text(const texts *x) { return x->n_prompt * x->n_edit; }
@@ -227,9 +236,7 @@ static status begin_journal(work *w, texts *x, error *err)
 {
     int64_t n = n_text(x);
     journal_of of = { .n_item = n + n * x->n_step, .n_cell = n, .n_value = 2 };
-    status st = work_flag(w, "plan")
-                    ? E_OK
-                    : shard_journal(&x->j, w, &x->share, of, "texts and tokens", err);
+    status st = shard_journal(&x->j, w, &x->share, of, "texts and tokens", err);
     for (int i = 0; i < n && st == E_OK; i++) st = take_known(w, x, &x->t[i], err);
     return st;
 }
@@ -359,26 +366,78 @@ static void mark_open(const texts *x)
 
 /* ---- what it would cost ---- */
 
-static void row(table *t, const char *what, double ours, double naive)
+static status count_left(work *w, texts *x, error *err)
 {
-    table_row(t), row_text(t, "%s", what), row_real(t, ours), row_real(t, naive);
+    texts_left *l = &x->left;
+    int64_t n = n_text(x), n_step = work_int(w, "n");
+    journal *j = NULL;
+    journal_of of = { .n_item = n + n * n_step, .n_cell = n, .n_value = 2 };
+    status st = shard_known(&j, w, &x->share, of, err);
+    for (int64_t i = 0; i < n && st == E_OK; i++) {
+        int64_t k = 0;
+        while (j && k < n_step && journal_has(j, n + i * n_step + k, NULL, NULL)) k++;
+        bool mine = !x->share.part || shard_has(&x->share, i);
+        if (!mine || k == n_step || (j && journal_has(j, i, NULL, NULL))) continue;
+        l->n_text++, l->n_token += n_step - k;
+    }
+    l->part = x->share.part || j;
+    l->n_known = j ? journal_count(j) : 0;
+    snprintf(l->what, sizeof l->what, "left");
+    if (x->share.part)
+        snprintf(l->what, sizeof l->what, "%sshard %d/%d", j ? "left of " : "", x->share.shard,
+                 x->share.n_shard);
+    journal_close(j);
+    return st;
 }
 
-/* The first token takes the prompt's time, each further one what the third took. */
+static table *cost_table(work *w, const texts *x, const char *name, cell_kind kind, bool what)
+{
+    const char *unit = what ? NULL : "s";
+    column col[4] = { { "what", NULL, CELL_TEXT, 0, false } };
+    int n = what;
+    col[n++] = (column){ "text by text", unit, kind, 0, true };
+    if (x->left.part) col[n++] = (column){ x->left.what, unit, kind, 0, true };
+    col[n++] = (column){ "a whole run a token", unit, kind, 0, true };
+    return report_table(w->r, name, n, col);
+}
+
+static void row(table *t, const texts *x, const char *what, double ours, double left, double naive)
+{
+    table_row(t), row_text(t, "%s", what), row_int(t, (int64_t)ours);
+    if (x->left.part) row_int(t, (int64_t)left);
+    row_int(t, naive < 9e18 ? (int64_t)naive : INT64_MAX);
+}
+
+static void row_seconds(table *t, const texts *x, double ours, double left, double naive)
+{
+    table_row(t), row_real(t, ours);
+    if (x->left.part) row_real(t, left);
+    row_real(t, naive);
+}
+
+/* The first token takes the prompt's time, each further one what the third took; so much of each is left. */
 static void show_cost(work *w, const texts *x)
 {
     const taken *first = &x->first[0], *more = &x->first[x->n_step - 1];
-    double n = (double)work_int(w, "n"), times = x->n_step > 1 ? n - 1 : 0;
+    const texts_left *l = &x->left;
+    double n = (double)work_int(w, "n"), times = n - 1, all = n_text(x);
+    double begun = l->n_text / all, on = (double)(l->n_token - l->n_text) / all;
     double speed = first->seconds > 0 ? first->n_op / first->seconds : 1;
     double naive = first->naive_op + times * more->naive_op;
-    table *t = report_table(w->r, "plan", 3,
-                            (column[]){ { "what", NULL, CELL_TEXT, 0, false },
-                                        { "text by text", NULL, CELL_REAL, 0, true },
-                                        { "a whole run a token", NULL, CELL_REAL, 0, true } });
-    row(t, "texts", n_text(x), n_text(x));
-    row(t, "tokens", n * n_text(x), n * n_text(x));
-    row(t, "multiply-adds", first->n_op + times * more->n_op, naive);
-    row(t, "seconds, about", first->seconds + times * more->seconds, naive / speed);
+    table *t = cost_table(w, x, "plan", CELL_INT, true);
+    row(t, x, "texts", all, l->n_text, all);
+    row(t, x, "tokens", n * all, (double)l->n_token, n * all);
+    row(t, x, "multiply-adds", first->n_op + times * more->n_op,
+        begun * first->n_op + on * more->n_op, naive);
+    t = cost_table(w, x, "seconds, about", CELL_REAL, false);
+    row_seconds(t, x, first->seconds + times * more->seconds,
+                begun * first->seconds + on * more->seconds, naive / speed);
+    if (x->share.part)
+        report_note(w->r, "Shard %d/%d has %lld of the %d texts.", x->share.shard, x->share.n_shard,
+                    (long long)shard_cells(&x->share, n_text(x)), n_text(x));
+    if (l->n_known)
+        report_note(w->r, "%lld texts and tokens are in the journal already.",
+                    (long long)l->n_known);
     report_note(
         w->r,
         "From the first %d tokens of each text, which were written; later ones take longer as "
@@ -386,25 +445,37 @@ static void show_cost(work *w, const texts *x)
         x->n_step, speed);
 }
 
-static status write_texts(work *w, texts *x, error *err)
+/* What there was to write was written, as far as it went; the journal has it. */
+static status write_and_flush(work *w, texts *x, error *err)
 {
-    status st = begin_tensors(w, x, err);
-    if (st == E_OK) st = begin_lanes(w, x, err);
-    if (st == E_OK) st = begin_journal(w, x, err);
-    if (st == E_OK) st = write_all(w, x, err);
+    status st = write_all(w, x, err);
     if (st != E_OK && st != E_INTERRUPTED) return st;
     error why = { 0 };
     status last = flush(x, true, &why);
     return last == E_OK ? st : work_relay(err, &why);
 }
 
-/* Tensors go into a report that nobody sees. */
+static status write_texts(work *w, texts *x, error *err)
+{
+    status st = begin_tensors(w, x, err);
+    if (st == E_OK) st = begin_lanes(w, x, err);
+    if (st == E_OK) st = begin_journal(w, x, err);
+    return st == E_OK ? write_and_flush(w, x, err) : st;
+}
+
+/* Tensors go into a report that nobody sees; the lanes into its own, which says which journal is meant. */
 static status plan(work *w, texts *x, error *err)
 {
-    report *shown = w->r;
-    w->r = report_new("plan", "plan");
-    status st = w->r ? write_texts(w, x, err) : work_nomem(w, err);
-    report_free(w->r);
+    report *shown = w->r, *hidden = report_new("plan", "plan");
+    w->r = hidden;
+    status st = hidden ? begin_tensors(w, x, err) : work_nomem(w, err);
+    w->r = shown;
+    if (st == E_OK) st = begin_lanes(w, x, err);
+    if (st == E_OK) st = count_left(w, x, err);
+    for (int i = 0; i < n_text(x) && st == E_OK; i++) st = end_if(w, x, &x->t[i], false, err);
+    w->r = hidden;
+    if (st == E_OK) st = write_and_flush(w, x, err);
+    report_free(hidden);
     w->r = shown;
     if (st == E_OK) show_cost(w, x);
     return st;

@@ -12,6 +12,18 @@ static status request_text(const work *w, str *out, error *err)
                                   : error_set(err, E_NOMEM, "%s: out of memory", w->def->name);
 }
 
+status resume_hash(work *w, char out[JOURNAL_HASH], error *err)
+{
+    json_t *asked = w->r->cert.request, *swept = json_copy(asked);
+    if (!swept) return work_nomem(w, err);
+    json_object_del(swept, "plan");
+    w->r->cert.request = swept;
+    status st = report_asked(w->r, out, err);
+    w->r->cert.request = asked;
+    json_decref(swept);
+    return st;
+}
+
 static void say(work *w, const char *path, const journal *j, const char *what)
 {
     if (journal_torn(j))
@@ -26,7 +38,7 @@ status resume_open(journal **out, work *w, const char *path, journal_of of, cons
 {
     str request = { 0 };
     status st = request_text(w, &request, err);
-    if (st == E_OK) st = report_asked(w->r, of.hash, err);
+    if (st == E_OK) st = resume_hash(w, of.hash, err);
     of.request = request.p;
     if (st == E_OK) st = journal_open(out, path, &of, err);
     str_release(&request);

@@ -4,6 +4,11 @@
 #include "instrument/journal.h"
 #include "instrument/work.h"
 
+/* The hash that a journal of this work's request has: --plan is no part of what is swept.
+ *
+ * [err: NOMEM | owns: nothing | thread: the work's | cost: as report_asked] */
+status resume_hash(work *w, char out[JOURNAL_HASH], error *err);
+
 /* Open or begin the journal at `path`: `of` says the counts and the shard, the request and its hash are the work's.  The
  * report says what was in it, so many `what` ("windows"), and what was cut off.
  *

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_SHARDS = 1 << 20 };
 
@@ -49,7 +50,7 @@ status shard_find(sharing *s, const work *w, error *err)
     const char *text = asked(w, "shard"), *slash = text ? strchr(text, '/') : NULL;
     *s = (sharing){ 1, 1, text != NULL };
     if (!text) return E_OK;
-    if (!asked(w, "resume")) {
+    if (!asked(w, "resume") && !work_flag(w, "plan")) {
         error_set(err, E_USAGE, "a shard needs a journal for its cells");
         error_hint(err, "--resume FILE, the same for all; this one writes FILE.1-of-4, say");
         return E_USAGE;
@@ -127,6 +128,31 @@ static void tell_shards(work *w, const joining *x, int64_t n_cell)
     }
 }
 
+/* The file of one shard, or the one that all are joined to. */
+static void own_path(char out[PATH_MAX], const char *path, const sharing *s)
+{
+    if (s->part) snprintf(out, PATH_MAX, "%s.%d-of-%d", path, s->shard, s->n_shard);
+    else snprintf(out, PATH_MAX, "%s", path);
+}
+
+status shard_known(journal **out, work *w, const sharing *s, journal_of of, error *err)
+{
+    char own[PATH_MAX];
+    const char *path = asked(w, "resume");
+    journal *j = NULL;
+    if (!path) return E_OK;
+    own_path(own, path, s);
+    status st = resume_hash(w, of.hash, err);
+    if (st == E_OK) st = journal_open(&j, NULL, &of, err);
+    if (st != E_OK) return st;
+    joining x = { .j = j };
+    if (!access(own, F_OK) && !journal_is_bare(own)) st = journal_join(j, own, err);
+    if (st == E_OK && !s->part) st = shard_each(path, join, &x, err);
+    if (st == E_OK) *out = j;
+    else journal_close(j);
+    return st;
+}
+
 status shard_journal(journal **out, work *w, const sharing *s, journal_of of, const char *what,
                      error *err)
 {
@@ -134,8 +160,8 @@ status shard_journal(journal **out, work *w, const sharing *s, journal_of of, co
     const char *path = asked(w, "resume");
     if (!path) return E_OK;
     of.shard = s->shard, of.n_shard = s->n_shard;
-    snprintf(own, sizeof own, "%s.%d-of-%d", path, s->shard, s->n_shard);
-    status st = resume_open(out, w, s->part ? own : path, of, what, err);
+    own_path(own, path, s);
+    status st = resume_open(out, w, own, of, what, err);
     if (st != E_OK) return st;
     joining x = { .j = *out };
     if (!s->part) st = shard_each(path, join, &x, err);

@@ -30,6 +30,12 @@ int64_t shard_cells(const sharing *s, int64_t n_cell);
 status shard_journal(journal **out, work *w, const sharing *s, journal_of of, const char *what,
                      error *err);
 
+/* What those journals hold already, for --plan: nothing is written, and none need be there; *out stays NULL without
+ * --resume.
+ *
+ * [err: as journal_join | owns: the caller, journal_close | thread: the work's | cost: reads the journals] */
+status shard_known(journal **out, work *w, const sharing *s, journal_of of, error *err);
+
 /* Call fn for every journal FILE.i-of-n beside `path`; how many of its cells a shard lacks.
  *
  * [err: what fn returns | owns: nothing | thread: any | cost: reads the directory; O(cells / shards)] */
