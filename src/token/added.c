@@ -72,7 +72,7 @@ static status show_normalized(tokenizer *t, const char *path, error *err)
     for (int32_t i = 0; i < own->late.n; i++) {
         const added_token *a = &own->late.list[i];
         if (is_symbol(t, a)) continue;
-        shown[own->n_shown++] = (shown_token){ a->id, { a->n ? a->p : "", a->n } };
+        shown[own->n_shown++] = (shown_token){ a->id, { .p = a->n ? a->p : "", .n = a->n } };
     }
     qsort(shown, (size_t)n, sizeof *shown, by_id);
     return E_OK;

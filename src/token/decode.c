@@ -31,6 +31,8 @@ static void run_bytes(const step *s, const tokenizer *t, word_list *w)
     (void)s, (void)t;
     for (int64_t i = 0; i < w->n; i++) {
         const word_text x = w->p[i];
+        w->p[i].bytes = false;
+        if (x.bytes) continue;
         char *out = arena_get(w->mem, x.n + 1);
         size_t n = 0;
         for (size_t k = 0; out && k < x.n;) {
@@ -267,9 +269,11 @@ void decode_run(const tokenizer *t, const int32_t *id, int64_t n, bool repair, s
     arena mem = { 0 };
     const pipeline *own = pipe_of(t);
     word_list w = { .mem = &mem, .repair = repair };
+    const decode_def *first = own->decode.n ? own->decode.at[0].def : NULL;
+    bool bytes = first && first->run == run_bytes; /* which would only read them again */
     w.p = arena_array(&mem, n, sizeof *w.p);
     for (int64_t i = 0; w.p && i < n; i++) {
-        word_text x = pipeline_shown(t, id[i], &mem);
+        word_text x = pipeline_shown(t, id[i], bytes, &mem);
         if (x.p) w.p[w.n++] = x;
     }
     for (int i = 0; i < own->decode.n && !mem.failed; i++)

@@ -398,10 +398,10 @@ static word_text write_bytes(const token_text *x, arena *mem)
     size_t n = 0;
     for (uint32_t i = 0; p && i < x->n; i++)
         n += (size_t)utf8_put(byte_char((unsigned char)x->p[i]), p + n);
-    return (word_text){ p, n };
+    return (word_text){ .p = p, .n = n };
 }
 
-word_text pipeline_shown(const tokenizer *t, int32_t id, arena *mem)
+word_text pipeline_shown(const tokenizer *t, int32_t id, bool bytes, arena *mem)
 {
     const pipeline *own = pipe_of(t);
     if (id < 0 || id >= t->n) return (word_text){ 0 };
@@ -410,7 +410,8 @@ word_text pipeline_shown(const tokenizer *t, int32_t id, arena *mem)
     if (other) return other->text;
     const token_text *x = own->symbol ? &own->symbol[id] : &t->text[id];
     if (!x->there) return (word_text){ 0 };
-    return x->written ? write_bytes(x, mem) : (word_text){ x->p, x->n };
+    if (x->written && !bytes) return write_bytes(x, mem);
+    return (word_text){ .p = x->p, .n = x->n, .bytes = x->written };
 }
 
 void pipeline_decode(const tokenizer *t, const int32_t *id, int64_t n, bool repair, str *s)

@@ -64,6 +64,7 @@ typedef struct added_set {
 typedef struct word_text {
     const char *p;
     size_t n;
+    bool bytes; /* not as the vocabulary writes it, but the bytes it writes */
 } word_text;
 
 /* What cuts a word into tokens: token/NAME.c defines `const model_def model_NAME`. */
@@ -241,10 +242,10 @@ status added_run(encoder *e, const added_set *set, const piece *p, stretch_fn *b
  * [err: none | owns: nothing | thread: e's own | cost: free] */
 void word_cache_free(word_cache *c);
 
-/* A token as decoders see it; in mem, or as long as t; n 0 and p NULL when there is none.
+/* A token as decoders see it, or, where it may be, the bytes that it writes; in mem, or as long as t; p NULL: there is none.
  *
  * [err: mem->failed | owns: mem or t | thread: any | cost: O(bytes)] */
-word_text pipeline_shown(const tokenizer *t, int32_t id, arena *mem);
+word_text pipeline_shown(const tokenizer *t, int32_t id, bool bytes, arena *mem);
 
 /* All decoders over tokens; repair: bytes that are no UTF-8 where a decoder replaces them itself.
  *
