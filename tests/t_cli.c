@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -178,6 +179,40 @@ TEST("reports are written as text, JSON, CSV and a page; tensors as files; and r
     CHECK(!strstr(page.p, "src=\"http") && !strstr(page.p, "href=\"http") &&
           strstr(page.p, "prefers-color-scheme"));
     str_release(&page);
+}
+
+TEST("what is read is not written over: the model, a file of its directory, a direction in an edit")
+{
+    if (!test_program()) SKIP("microtome was not built beside the tests");
+    char args[4000], path[1200], text[1200];
+    const char *d = test_dir();
+    static const char *const files[] = { "model.safetensors", "config.json", "report.json" };
+    snprintf(path, sizeof path, "%s/demo", d);
+    REQUIRE(mkdir(path, 0777) == 0);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/demo/%s", d, files[i]);
+        REQUIRE(file_write(path, "{}", 2, NULL) == E_OK);
+        snprintf(args, sizeof args, "run '%s/demo' --tokens 1,2 %s '%s'", d, i ? "--json" : "--out",
+                 path);
+        CHECK(i < 2 ? is(args, 2, "is read as the model")
+                    : is(args, 1, "no model_type")); /* a report it may */
+    }
+    snprintf(path, sizeof path, "%s/text.txt", d);
+    REQUIRE(file_write(path, "the cat sat on the cat", 22, NULL) == E_OK);
+    snprintf(args, sizeof args, "corpus demo:induction --text '%s' --html '%s/../%s/text.txt'",
+             path, d, strrchr(d, '/') + 1);
+    CHECK(is(args, 2, "is read as the text"));
+    snprintf(text, sizeof text, "%s/o.npz", d);
+    snprintf(args, sizeof args,
+             "cache demo:induction --tokens 1,2 --sites logits --quiet --out '%s'", text);
+    CHECK(is(args, 0, ""));
+    snprintf(args, sizeof args,
+             "run demo:induction --tokens 1,2 --edit 'logits = %s:logits' --out '%s'", text, text);
+    CHECK(is(args, 2, "is read as the edit"));
+    snprintf(args, sizeof args, "run demo:induction --prompt 'the %s' --out '%s'", text, text);
+    (void)says(args);
+    CHECK(!strstr(said, "is read as")); /* its words are no files */
+    CHECK(is("run demo:induction --tokens 1,2 --tol 1e-3", 2, "says nothing"));
 }
 
 TEST("a sweep whose time is over exits with 3 and says so; one that is planned with 0")

@@ -356,6 +356,69 @@ static int parse(const json_t *d, int argc, char **argv, json_t *request, output
 
 /* ---- output ---- */
 
+static bool same_file(const struct stat *s, const char *path)
+{
+    struct stat t;
+    return stat(path, &t) == 0 && s->st_dev == t.st_dev && s->st_ino == t.st_ino;
+}
+
+/* Is it a file that a model's directory is made of, and that directory's? */
+static bool of_model(const char *out, const char *dir)
+{
+    static const char *const parts[] = { "model",     "pytorch_model", "adapter", "config",
+                                         "tokenizer", "generation_",   "vocab",   "merges",
+                                         "special_",  "added_tokens",  "chat_" };
+    const char *slash = strrchr(out, '/'), *name = slash ? slash + 1 : out;
+    char own[4096];
+    struct stat s;
+    snprintf(own, sizeof own, "%.*s", (int)(slash ? slash - out + 1 : 1), slash ? out : ".");
+    if (stat(dir, &s) || !S_ISDIR(s.st_mode) || !same_file(&s, own)) return false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strncmp(name, parts[i], strlen(parts[i]))) return true;
+    return false;
+}
+
+/* Does a value name the file that would be written?  Also FILE:KEY among the words of a sum or an edit; a prompt's words
+ * are no files. */
+static bool names_file(const char *out, const struct stat *s, const char *text)
+{
+    char word[4096];
+    if (same_file(s, text) || of_model(out, text)) return true;
+    for (const char *at = text; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
+        at += n;
+        char *colon = strrchr(word, ':');
+        if (!colon) continue;
+        *colon = 0;
+        if (same_file(s, word)) return true;
+    }
+    return false;
+}
+
+/* What is read is not to be written over. */
+static int check_not_read(const char *flag, const char *path, const json_t *request)
+{
+    struct stat s;
+    const char *name;
+    json_t *v, *one;
+    size_t i;
+    if (!path || !strcmp(path, "-") || stat(path, &s) || !S_ISREG(s.st_mode)) return 0;
+    json_object_foreach((json_t *)request, name, v)
+    {
+        bool list = json_is_array(v),
+             read = json_is_string(v) && names_file(path, &s, json_string_value(v));
+        json_array_foreach(list ? v : NULL, i, one) read |=
+            json_is_string(one) && names_file(path, &s, json_string_value(one));
+        if (!read) continue;
+        fprintf(stderr,
+                "microtome: %s %s: is read as the %s, and would be lost\n  name another file\n",
+                flag, path, name);
+        return 2;
+    }
+    return 0;
+}
+
 /* Can a file be written there?  Asked before the work is done, not after. */
 static int check_file(const char *flag, const char *path)
 {
@@ -371,7 +434,7 @@ static int check_file(const char *flag, const char *path)
     return 1;
 }
 
-static int check_outputs(const outputs *o)
+static int check_outputs(const outputs *o, const json_t *request)
 {
     const char *const flag[] = { "--json", "--csv", "--html", "--out" };
     const char *const path[] = { o->json, o->csv, o->html, o->out };
@@ -381,7 +444,10 @@ static int check_outputs(const outputs *o)
                 return misused(flag[k], strcmp(path[i], "-") ? path[i] : "standard output",
                                "another output goes there already");
     for (int i = 0; i < 4; i++)
-        if (check_file(flag[i], path[i])) return 1;
+        if (check_not_read(flag[i], path[i], request)) return 2;
+        else if (check_file(flag[i], path[i])) return 1;
+    if (o->tol > 0 && !o->against)
+        return misused("--tol", "says nothing", "beside --against FILE it does");
     if (!o->against || access(o->against, R_OK) == 0) return 0;
     fprintf(stderr, "microtome: --against %s: cannot be read: %s\n", o->against, strerror(errno));
     return 1;
@@ -496,7 +562,7 @@ static int command(int argc, char **argv, const json_t *all)
     if (!bad && o.out && !tensor_file(o.out))
         bad = misused("tensors are not written as", o.out,
                       "give the file the ending .safetensors or .npz");
-    if (!bad) bad = check_outputs(&o);
+    if (!bad) bad = check_outputs(&o, request);
     if (!bad) bad = run(d, request, &o);
     json_decref(request);
     return bad;
