@@ -316,6 +316,23 @@ TEST("tables that cannot be read are refused by row, with the columns there are"
                animals("cats.txt", "cat", 1), animals("dogs.txt", "dog", 2));
 }
 
+TEST("two kinds that are one have no direction, which is said, and no number that is none is shown")
+{
+    char path[1200];
+    const char *text = "the cat sat on the\nthe dog ran\na bird\nthe cat\n";
+    snprintf(path, sizeof path, "%s/same.txt", test_dir());
+    REQUIRE(file_write(path, text, strlen(text), NULL) == E_OK);
+    mt_report *r = ran_as("direction",
+                          "{\"model\":\"demo:induction\",\"positive\":\"%s\",\"negative\":\"%s\","
+                          "\"site\":\"blocks.0.resid_post\"}",
+                          path, path);
+    REQUIRE(r);
+    char *out = mt_report_render(r, "text", 100, false, NULL);
+    CHECK(out && strstr(out, "there is no direction") && !strstr(out, "nan"));
+    mt_text_free(out);
+    mt_report_free(r);
+}
+
 TEST("memory that runs out at any call is an error, never another report")
 {
     char request[3000];

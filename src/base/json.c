@@ -42,10 +42,18 @@ static status parse_error(const json_error_t *e, const char *name, error *err)
                      e->text);
 }
 
+static bool is_blank(const char *p, size_t n)
+{
+    while (n && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) p++, n--;
+    return n == 0;
+}
+
 static status load(json_t **out, const char *text, size_t n, const char *name, size_t flags,
                    error *err)
 {
     json_error_t e;
+    if (is_blank(text, n))
+        return error_set(err, E_FORMAT, "%s: empty, where JSON is expected", name);
     json_t *v = json_loadb(n ? text : "", n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &e);
     if (!v) return parse_error(&e, name, err);
     *out = v;

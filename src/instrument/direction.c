@@ -612,8 +612,20 @@ static void show_agreement(study *s)
     for (int i = 0; i < s->n_place; i++) {
         table_row(t), row_text(t, "%s", s->at[i].name);
         for (int how = first + 1; how < FIT_COUNT; how++)
-            if (s->how[how]) row_real(t, cosine(s->at[i].v[first], s->at[i].v[how], s->at[i].d));
+            if (s->how[how]) row_number(t, cosine(s->at[i].v[first], s->at[i].v[how], s->at[i].d));
     }
+}
+
+/* Where what was fitted is nothing: the kinds do not differ in the mean, as when both files are one. */
+static void warn_nothing(study *s)
+{
+    int n = 0, first = first_method(s);
+    for (int i = 0; i < s->n_place; i++) n += linalg_norm(s->at[i].v[first], s->at[i].d) == 0;
+    if (n)
+        report_warn(
+            s->w->r,
+            "%s: at %d of %d sites there is no direction: the two kinds do not differ there",
+            fit_name[first], n, s->n_place);
 }
 
 /* ---- controls ---- */
@@ -671,6 +683,7 @@ static status fit_all(study *s, error *err)
                     "mass_mean: at %d of %d sites dimensions that vary by less than %g within the "
                     "two kinds are left out (--atol)",
                     s->n_cut, s->n_place, work_real(s->w, "atol"));
+    warn_nothing(s);
     show_agreement(s);
     draw_accuracy(s, o), draw_cosines(s);
     show_controls(s, o);
