@@ -136,6 +136,15 @@ TEST("help, version and every instrument's parameters are there")
         char args[40];
         snprintf(args, sizeof args, "help %s", names[i]);
         CHECK(is(args, 0, "Output") && is("help", 0, names[i]));
+        snprintf(args, sizeof args, "help %s", names[i]);
+        REQUIRE(setenv("COLUMNS", "80", 1) == 0 && says(args) == 0);
+        for (const char *line = said; *line; line += strspn(line, "\n")) {
+            size_t n = strcspn(line, "\n");
+            if (n > 80) printf("  %.*s\n", (int)n, line);
+            CHECK(n <= 80);
+            line += n;
+        }
+        REQUIRE(unsetenv("COLUMNS") == 0);
     }
 }
 

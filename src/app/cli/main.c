@@ -125,7 +125,7 @@ static const char OUTPUT_HELP[] =
     "  --csv [FILE]         its tables and tensors as CSV\n"
     "  --html FILE          a page that needs nothing else\n"
     "  --out FILE           its tensors: .safetensors or .npz\n"
-    "  --against FILE       compare its tensors with those of a file; exit 1 when one is off\n"
+    "  --against FILE       compare its tensors with a file's; exit 1 when one is off\n"
     "  --tol X              how far off, as a share of the largest entry (1e-5)\n"
     "  --quiet              no table, no progress\n";
 
@@ -148,19 +148,49 @@ static void as_flag(char *name)
     for (char *c = name; *c; c++) *c = *c == '_' ? '-' : *c;
 }
 
+/* Print behind what stands there already, words going on at the same column in the next line. */
+static void print_wrapped(const char *text, int column, int width)
+{
+    enum { LEAST = 30 }; /* letters beside each other, however narrow the terminal */
+    if (width < column + LEAST) width = column + LEAST;
+    for (int at = column; *text;) {
+        int space = (int)strspn(text, " "), n = (int)strcspn(text + space, " ");
+        if (at > column && at + space + n > width) {
+            printf("\n%*s", column, "");
+            text += space, space = 0, at = column;
+        }
+        printf("%.*s", space + n, text);
+        text += space + n, at += space + n;
+    }
+}
+
 /* "[10; 1 to 50]", "[head; some of head, mlp]": a parameter's default, and what else it may be. */
-static void help_values(const json_t *p)
+static void help_values(const json_t *p, FILE *to)
 {
     const json_t *words = json_object_get(p, "some_of"), *most = json_object_get(p, "most");
     double least = json_number_value(json_object_get(p, "least")), top = json_number_value(most);
     bool bounds = (most && top < 1e9) || least != 0; /* "0 or more" needs not be said */
     const char *given = text_of(p, "default");
-    if (*given || words || bounds) printf(" [%s%s", given, *given && (words || bounds) ? "; " : "");
+    if (!*given && !words && !bounds) return;
+    fprintf(to, " [%s%s", given, *given && (words || bounds) ? "; " : "");
     for (size_t i = 0; i < json_array_size(words); i++)
-        printf("%s%s", i ? ", " : "some of ", json_string_value(json_array_get(words, i)));
-    if (bounds && most) printf("%.9g to %.9g", least, top);
-    else if (bounds) printf("%.9g or more", least);
-    if (*given || words || bounds) printf("]");
+        fprintf(to, "%s%s", i ? ", " : "some of ", json_string_value(json_array_get(words, i)));
+    if (bounds && most) fprintf(to, "%.9g to %.9g", least, top);
+    else if (bounds) fprintf(to, "%.9g or more", least);
+    fprintf(to, "]");
+}
+
+/* What it says and may be, in lines as wide as the terminal. */
+static void help_says(const json_t *p, int column)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&text, &n);
+    if (!to) return;
+    fprintf(to, "%s", text_of(p, "says"));
+    help_values(p, to);
+    if (fclose(to) == 0) print_wrapped(text, column, terminal_width());
+    free(text);
 }
 
 static void help_one(const json_t *d)
@@ -179,8 +209,8 @@ static void help_one(const json_t *d)
                  : !strcmp(kind, "real") ? " X"
                                          : " TEXT");
         as_flag(flag);
-        printf("  %-20s %s", flag, text_of(p, "says"));
-        help_values(p);
+        int column = printf("  %-20s ", flag);
+        help_says(p, column);
         printf("\n");
     }
     printf("\n%s", OUTPUT_HELP);
