@@ -457,6 +457,9 @@ TEST("dla refuses what it cannot attribute")
     REQUIRE(r);
     CHECK(mt_report_failed(r) && shows(r, "an edit of the logits themselves"));
     mt_report_free(r);
+    if (!shared_path("goldens/models/opt_postnorm")) SKIP("no ../shared");
+    refuses_as("dla", "it has 27 numbers, expected 44", "{\"model\":\"%s\",\"tokens\":\"1,2\"}",
+               shared_path("goldens/models/opt_postnorm"));
 }
 
 /* ---- compare ---- */

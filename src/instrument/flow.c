@@ -124,12 +124,21 @@ static bool neurons_step(const node *n)
     return flow_made_by(n, "linear") && n->in[0]->n_part > 1 && n->in[0]->width == 1;
 }
 
+/* A projection of the stream, as OPT-350m has: linear, but u would be as long as it is. */
+static status other_width(const flow *f, int at, error *err)
+{
+    const node *n = f->step[at].n;
+    error_set(err, E_UNSUPPORTED,
+              "%s: '%s' is no vector of the stream: it has %lld numbers, expected %d",
+              f->w->def->name, near(f, at), (long long)n->n_part * n->width, f->d_model);
+    error_hint(err, "logits are not followed through it; lens shows whole layers all the same");
+    return E_UNSUPPORTED;
+}
+
 static status visit_leaf(flow *f, int at, error *err)
 {
     const node *n = f->step[at].n;
-    if (n->width != f->d_model || n->n_part != 1)
-        return error_set(err, E_UNSUPPORTED, "%s: '%s' is no vector of the stream", f->w->def->name,
-                         near(f, at));
+    if (n->width != f->d_model || n->n_part != 1) return other_width(f, at, err);
     if (f->stream >= 0) {
         add_part(f, FLOW_VALUE, f->step[at].n, at, near(f, at));
         return E_OK;
