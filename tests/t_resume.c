@@ -285,6 +285,23 @@ TEST("--plan of a shard is of its cells, all shards' are the sweep's, and it nee
     snprintf(more, sizeof more, TEXTS ",\"shard\":\"2/4\"");
     CHECK(planned("generate", more, "texts", "shard 2/4") == 2);
     CHECK(planned("generate", more, "tokens", "shard 2/4") == 80);
+    const char *longer =
+        "\"model\":\"demo:induction\",\"prompt\":[\"the cat\",\"the cat sat\"],\"n\":9999";
+    int64_t n = planned("generate", longer, "tokens", "text by text");
+    mt_report *r = NULL;
+    snprintf(more, sizeof more, "{%s}", longer);
+    REQUIRE(mt_run(&r, "generate", more, NULL, NULL, NULL) ==
+            0); /* until the model takes no more */
+    char *text = mt_report_render(r, "json", 80, false, NULL);
+    json_t *doc = json_loads(text, 0, NULL), *tables = json_object_get(doc, "tables"), *one;
+    const char *name;
+    json_object_foreach(tables, name, one)
+    {
+        if (strncmp(name, "continuations", 13)) continue;
+        n -= json_integer_value(json_array_get(json_array_get(json_object_get(one, "rows"), 0), 1));
+    }
+    CHECK(n == 0);
+    json_decref(doc), mt_text_free(text), mt_report_free(r);
 }
 
 TEST("a plan does not take another sweep's journal for its own")

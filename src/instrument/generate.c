@@ -366,6 +366,13 @@ static void mark_open(const texts *x)
 
 /* ---- what it would cost ---- */
 
+/* Tokens that text i can have: --n, or what the model takes behind its prompt. */
+static int64_t n_most(const work *w, const texts *x, int64_t i)
+{
+    int64_t n = work_int(w, "n"), room = w->m->config.n_ctx - x->p[i / x->n_edit]->n;
+    return n < room ? n : room > 0 ? room : 0;
+}
+
 static status count_left(work *w, texts *x, error *err)
 {
     texts_left *l = &x->left;
@@ -375,10 +382,11 @@ static status count_left(work *w, texts *x, error *err)
     status st = shard_known(&j, w, &x->share, of, err);
     for (int64_t i = 0; i < n && st == E_OK; i++) {
         int64_t k = 0;
-        while (j && k < n_step && journal_has(j, n + i * n_step + k, NULL, NULL)) k++;
+        int64_t most = n_most(w, x, i);
+        while (j && k < most && journal_has(j, n + i * n_step + k, NULL, NULL)) k++;
         bool mine = !x->share.part || shard_has(&x->share, i);
-        if (!mine || k == n_step || (j && journal_has(j, i, NULL, NULL))) continue;
-        l->n_text++, l->n_token += n_step - k;
+        if (!mine || k == most || (j && journal_has(j, i, NULL, NULL))) continue;
+        l->n_text++, l->n_token += most - k;
     }
     l->part = x->share.part || j;
     l->n_known = j ? journal_count(j) : 0;
@@ -420,13 +428,15 @@ static void show_cost(work *w, const texts *x)
 {
     const taken *first = &x->first[0], *more = &x->first[x->n_step - 1];
     const texts_left *l = &x->left;
-    double n = (double)work_int(w, "n"), times = n - 1, all = n_text(x);
+    double all = n_text(x), tokens = 0;
+    for (int i = 0; i < n_text(x); i++) tokens += (double)n_most(w, x, i);
+    double times = tokens > all ? tokens / all - 1 : 0;
     double begun = l->n_text / all, on = (double)(l->n_token - l->n_text) / all;
     double speed = first->seconds > 0 ? first->n_op / first->seconds : 1;
     double naive = first->naive_op + times * more->naive_op;
     table *t = cost_table(w, x, "plan", CELL_INT, true);
     row(t, x, "texts", all, l->n_text, all);
-    row(t, x, "tokens", n * all, (double)l->n_token, n * all);
+    row(t, x, "tokens", tokens, (double)l->n_token, tokens);
     row(t, x, "multiply-adds", first->n_op + times * more->n_op,
         begun * first->n_op + on * more->n_op, naive);
     t = cost_table(w, x, "seconds, about", CELL_REAL, false);
