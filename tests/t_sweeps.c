@@ -447,6 +447,7 @@ TEST("noise of nothing has no effect, and its size is three deviations of the em
     mt_report *r = ran_as("trace", ask, "0");
     CHECK(r && number_of(r, "prob_clean", 1) == number_of(r, "prob_corrupt", 1));
     CHECK(r && shows(r, "total effect 0,") && shows(r, "2:cat 3:sat"));
+    CHECK(r && shows(r, "in 2 of 2 draws the noise does not lower the answer's"));
     mt_report_free(r);
     /* embeddings of "cat" (3) and "sat" (8), by way of cache */
     r = ran("cache", "{\"model\":\"demo:induction\",\"tokens\":\"3,8\",\"sites\":\"embed\"}");

@@ -514,6 +514,19 @@ static void show_facts(work *w, const tracing *t)
     }
 }
 
+/* Noise that lowers the answer in fewer draws than it does not breaks nothing that could be put back. */
+static void warn_not_lowered(const duel *d)
+{
+    int n = 0;
+    for (int i = 0; i < d->p->n; i++) n += d->value[0][i] >= d->value[1][i];
+    if (2 * n > d->p->n)
+        report_warn(
+            d->w->r,
+            "%s: in %d of %d draws the noise does not lower the answer's: there is little to "
+            "put back, and gains are not of it",
+            d->def->name, n, d->p->n);
+}
+
 static status trace_facts(work *w, tracing *t, error *err)
 {
     duel d;
@@ -534,7 +547,7 @@ static status trace_facts(work *w, tracing *t, error *err)
         report_note(w->r, "Intervals of 'largest' take pairs as independent, which draws of one "
                           "fact are not: those by role are over facts.");
     for (int k = 0; k < d.n_metric && st == E_OK; k++)
-        duel_metric_at(&d, k), st = total_effect(&d, err);
+        duel_metric_at(&d, k), warn_not_lowered(&d), st = total_effect(&d, err);
     duel_metric_at(&d, 0);
     if (st == E_OK) st = duel_run(&d, list, n, NULL, draw, err);
     duel_close(&d);
