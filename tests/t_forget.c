@@ -149,7 +149,7 @@ TEST("a text decoded by lanes that forget has the bits of the whole, whatever el
 
 /* ---- texts ---- */
 
-enum { D = 16, VOCAB = 30000 };
+enum { VOCAB = 30000 };
 
 static void put_matrix(gguf_made *g, const char *name, int64_t n_row, int64_t n_col)
 {
@@ -161,23 +161,28 @@ static void put_matrix(gguf_made *g, const char *name, int64_t n_row, int64_t n_
     free(x);
 }
 
-/* A Llama of one narrow layer and many tokens. */
-static void make_wide(const char *path)
+/* A Llama of one layer. */
+typedef struct shape {
+    int32_t vocab, d, head, kv;
+} shape;
+
+static void make_llama(const char *path, shape m)
 {
     gguf_made g;
     made_begin(&g, "llama");
-    made_u32(&g, "llama.embedding_length", D), made_u32(&g, "llama.feed_forward_length", D);
-    made_u32(&g, "llama.block_count", 1), made_u32(&g, "llama.attention.head_count", 1);
-    made_u32(&g, "llama.attention.head_count_kv", 1), made_u32(&g, "llama.context_length", 100);
+    made_u32(&g, "llama.embedding_length", m.d), made_u32(&g, "llama.feed_forward_length", m.d);
+    made_u32(&g, "llama.block_count", 1), made_u32(&g, "llama.attention.head_count", m.head);
+    made_u32(&g, "llama.attention.head_count_kv", m.kv), made_u32(&g, "llama.context_length", 100);
     made_f32(&g, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
-    put_matrix(&g, "token_embd.weight", VOCAB, D), put_matrix(&g, "output_norm.weight", 0, D);
-    put_matrix(&g, "blk.0.attn_norm.weight", 0, D), put_matrix(&g, "blk.0.ffn_norm.weight", 0, D);
-    static const char *const square[] = { "attn_q", "attn_k",   "attn_v",  "attn_output",
-                                          "ffn_up", "ffn_gate", "ffn_down" };
+    put_matrix(&g, "token_embd.weight", m.vocab, m.d), put_matrix(&g, "output_norm.weight", 0, m.d);
+    put_matrix(&g, "blk.0.attn_norm.weight", 0, m.d),
+        put_matrix(&g, "blk.0.ffn_norm.weight", 0, m.d);
+    static const char *const of[] = { "attn_k", "attn_v",   "attn_q",  "attn_output",
+                                      "ffn_up", "ffn_gate", "ffn_down" };
     for (int i = 0; i < 7; i++) {
         char name[40];
-        snprintf(name, sizeof name, "blk.0.%s.weight", square[i]);
-        put_matrix(&g, name, D, D);
+        snprintf(name, sizeof name, "blk.0.%s.weight", of[i]);
+        put_matrix(&g, name, i < 2 ? m.d / m.head * m.kv : m.d, m.d);
     }
     made_file(&g, path);
 }
@@ -194,14 +199,27 @@ static int64_t most_of(const char *instrument, const char *path, int n)
     return most;
 }
 
+/* Of each token, of the model made. */
+static int64_t each_of(const char *instrument, shape m)
+{
+    const char *path = test_path("llama.gguf");
+    make_llama(path, m);
+    return (most_of(instrument, path, 60) - most_of(instrument, path, 20)) / 40;
+}
+
 TEST("a text keeps keys and values of its tokens, not the logits of every step")
 {
-    const char *path = test_path("wide.gguf");
-    make_wide(path);
     for (int k = 0; k < 2; k++) {
-        const char *what = k ? "run" : "generate";
-        int64_t each = (most_of(what, path, 60) - most_of(what, path, 20)) / 40;
+        int64_t each = each_of(k ? "run" : "generate", (shape){ VOCAB, 16, 1, 1 });
         CHECK(each < VOCAB * 4 / 4); /* with logits held VOCAB * 4 at least */
     }
+}
+
+TEST("heads that share keys and values keep them once")
+{
+    enum { WIDTH = 512, HEADS = 8 };
+    int64_t own = each_of("run", (shape){ 300, WIDTH, HEADS, HEADS }),
+            shared = each_of("run", (shape){ 300, WIDTH, HEADS, 1 });
+    CHECK(own - shared > 2 * WIDTH * 4 * (HEADS - 2) / HEADS);
 }
 /* SPDX-License-Identifier: MIT */

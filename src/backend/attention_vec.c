@@ -1,7 +1,7 @@
 /* attention_vec -- scores, softmax, mix, and the three as one, with the bits of their ops' files.
  *
- * A unit is one head of up to 24 consecutive lines.  A panel of keys is turned and then meets all
- * the unit's queries, some at a time; values are read where they lie.  A query's own
+ * A unit is up to 24 queries: those of consecutive lines by the heads that share keys and values.  A panel of keys is
+ * turned and then meets all the unit's queries, some at a time; values are read where they lie.  A query's own
  * first and last keys cut the result, never the sum: a key that a query does not see is multiplied
  * in a lane of a vec whose result is thrown away, or not at all.
  *
@@ -9,27 +9,42 @@
 #include "backend/kernels.h"
 #include "backend/panel.h"
 
-enum { UNIT_LINES = 24, SLOTS = 16 }; /* SLOTS: partial sums of a reduction, docs/numerics.md */
+enum {
+    QUERIES = 24,
+    SLOTS = 16, /* partial sums of a reduction, docs/numerics.md */
+    LINE = 16,  /* floats of a cache's line */
+};
 
-/* One head of n consecutive lines of one job. */
+static int32_t at_most(int32_t a, int32_t b) { return a < b ? a : b; }
+
+/* n queries of one job, line by line: i is head part + i % n_part of line + i / n_part. */
 typedef struct span {
     const batch *b;
     const node *pair; /* whose lines the scores are: it knows which keys a query sees */
     const job *job;
-    const int32_t *pos;    /* [n] */
-    int32_t line, n, part; /* first line of the batch; the query head */
-    float *s[UNIT_LINES];  /* scores or pattern, from the first key seen */
+    int32_t line, part, n_part, n; /* first line of the batch; first query head, how many */
+    float *s[QUERIES];             /* scores or pattern, from the first key seen */
 } span;
 
-static int32_t first_key(const span *a, int i) { return node_first_key(a->pair, a->pos[i]); }
+static int32_t line_of(const span *a, int i) { return a->line + i / a->n_part; }
 
-static int32_t end_key(const span *a, int i)
+static int32_t head_of(const span *a, int i) { return a->part + i % a->n_part; }
+
+static int32_t pos_of(const span *a, int i) { return a->b->pos[line_of(a, i)]; }
+
+static int32_t first_key(const span *a, int i) { return node_first_key(a->pair, pos_of(a, i)); }
+
+static int32_t keys_seen(const span *a, int i)
 {
-    return first_key(a, i) + node_width(a->pair, a->pos[i], a->job->lane);
+    return node_width(a->pair, pos_of(a, i), a->job->lane);
 }
 
-/* Rows of input k by absolute position, and where the head's numbers begin in a row.  Query heads
- * share keys and values when there are fewer of these. */
+static int32_t end_key(const span *a, int i) { return first_key(a, i) + keys_seen(a, i); }
+
+/* Query heads that share a head of input k. */
+static int32_t sharing(const node *n, const node *in) { return n->n_part / in->n_part; }
+
+/* Rows of input k by absolute position, and where the head's numbers begin in a row. */
 static const float *const *key_rows(const span *a, int k)
 {
     return (const float *const *)a->b->x[k] + (a->job->x0[k] - a->job->xb[k].r0);
@@ -38,8 +53,7 @@ static const float *const *key_rows(const span *a, int k)
 static int64_t key_offset(const span *a, int k)
 {
     const node *in = a->b->in[k];
-    int32_t n_query = a->pair->n_part / in->n_part;
-    return (int64_t)(a->part / n_query - a->job->xb[k].a0) * in->width;
+    return (int64_t)(a->part / sharing(a->pair, in) - a->job->xb[k].a0) * in->width;
 }
 
 /* Of so many queries, how many are next: groups as equal as can be. */
@@ -70,16 +84,25 @@ static void scores_store(const span *a, int i, const float *tile, int32_t key, i
 static void scores_tile(const span *a, int i, int n, const float *panel, int32_t key, int32_t n_key)
 {
     const node *q = a->b->in[0];
+    const float *x[PANEL_ROWS];
     float tile[PANEL_ROWS][PANEL], *y[PANEL_ROWS];
-    for (int r = 0; r < n; r++) y[r] = tile[r];
-    piece p = { .x = (const float *const *)a->b->x[0] + a->line + i,
-                .y = y,
-                .panel = panel,
-                .x0 = (int64_t)(a->part - a->job->xb[0].a0) * q->width,
-                .n_k = q->width,
-                .n_col = n_key };
+    for (int r = 0; r < n; r++) {
+        x[r] = (const float *)a->b->x[0][line_of(a, i + r)] +
+               (int64_t)(head_of(a, i + r) - a->job->xb[0].a0) * q->width;
+        y[r] = tile[r];
+    }
+    piece p = { .x = x, .y = y, .panel = panel, .n_k = q->width, .n_col = n_key };
     panel_multiply(&p, n);
     for (int r = 0; r < n; r++) scores_store(a, i + r, tile[r], key, n_key);
+}
+
+/* Ask for a head of keys [key, end): runs as short as a head are not followed by processors. */
+VEC_INLINE void keys_ahead(const span *a, int32_t key, int32_t end)
+{
+    for (; key < end; key++) {
+        const float *row = key_rows(a, 1)[key] + key_offset(a, 1);
+        for (int32_t k = 0; k < a->b->in[1]->width; k += LINE) vec_prefetch(row + k);
+    }
 }
 
 /* Queries are in ascending order, and so are the first and last keys they see. */
@@ -90,6 +113,7 @@ static void scores_span(const span *a, float *panel)
         int32_t n_key = end - key < PANEL ? end - key : PANEL;
         const float *row[PANEL];
         for (int32_t j = 0; j < n_key; j++) row[j] = key_rows(a, 1)[key + j] + key_offset(a, 1);
+        keys_ahead(a, key + PANEL, at_most(end, key + 2 * PANEL));
         panel_turn(panel, PANEL, row, n_key, a->b->in[1]->width);
         for (int i = 0, n; i < a->n; i += n) {
             n = group_size(a->n - i);
@@ -137,19 +161,27 @@ static void softmax_line(float *y, const float *s, int32_t n)
 
 /* ---- mix ---- */
 
+/* The input that holds values. */
+static int values_of(const batch *b) { return b->fusion ? 2 : 1; }
+
 /* Queries [i, i + n) over keys [from, to), which all of them see, added to z. */
 static void mix_keys(const span *a, int i, int n, int32_t from, int32_t to, bool carry)
 {
     const float *x[PANEL_ROWS];
+    float *y[PANEL_ROWS];
     if (from >= to && carry) return;
-    for (int r = 0; r < n; r++) x[r] = a->s[i + r] + (from - first_key(a, i + r));
-    int last = a->b->fusion ? 2 : 1; /* the input that holds values */
+    int last = values_of(a->b);
     int32_t width = a->b->in[last]->width;
+    for (int r = 0; r < n; r++) {
+        x[r] = a->s[i + r] + (from - first_key(a, i + r));
+        y[r] =
+            (float *)a->b->y[line_of(a, i + r)] + (int64_t)(head_of(a, i + r) - a->b->a0) * width;
+    }
     for (int32_t col = 0; col < width; col += PANEL) {
         piece p = { .x = x,
-                    .y = (float *const *)a->b->y + a->line + i,
+                    .y = y,
                     .row = key_rows(a, last) + from,
-                    .y0 = (int64_t)(a->part - a->b->a0) * width + col,
+                    .y0 = col,
                     .col = key_offset(a, last) + col,
                     .n_k = to - from,
                     .n_col = width - col < PANEL ? width - col : PANEL,
@@ -178,36 +210,60 @@ static void mix_span(const span *a)
 
 /* ---- units ---- */
 
+/* How a batch is cut: its heads into those that share a head of keys (QUERIES of them at most, and of values too), its
+ * lines by as many as make up a unit. */
+typedef struct cut {
+    int32_t share, n_block, each; /* query heads of a key's; in so many blocks; heads of a block */
+    int32_t first, n;             /* heads of keys */
+    int32_t n_line;
+} cut;
+
+static cut cut_of(const batch *b)
+{
+    cut c = { .share = sharing(b->n, b->in[1]) };
+    if (sharing(b->n, b->in[values_of(b)]) != c.share) c.share = 1;
+    c.n_block = (c.share + QUERIES - 1) / QUERIES;
+    c.each = (c.share + c.n_block - 1) / c.n_block;
+    c.first = b->a0 / c.share;
+    c.n = (b->a1 - 1) / c.share + 1 - c.first;
+    c.n_line = QUERIES / c.each;
+    return c;
+}
+
 static int64_t units(const batch *b)
 {
-    return (int64_t)((b->n_line + UNIT_LINES - 1) / UNIT_LINES) * (b->a1 - b->a0);
+    cut c = cut_of(b);
+    return (int64_t)((b->n_line + c.n_line - 1) / c.n_line) * c.n * c.n_block;
+}
+
+static int32_t unit_line(const cut *c, int64_t u)
+{
+    return (int32_t)(u / (c->n * c->n_block)) * c->n_line;
 }
 
 /* The next lines of one job in unit u, from line `from` on; false when the unit is done. */
-static bool span_next(span *a, int64_t u, int32_t from)
+static bool span_next(span *a, const cut *c, int64_t u, int32_t from)
 {
     const batch *b = a->b;
-    int32_t n_part = b->a1 - b->a0, end = (int32_t)(u / n_part + 1) * UNIT_LINES;
-    if (end > b->n_line) end = b->n_line;
-    if (from >= end) return false;
-    a->part = b->a0 + (int32_t)(u % n_part);
+    int32_t end = at_most(unit_line(c, u) + c->n_line, b->n_line),
+            block = (int32_t)(u % (c->n * c->n_block)),
+            key = (c->first + block / c->n_block) * c->share, at = block % c->n_block * c->each;
+    int32_t head = key + at, stop = at_most(key + at_most(at + c->each, c->share), b->a1),
+            n_line = 1;
+    if (head < b->a0) head = b->a0;
+    if (from >= end || head >= stop) return false;
+    a->part = head, a->n_part = stop - head;
     a->line = from;
-    a->pos = b->pos + from;
     a->job = &b->job[b->line_job[from]];
-    for (a->n = 1; from + a->n < end; a->n++)
-        if (b->line_job[from + a->n] != b->line_job[from]) break;
+    while (from + n_line < end && b->line_job[from + n_line] == b->line_job[from]) n_line++;
+    a->n = n_line * a->n_part;
     return true;
 }
 
-static int32_t unit_line(const batch *b, int64_t u)
-{
-    return (int32_t)(u / (b->a1 - b->a0)) * UNIT_LINES;
-}
-
-/* In line i of a pattern that begins with part a0: the numbers before this head's. */
+/* In the line of query i of a pattern that begins with part a0: the numbers before its head's. */
 static int64_t numbers_before(const span *a, int i, int32_t a0)
 {
-    return (int64_t)(a->part - a0) * node_width(a->pair, a->pos[i], a->job->lane);
+    return (int64_t)(head_of(a, i) - a0) * keys_seen(a, i);
 }
 
 static size_t panel_bytes(const batch *b)
@@ -223,11 +279,12 @@ static size_t scores_scratch(const batch *b, size_t real_bytes)
 
 static void scores_run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
+    cut c = cut_of(b);
     for (int64_t u = first; u < end; u++) {
         span a = { .b = b, .pair = b->n };
-        for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
+        for (int32_t l = unit_line(&c, u); span_next(&a, &c, u, l); l += a.n / a.n_part) {
             for (int i = 0; i < a.n; i++)
-                a.s[i] = (float *)b->y[l + i] + numbers_before(&a, i, b->a0);
+                a.s[i] = (float *)b->y[line_of(&a, i)] + numbers_before(&a, i, b->a0);
             scores_span(&a, scratch);
         }
     }
@@ -235,13 +292,14 @@ static void scores_run(const batch *b, int64_t first, int64_t end, void *scratch
 
 static void mix_run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
+    cut c = cut_of(b);
     (void)scratch;
     for (int64_t u = first; u < end; u++) {
         span a = { .b = b, .pair = b->in[0] };
-        for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
+        for (int32_t l = unit_line(&c, u); span_next(&a, &c, u, l); l += a.n / a.n_part) {
             for (int i = 0; i < a.n; i++) /* only read */
-                a.s[i] =
-                    (float *)(uintptr_t)b->x[0][l + i] + numbers_before(&a, i, a.job->xb[0].a0);
+                a.s[i] = (float *)(uintptr_t)b->x[0][line_of(&a, i)] +
+                         numbers_before(&a, i, a.job->xb[0].a0);
             mix_span(&a);
         }
     }
@@ -270,20 +328,20 @@ static int32_t longest(const batch *b)
 static size_t attention_scratch(const batch *b, size_t real_bytes)
 {
     (void)real_bytes;
-    return panel_bytes(b) + (size_t)longest(b) * UNIT_LINES * sizeof(float);
+    return panel_bytes(b) + (size_t)longest(b) * QUERIES * sizeof(float);
 }
 
 static void attention_run(const batch *b, int64_t first, int64_t end, void *scratch)
 {
     int64_t apart = longest(b);
     float *panel = scratch, *lines = panel + panel_bytes(b) / sizeof(float);
+    cut c = cut_of(b);
     for (int64_t u = first; u < end; u++) {
         span a = { .b = b, .pair = scores_node(b) };
-        for (int i = 0; i < UNIT_LINES; i++) a.s[i] = lines + i * apart;
-        for (int32_t l = unit_line(b, u); span_next(&a, u, l); l += a.n) {
+        for (int i = 0; i < QUERIES; i++) a.s[i] = lines + i * apart;
+        for (int32_t l = unit_line(&c, u); span_next(&a, &c, u, l); l += a.n / a.n_part) {
             scores_span(&a, panel);
-            for (int i = 0; i < a.n; i++)
-                softmax_line(a.s[i], a.s[i], node_width(a.pair, a.pos[i], a.job->lane));
+            for (int i = 0; i < a.n; i++) softmax_line(a.s[i], a.s[i], keys_seen(&a, i));
             mix_span(&a);
         }
     }

@@ -55,6 +55,8 @@ ALWAYS void finish_half(const piece *p, int r, vec8 sum)
     vec8_store_part(y, sum, p->n_col - VEC);
 }
 
+enum { AHEAD = 16 }; /* rows */
+
 /* n and c are constants at every call, so that sums live in registers and the loops over r unroll. */
 ALWAYS void multiply(const piece *p, int n, width c, place from)
 {
@@ -70,6 +72,8 @@ ALWAYS void multiply(const piece *p, int n, width c, place from)
     for (int64_t k = 0; k < p->n_k; k++) {
         const float *at = row_at(p, k, c, from);
         if (p->ahead) vec_prefetch(p->ahead + k * p->ahead_step);
+        if (from == BY_ROW && k + AHEAD < p->n_k) /* they may lie anywhere */
+            for (int h = 0; h < vecs(c); h++) vec_prefetch(p->row[k + AHEAD] + p->col + h * VEC);
         vec w[2];
         for (int h = 0; h < vecs(c); h++) w[h] = load_vec(p, at, h, c, from);
         for (int r = 0; r < n; r++) {

@@ -271,24 +271,50 @@ status lane_ask(lane *l, const node *n, box b, error *err)
     return E_OK;
 }
 
-/* What rows after the end would need of a node's earlier rows. */
+/* ---- what longer lanes need ---- */
+
+/* Will n be computed by its fusion, as far as is known before a run?  What is asked for or edited is computed on its own. */
+static const fusion *fusion_likely(const lane *l, const node *n)
+{
+    const fusion *f = l->s->g.fused[n->id];
+    if (!f || !l->s->e->fused_of || !l->s->e->fused_of(l->s->e, f->def)) return NULL;
+    for (int i = 0; i < f->n_inner; i++) {
+        const cell *c = cell_get(l, f->inner[i]);
+        if ((c && c->hold && c->hold->asked.n) || lane_edits(l, f->inner[i], NULL)) return NULL;
+    }
+    return f;
+}
+
+/* Of input k of n, or of its fusion, the rows that a row after the end would need. */
+static status keep_input(lane *l, const node *n, const fusion *f, int k, error *err)
+{
+    const node *in = plan_input(n, f, k);
+    if (in->extent == WEIGHT || !in->op) return E_OK;
+    box need = plan_need(n, f, k, (box){ l->len, l->len + 1, 0, n->n_part }, l);
+    box old = box_cut(need, node_all(in, l));
+    return box_empty(old) ? E_OK : lane_ask(l, in, old, err);
+}
+
+/* Nodes are looked at from the last to the first: a fusion's root says that what it hides keeps nothing. */
 status lane_keep_spans(lane *l, error *err)
 {
-    const graph *g = &l->s->g;
+    graph *g = &l->s->g;
+    status st = graph_sort(g, err); /* where fusions stand */
+    if (st != E_OK) return st;
+    arena tmp = { 0 };
+    bool *hidden = arena_array(&tmp, graph_nodes(g), sizeof *hidden);
+    if (hidden) memset(hidden, 0, (size_t)graph_nodes(g) * sizeof *hidden);
+    else st = lane_nomem(l, err);
     for (lane *a = l; a && !a->keep_weights; a = a->parent) a->keep_weights = true;
-    for (int i = 0; i < graph_nodes(g); i++) {
+    for (int i = graph_nodes(g) - 1; i >= 0 && st == E_OK; i--) {
         const node *n = graph_node(g, i);
-        if (!n->op || n->extent == LANE || n->op->scattered) continue;
-        for (int k = 0; k < n->n_in; k++) {
-            const node *in = n->in[k];
-            if (in->extent == WEIGHT || !in->op) continue;
-            box need = n->op->need(n, k, (box){ l->len, l->len + 1, 0, n->n_part }, l);
-            box old = box_cut(need, node_all(in, l));
-            status st = box_empty(old) ? E_OK : lane_ask(l, in, old, err);
-            if (st != E_OK) return st;
-        }
+        if (!n->op || n->extent == LANE || n->op->scattered || hidden[i]) continue;
+        const fusion *f = fusion_likely(l, n);
+        for (int k = 0; f && k < f->n_inner; k++) hidden[f->inner[k]->id] = true;
+        for (int k = 0; k < plan_inputs(n, f) && st == E_OK; k++) st = keep_input(l, n, f, k, err);
     }
-    return E_OK;
+    arena_release(&tmp);
+    return st;
 }
 
 /* Where l may differ from its parent it must have resolved the value itself: the parent's is not its

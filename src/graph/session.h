@@ -173,7 +173,8 @@ void lane_drop(lane *l);
 status lane_give(lane *l, const node *input, const double *v, error *err);
 
 /* Hold all that is computed for this lane, not only what is asked for: for lanes that will be forked.
- * lane_keep_spans asks for what a longer lane needs of this one (keys and values): for decoding.  Edited weights of both, and
+ * lane_keep_spans asks for what a longer lane needs of this one (keys and values; where a fusion will compute what reads them,
+ * what it reads, so that shared heads are held once): for decoding.  Call it behind edits and questions.  Edited weights of both, and
  * of their ancestors, are held too, where they fit within the limit and, all together, within session_room.
  *
  * [err: NOMEM | owns: nothing | thread: the session's | cost: O(1), O(nodes)] */
