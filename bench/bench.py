@@ -37,7 +37,7 @@ SWEEP = {  # task: targets against TransformerLens and the expert, p0 = 0 and 10
 
 GGUF = ["gpt2-small F32", "gpt2-small Q8_0", "gpt2-small Q4_0", "gpt2-small Q4_K", "gpt2-small Q6_K", "llama-1b Q8_0",
         "llama-1b Q4_K"]  # the first four are run where QUICK is set
-GGUF_TARGET = {"F32": (1.0, 1.4), "Q8_0": (0.9, None), "Q4_K": (0.9, None)}  # speed of decoding, prefill over llama.cpp's
+GGUF_TARGET = {"F32": (1.0, None, 1.4), "Q8_0": (0.9, None, None), "Q4_K": (0.9, None, None)}  # speed of each task over llama.cpp's
 
 
 def run(command):
@@ -137,7 +137,9 @@ def sweeps(lines, peers):
             + table(["sweep", "p0", "seconds", "bound", "done / least", "of sgemm", "TransformerLens", "expert"], rows))
 
 
-GGUF_TASKS = (("Decoding one token", "decode one token", 1), ("Prefill", "prefill 512, last logits", 512))
+GGUF_TASKS = (("Decoding one token, behind 64 to 88", "decode one token", 1),
+              ("Decoding one token, behind 800 to 824", "decode one token behind 800", 1),
+              ("Prefill, 512 tokens at once", "prefill 512, last logits", 512))
 ROUNDS = 2  # of ours and llama.cpp's in turn; the best of each counts
 
 
@@ -153,7 +155,7 @@ def best(rounds, kind, at):
 def gguf_row(name, ours, peers, i):
     """Tokens a second of one task: f32, fast, llama.cpp; and times its speed, the target at the better of the two."""
     _, task, tokens = GGUF_TASKS[i]
-    target = GGUF_TARGET.get(name.split()[1], (None, None))[i]
+    target = GGUF_TARGET.get(name.split()[1], (None,) * len(GGUF_TASKS))[i]
     peer = best(peers, "peer", 3).get(task)
     mine = [best(ours, kind, 2).get(task) for kind in ("gguf", "gguf_fast")]
     better = mine.index(min(s for s in mine if s))
@@ -169,7 +171,7 @@ def gguf_memory(ours, peers):
 
 
 def gguf(build, folder, python, threads, quick):
-    rows, memory = ([], []), []
+    rows, memory = [[] for _ in GGUF_TASKS], []
     for name in GGUF[:4] if quick else GGUF:
         shape, kind = name.split()
         path, ours, peers = os.path.join(folder, "%s.%s.gguf" % (shape, kind)), [], []
@@ -179,7 +181,7 @@ def gguf(build, folder, python, threads, quick):
             ours.append(run([os.path.join(build, "bench_gguf"), path]))
             if python:
                 peers.append(run([python, os.path.join(ROOT, "bench/peer_gguf.py"), path, threads]))
-        for i in range(2):
+        for i in range(len(GGUF_TASKS)):
             rows[i].append(gguf_row(name, ours, peers, i))
         memory.append([name] + gguf_memory(ours, peers))
     text = ("## GGUF\n\n%s. All weights of one type; tokens a second; ours and llama.cpp in turn on the same file, the best of %d times."
@@ -188,8 +190,7 @@ def gguf(build, folder, python, threads, quick):
             " ([numerics.md](numerics.md)). The target is\nthat of the better of the two. Files are read from the disk once, by us, and then lie in"
             " the cache, in huge pages where the system\nhas them for files: for llama.cpp too.\n\n" % (datetime.date.today(), 1 if quick else ROUNDS))
     for (title, _, _), of in zip(GGUF_TASKS, rows):
-        text += title + (", behind 64 to 88:\n\n" if title.startswith("Dec") else ", 512 tokens at once:\n\n")
-        text += table(["file", "f32", "fast", "llama.cpp", "f32: times its speed", "fast"], of)
+        text += title + ":\n\n" + table(["file", "f32", "fast", "llama.cpp", "f32: times its speed", "fast"], of)
     return (text + "The most memory of the process after a prompt of 64 tokens over the size of the file (llama.cpp's with Python's):\n\n"
             + table(["file", "MB", "memory / file", "llama.cpp"], memory))
 

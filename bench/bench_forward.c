@@ -29,7 +29,7 @@ int main(void)
     forward(&b, sgemm, "forward 8 x 128, all logits", 8, 128, true, false);
     forward(&b, sgemm, "a 15-token pass", 1, 15, true, false);
     forward(&b, sgemm, "prefill 512, last logits", 1, 512, false, false);
-    timed_show(measure_decode(&b), "forward", "decode one token", 1, sgemm);
+    timed_show(measure_decode(&b, 64), "forward", "decode one token", 1, sgemm);
     forward(&b, sgemm, "every activation, 1 x 64", 1, 64, true, true);
     bench_close(&b);
     return 0;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_LANE = 32, MAX_LEN = 600, DECODED = 24 };
+enum { MAX_LANE = 32, MAX_LEN = 1000, DECODED = 24 };
 
 static void give_up(const char *what, const error *err)
 {
@@ -78,15 +78,14 @@ timed measure_forward(bench *b, int n_lane, int len, bool all, bool every, int n
     return best;
 }
 
-timed measure_decode(bench *b)
+timed measure_decode(bench *b, int from)
 {
-    enum { FROM = 64 };
-    lane *l[DECODED + 1] = { prompt(b, NULL, FROM, 0, false, SPANS) };
+    lane *l[DECODED + 1] = { prompt(b, NULL, from, 0, false, SPANS) };
     run(b);
     int64_t before = session_totals(b->s)->n_op;
     timed best = { .seconds = 1e9 };
     for (int i = 1; i <= DECODED; i++) {
-        l[i] = prompt(b, l[i - 1], FROM + i, 0, false, SPANS);
+        l[i] = prompt(b, l[i - 1], from + i, 0, false, SPANS);
         double t = run(b);
         if (t < best.seconds) best.seconds = t;
     }

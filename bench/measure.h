@@ -24,8 +24,8 @@ typedef struct timed {
 /* n_lane prompts of so many tokens: all logits or the last, every activation or not.  The fastest of n_time. */
 timed measure_forward(bench *b, int n_lane, int len, bool all, bool every, int n_time);
 
-/* One token after another behind 64, each a longer prompt beside the one before; the fastest. */
-timed measure_decode(bench *b);
+/* One token after another behind `from` others, each a longer prompt beside the one before; the fastest. */
+timed measure_decode(bench *b, int from);
 
 /* A line for bench.py: kind|task|tokens|seconds|GFLOP/s|sgemm GFLOP/s. */
 void timed_show(timed t, const char *kind, const char *task, int tokens, double sgemm);
