@@ -304,16 +304,6 @@ TEST("--plan of a shard is of its cells, all shards' are the sweep's, and it nee
     json_decref(doc), mt_text_free(text), mt_report_free(r);
 }
 
-TEST("a plan does not take another sweep's journal for its own")
-{
-    char file[1200], more[3000];
-    path_in(file, "plan.other");
-    REQUIRE(resumed(file, NULL).st == 0);
-    snprintf(more, sizeof more, SWEEP ",\"metric\":\"prob\",\"plan\":true,\"resume\":\"%s\"", file);
-    result r = swept("patch", more, NULL);
-    CHECK(r.st != 0 && strstr(r.says, "another request"));
-}
-
 TEST("a disk that is full names the file, and with room the sweep goes on to the same hash")
 {
     struct rlimit was;
@@ -336,14 +326,17 @@ TEST("a disk that is full names the file, and with room the sweep goes on to the
     signal(SIGXFSZ, old);
 }
 
-TEST("a journal of another sweep is refused")
+TEST("a journal of another sweep is refused, by a plan too")
 {
     char file[1200], more[2500];
     path_in(file, "other.journal");
-    CHECK(resumed(file, NULL).st == 0);
-    snprintf(more, sizeof more, SWEEP ",\"metric\":\"prob\",\"resume\":\"%s\"", file);
-    result r = swept("patch", more, NULL);
-    CHECK(r.st != 0 && strstr(r.says, "another request"));
+    REQUIRE(resumed(file, NULL).st == 0);
+    for (int plan = 0; plan < 2; plan++) {
+        snprintf(more, sizeof more, SWEEP ",\"metric\":\"prob\",\"resume\":\"%s\"%s", file,
+                 plan ? ",\"plan\":true" : "");
+        result r = swept("patch", more, NULL);
+        CHECK(r.st != 0 && strstr(r.says, "another request"));
+    }
 }
 
 static bool count(void *user, const char *what, double done)

@@ -9,11 +9,7 @@
 #include "backend/kernels.h"
 #include "backend/panel.h"
 
-enum {
-    QUERIES = 24,
-    SLOTS = 16, /* partial sums of a reduction, docs/numerics.md */
-    LINE = 16,  /* floats of a cache's line */
-};
+enum { QUERIES = 24, SLOTS = 16 }; /* SLOTS: partial sums of a reduction, docs/numerics.md */
 
 static int32_t at_most(int32_t a, int32_t b) { return a < b ? a : b; }
 
@@ -40,6 +36,12 @@ static int32_t keys_seen(const span *a, int i)
 }
 
 static int32_t end_key(const span *a, int i) { return first_key(a, i) + keys_seen(a, i); }
+
+/* In a line that begins with part a0: the numbers before query i's head. */
+static int64_t numbers_before(const span *a, int i, int32_t a0, int32_t width)
+{
+    return (int64_t)(head_of(a, i) - a0) * width;
+}
 
 /* Query heads that share a head of input k. */
 static int32_t sharing(const node *n, const node *in) { return n->n_part / in->n_part; }
@@ -88,7 +90,7 @@ static void scores_tile(const span *a, int i, int n, const float *panel, int32_t
     float tile[PANEL_ROWS][PANEL], *y[PANEL_ROWS];
     for (int r = 0; r < n; r++) {
         x[r] = (const float *)a->b->x[0][line_of(a, i + r)] +
-               (int64_t)(head_of(a, i + r) - a->job->xb[0].a0) * q->width;
+               numbers_before(a, i + r, a->job->xb[0].a0, q->width);
         y[r] = tile[r];
     }
     piece p = { .x = x, .y = y, .panel = panel, .n_k = q->width, .n_col = n_key };
@@ -101,7 +103,8 @@ VEC_INLINE void keys_ahead(const span *a, int32_t key, int32_t end)
 {
     for (; key < end; key++) {
         const float *row = key_rows(a, 1)[key] + key_offset(a, 1);
-        for (int32_t k = 0; k < a->b->in[1]->width; k += LINE) vec_prefetch(row + k);
+        for (int32_t k = 0; k < a->b->in[1]->width; k += LINE / (int)sizeof *row)
+            vec_prefetch(row + k);
     }
 }
 
@@ -174,8 +177,7 @@ static void mix_keys(const span *a, int i, int n, int32_t from, int32_t to, bool
     int32_t width = a->b->in[last]->width;
     for (int r = 0; r < n; r++) {
         x[r] = a->s[i + r] + (from - first_key(a, i + r));
-        y[r] =
-            (float *)a->b->y[line_of(a, i + r)] + (int64_t)(head_of(a, i + r) - a->b->a0) * width;
+        y[r] = (float *)a->b->y[line_of(a, i + r)] + numbers_before(a, i + r, a->b->a0, width);
     }
     for (int32_t col = 0; col < width; col += PANEL) {
         piece p = { .x = x,
@@ -260,12 +262,6 @@ static bool span_next(span *a, const cut *c, int64_t u, int32_t from)
     return true;
 }
 
-/* In the line of query i of a pattern that begins with part a0: the numbers before its head's. */
-static int64_t numbers_before(const span *a, int i, int32_t a0)
-{
-    return (int64_t)(head_of(a, i) - a0) * keys_seen(a, i);
-}
-
 static size_t panel_bytes(const batch *b)
 {
     return (size_t)b->in[1]->width * PANEL * sizeof(float);
@@ -284,7 +280,8 @@ static void scores_run(const batch *b, int64_t first, int64_t end, void *scratch
         span a = { .b = b, .pair = b->n };
         for (int32_t l = unit_line(&c, u); span_next(&a, &c, u, l); l += a.n / a.n_part) {
             for (int i = 0; i < a.n; i++)
-                a.s[i] = (float *)b->y[line_of(&a, i)] + numbers_before(&a, i, b->a0);
+                a.s[i] =
+                    (float *)b->y[line_of(&a, i)] + numbers_before(&a, i, b->a0, keys_seen(&a, i));
             scores_span(&a, scratch);
         }
     }
@@ -299,7 +296,7 @@ static void mix_run(const batch *b, int64_t first, int64_t end, void *scratch)
         for (int32_t l = unit_line(&c, u); span_next(&a, &c, u, l); l += a.n / a.n_part) {
             for (int i = 0; i < a.n; i++) /* only read */
                 a.s[i] = (float *)(uintptr_t)b->x[0][line_of(&a, i)] +
-                         numbers_before(&a, i, a.job->xb[0].a0);
+                         numbers_before(&a, i, a.job->xb[0].a0, keys_seen(&a, i));
             mix_span(&a);
         }
     }

@@ -25,6 +25,8 @@
 /* 24 of 32 registers, 12 of 16, hold sums; the row pointers fit their 16 registers too. */
 enum { PANEL = 2 * VEC, PANEL_ROWS = VEC == 16 ? 12 : 6 };
 
+enum { LINE = 64 }; /* bytes of a cache's line: what vec_prefetch asks for */
+
 /* The numbers of rows that kernels have as constants: all that one group of any has. */
 #define NUMBERS_OF_ROWS(X)                                                                         \
     X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)

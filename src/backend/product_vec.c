@@ -12,8 +12,7 @@ enum {
     TALL = VEC == 16 ? 16 : PANEL_ROWS, /* rows that are one group, perhaps of narrow panels */
     FEW = VEC == 16 ? 9 : 4,            /* rows that would leave much of a panel empty; */
     FEW_HALVES = VEC == 16 ? 12 : 8,    /* of weights of 16 bits, whose turning is cheaper */
-    PAGE = 4096,                        /* bytes; */
-    LINE = 64,                          /* of a cache */
+    PAGE = 4096,                        /* bytes */
     MOST = 192, /* rows of which the sums of a strip stay in the second cache, */
     MOST_GROUPS = (MOST + PANEL_ROWS - 1) / PANEL_ROWS,
     MOST_K = VEC == 16 ? 128 : 64, /* rows of the weight in any strip, */
@@ -230,13 +229,6 @@ static void sums_home(const product *p, const strip *s)
     }
 }
 
-/* Scratch: sums, a panel, turned rows. */
-static int64_t strips_floats(const product *p, strip_size size)
-{
-    return p->n_row * (size.col + PANEL) + size.k * PANEL +
-           group_count(p->n_row) * (size.k + VEC) * VEC;
-}
-
 static void strips(const product *p, float *scratch)
 {
     strip_size size = size_for(p->n_row);
@@ -270,12 +262,12 @@ static void by_in(const product *p, float *scratch)
     }
 }
 
+/* Floats of strips(): sums, a panel, turned rows. */
 static int64_t by_in_floats(const product *p)
 {
     int64_t n_row = at_most(p->n_row, MOST);
-    product part = *p;
-    part.n_row = n_row;
-    return strips_floats(&part, size_for(n_row));
+    strip_size size = size_for(n_row);
+    return n_row * (size.col + PANEL) + size.k * PANEL + group_count(n_row) * (size.k + VEC) * VEC;
 }
 
 /* ---- few rows, weight by outputs ---- */

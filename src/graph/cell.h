@@ -258,6 +258,11 @@ void plan_ask(run *r, lane *l);
 void plan_needs(run *r);
 void plan_effects(run *r, const lane *l);
 
+/* plan.c: the fusion that may compute n in this lane, as its inner nodes are neither edited nor seen; NULL: none.
+ *
+ * [err: none | owns: the graph | thread: the session's | cost: O(inner nodes)] */
+const fusion *plan_fusion(const lane *l, const node *n, bool (*seen)(const cell *c));
+
 /* plan.c: what wave.c asks again, of what did change: f NULL or the fusion n is computed by.
  *
  * [err: mem->failed | owns: mem | thread: the session's | cost: O(boxes)] */

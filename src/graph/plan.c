@@ -287,17 +287,19 @@ static void want_couple(run *r, due *d, const edit *e, int n_e)
     }
 }
 
-/* May this lane's root be computed with its inner nodes unseen? */
-static const fusion *fusion_here(const due *d, const graph *g, const engine *e)
+const fusion *plan_fusion(const lane *l, const node *n, bool (*seen)(const cell *c))
 {
-    const fusion *f = g->fused[d->n->id];
+    const engine *e = l->s->e;
+    const fusion *f = l->s->g.fused[n->id];
     if (!f || !e->fused_of || !e->fused_of(e, f->def)) return NULL;
     for (int i = 0; i < f->n_inner; i++) {
-        const cell *c = cell_get(d->l, f->inner[i]);
-        if ((c && c->due) || lane_edits(d->l, f->inner[i], NULL)) return NULL;
+        const cell *c = cell_get(l, f->inner[i]);
+        if ((c && seen(c)) || lane_edits(l, f->inner[i], NULL)) return NULL;
     }
     return f;
 }
+
+static bool is_due(const cell *c) { return c->due != NULL; }
 
 /* What is there already is not wanted again. */
 static void due_trim(run *r, due *d)
@@ -337,7 +339,7 @@ static void due_plan(run *r, due *d)
         if (e[i].kind == EDIT_TAKE) want_sources(r, d, &e[i]);
     if (d->l->parent) want_parent(r, d, e, n_e);
     if (!d->n->op) return;
-    d->fusion = fusion_here(d, &r->s->g, r->s->e);
+    d->fusion = plan_fusion(d->l, d->n, is_due);
     for (int i = 0; i < d->want.n; i++)
         for (int j = 0; j < d->c->calc.n; j++) {
             box b = box_cut(*region_box(&d->want, i), *region_box(&d->c->calc, j));

@@ -273,17 +273,8 @@ status lane_ask(lane *l, const node *n, box b, error *err)
 
 /* ---- what longer lanes need ---- */
 
-/* Will n be computed by its fusion, as far as is known before a run?  What is asked for or edited is computed on its own. */
-static const fusion *fusion_likely(const lane *l, const node *n)
-{
-    const fusion *f = l->s->g.fused[n->id];
-    if (!f || !l->s->e->fused_of || !l->s->e->fused_of(l->s->e, f->def)) return NULL;
-    for (int i = 0; i < f->n_inner; i++) {
-        const cell *c = cell_get(l, f->inner[i]);
-        if ((c && c->hold && c->hold->asked.n) || lane_edits(l, f->inner[i], NULL)) return NULL;
-    }
-    return f;
-}
+/* What is asked for will be computed on its own, as far as is known before a run. */
+static bool is_asked(const cell *c) { return c->hold && c->hold->asked.n; }
 
 /* Of input k of n, or of its fusion, the rows that a row after the end would need. */
 static status keep_input(lane *l, const node *n, const fusion *f, int k, error *err)
@@ -309,7 +300,7 @@ status lane_keep_spans(lane *l, error *err)
     for (int i = graph_nodes(g) - 1; i >= 0 && st == E_OK; i--) {
         const node *n = graph_node(g, i);
         if (!n->op || n->extent == LANE || n->op->scattered || hidden[i]) continue;
-        const fusion *f = fusion_likely(l, n);
+        const fusion *f = plan_fusion(l, n, is_asked);
         for (int k = 0; f && k < f->n_inner; k++) hidden[f->inner[k]->id] = true;
         for (int k = 0; k < plan_inputs(n, f) && st == E_OK; k++) st = keep_input(l, n, f, k, err);
     }

@@ -117,7 +117,7 @@ static sums sums_of(const duel_cost *c, const duel_price *p, int64_t n_control, 
 typedef struct shown {
     sums all, left;
     bool part;
-    char what[60]; /* the middle column */
+    char what[SHARD_LEFT]; /* the middle column */
     double base, speed;
 } shown;
 
@@ -176,10 +176,8 @@ static void say_left(const duel *d, const shown *x)
 status duel_show_cost(duel *d, error *err)
 {
     const duel_cost *c = d->cost;
-    shown x = { .part = is_part(d), .what = "left" };
-    if (d->share.part)
-        snprintf(x.what, sizeof x.what, "%sshard %d/%d", d->journal ? "left of " : "",
-                 d->share.shard, d->share.n_shard);
+    shown x = { .part = is_part(d) };
+    shard_left(x.what, &d->share, d->journal != NULL);
     x.base = (double)(session_totals(d->w->s)->n_op - c->tried_op);
     status st = measure(d, &x.speed, err);
     if (st != E_OK) return st;

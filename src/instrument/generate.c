@@ -56,7 +56,7 @@ typedef struct texts_left {
     bool part; /* is it less than all? */
     int n_text;
     int64_t n_token, n_known; /* n_known: texts and tokens of the journal */
-    char what[60];            /* the column */
+    char what[SHARD_LEFT];    /* the column */
 } texts_left;
 
 typedef struct texts {
@@ -232,12 +232,18 @@ static status take_known(work *w, texts *x, writing *t, error *err)
     return E_OK;
 }
 
-static status begin_journal(work *w, texts *x, error *err)
+/* Of texts of so many tokens. */
+static journal_of journal_for(const texts *x, int64_t n_step)
 {
     int64_t n = n_text(x);
-    journal_of of = { .n_item = n + n * x->n_step, .n_cell = n, .n_value = 2 };
-    status st = shard_journal(&x->j, w, &x->share, of, "texts and tokens", err);
-    for (int i = 0; i < n && st == E_OK; i++) st = take_known(w, x, &x->t[i], err);
+    return (journal_of){ .n_item = n + n * n_step, .n_cell = n, .n_value = 2 };
+}
+
+static status begin_journal(work *w, texts *x, error *err)
+{
+    status st =
+        shard_journal(&x->j, w, &x->share, journal_for(x, x->n_step), "texts and tokens", err);
+    for (int i = 0; i < n_text(x) && st == E_OK; i++) st = take_known(w, x, &x->t[i], err);
     return st;
 }
 
@@ -378,11 +384,9 @@ static status count_left(work *w, texts *x, error *err)
     texts_left *l = &x->left;
     int64_t n = n_text(x), n_step = work_int(w, "n");
     journal *j = NULL;
-    journal_of of = { .n_item = n + n * n_step, .n_cell = n, .n_value = 2 };
-    status st = shard_known(&j, w, &x->share, of, err);
+    status st = shard_known(&j, w, &x->share, journal_for(x, n_step), err);
     for (int64_t i = 0; i < n && st == E_OK; i++) {
-        int64_t k = 0;
-        int64_t most = n_most(w, x, i);
+        int64_t k = 0, most = n_most(w, x, i);
         while (j && k < most && journal_has(j, n + i * n_step + k, NULL, NULL)) k++;
         bool mine = !x->share.part || shard_has(&x->share, i);
         if (!mine || k == most || (j && journal_has(j, i, NULL, NULL))) continue;
@@ -390,10 +394,7 @@ static status count_left(work *w, texts *x, error *err)
     }
     l->part = x->share.part || j;
     l->n_known = j ? journal_count(j) : 0;
-    snprintf(l->what, sizeof l->what, "left");
-    if (x->share.part)
-        snprintf(l->what, sizeof l->what, "%sshard %d/%d", j ? "left of " : "", x->share.shard,
-                 x->share.n_shard);
+    shard_left(l->what, &x->share, j != NULL);
     journal_close(j);
     return st;
 }

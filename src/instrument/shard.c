@@ -72,6 +72,13 @@ int64_t shard_cells(const sharing *s, int64_t n_cell)
     return (n_cell - s->shard + s->n_shard) / s->n_shard;
 }
 
+void shard_left(char out[SHARD_LEFT], const sharing *s, bool known)
+{
+    snprintf(out, SHARD_LEFT, "left");
+    if (s->part)
+        snprintf(out, SHARD_LEFT, "%sshard %d/%d", known ? "left of " : "", s->shard, s->n_shard);
+}
+
 /* ---- journals of shards ---- */
 
 status shard_each(const char *path, shard_fn *fn, void *user, error *err)

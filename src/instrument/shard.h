@@ -36,6 +36,12 @@ status shard_journal(journal **out, work *w, const sharing *s, journal_of of, co
  * [err: as journal_join | owns: the caller, journal_close | thread: the work's | cost: reads the journals] */
 status shard_known(journal **out, work *w, const sharing *s, journal_of of, error *err);
 
+/* What a plan calls the part that is left to be done, beside a journal (known) or without: "left", "shard 2/4", "left of shard 2/4".
+ *
+ * [err: none | owns: nothing | thread: any | cost: O(1)] */
+enum { SHARD_LEFT = 60 };
+void shard_left(char out[SHARD_LEFT], const sharing *s, bool known);
+
 /* Call fn for every journal FILE.i-of-n beside `path`; how many of its cells a shard lacks.
  *
  * [err: what fn returns | owns: nothing | thread: any | cost: reads the directory; O(cells / shards)] */
